@@ -1,0 +1,347 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // hosts and containers without a zone database know their time zone too
+
+	"github.com/spf13/cobra"
+)
+
+// Config is the content of the configuration file. All its paths are absolute.
+type Config struct {
+	Data      string         // directory of the database and of the sample files
+	Mount     Mount          // Path is "" if the file has none
+	Timezone  *time.Location // of the mount's days and hours; default: the host's
+	Recording Recording
+	Cameras   []Camera // in the order of the file; at least one
+}
+
+// Mount says where the footage is mounted, and whose it seems to be there.
+type Mount struct {
+	Path       string
+	AllowOther bool        // users other than the one that mounts may enter
+	UID, GID   uint32      // owner of every entry; default: who runs nvrfs
+	Umask      fs.FileMode // permission bits that entries lack; default 0022
+}
+
+// Recording says how streams are cut into sample files.
+type Recording struct {
+	Length time.Duration // of a recording, up to its next sync sample: 1s to 10m, default 60s
+	Sync   time.Duration // how much footage may be lost with the power: 100ms to 1m, default 5s
+}
+
+// Camera is one camera with one or two streams.
+type Camera struct {
+	Name      string // letters, digits, - and _; a directory name on any system
+	URL       CameraURL
+	Sub       CameraURL // the second stream, zero if there is none
+	Transport string    // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
+}
+
+const urlExample = "rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"
+
+// addConfigFlag adds the flag that names the configuration file.
+func addConfigFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVarP(path, "config", "c", "nvrfs.yaml", "the configuration `FILE`")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+}
+
+// LoadConfig reads the configuration file at path. Relative paths in it start from the directory that it is in.
+//
+// Secrets come from env and from files. If env is nil they are not looked for, and the URLs that hold some stay zero:
+// that is for commands that only look at footage.
+//
+// A mistake is a configError: one line with its place, what is wrong, and what would be right.
+func LoadConfig(path string, env func(string) (string, bool)) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, unreadableConfig(path, err)
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("find the directory of %s: %w", path, err)
+	}
+	root, err := parseYAML(path, text)
+	if err != nil {
+		return nil, err
+	}
+	r := configReader{directory: filepath.Dir(absolute), env: env}
+	return r.config(root)
+}
+
+func unreadableConfig(path string, err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err // whose path is in front already
+	}
+	return &configError{file: path, err: fmt.Errorf("%w; name a readable configuration file with --config", err)}
+}
+
+// A configReader makes a Config of YAML values.
+type configReader struct {
+	directory string // from which relative paths start
+	env       func(string) (string, bool)
+}
+
+func (r configReader) config(root yamlValue) (*Config, error) {
+	fields, err := root.fields("data", "mount", "timezone", "recording", "cameras")
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Timezone: time.Local, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second}}
+	if v, ok := fields["data"]; !ok {
+		return nil, root.missing("data", "/var/lib/nvrfs")
+	} else if c.Data, err = r.path(v, "/var/lib/nvrfs"); err != nil {
+		return nil, err
+	}
+	if v, ok := fields["mount"]; ok {
+		if c.Mount, err = r.mount(v); err != nil {
+			return nil, err
+		}
+	}
+	if v, ok := fields["timezone"]; ok {
+		if c.Timezone, err = timezone(v); err != nil {
+			return nil, err
+		}
+	}
+	if v, ok := fields["recording"]; ok {
+		if err = readRecording(v, &c.Recording); err != nil {
+			return nil, err
+		}
+	}
+	if v, ok := fields["cameras"]; !ok {
+		return nil, root.missing("cameras", "{ front-door: { url: rtsp://192.0.2.10/stream1 } }")
+	} else if c.Cameras, err = r.cameras(v); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// path returns the absolute path that v says.
+func (r configReader) path(v yamlValue, example string) (string, error) {
+	path, err := v.text(example)
+	if err != nil {
+		return "", err
+	}
+	if path == "~" || strings.HasPrefix(path, "~/") {
+		return "", v.errorf("~ has no meaning here; want the path in full, such as %s", example)
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(r.directory, path)
+	}
+	return filepath.Clean(path), nil
+}
+
+// mount reads a mapping, or just the path.
+func (r configReader) mount(v yamlValue) (Mount, error) {
+	const example = "/mnt/nvr"
+	m := Mount{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Umask: 0o022}
+	if v.kind() != "is a mapping" {
+		path, err := r.path(v, example)
+		m.Path = path
+		return m, err
+	}
+	fields, err := v.fields("path", "allow_other", "uid", "gid", "umask")
+	if err != nil {
+		return Mount{}, err
+	}
+	if v, ok := fields["path"]; ok {
+		if m.Path, err = r.path(v, example); err != nil {
+			return Mount{}, err
+		}
+	} else {
+		return Mount{}, v.missing("path", example)
+	}
+	if v, ok := fields["allow_other"]; ok {
+		if m.AllowOther, err = v.boolean(); err != nil {
+			return Mount{}, err
+		}
+	}
+	if v, ok := fields["uid"]; ok {
+		if m.UID, err = v.id(); err != nil {
+			return Mount{}, err
+		}
+	}
+	if v, ok := fields["gid"]; ok {
+		if m.GID, err = v.id(); err != nil {
+			return Mount{}, err
+		}
+	}
+	if v, ok := fields["umask"]; ok {
+		if m.Umask, err = umask(v); err != nil {
+			return Mount{}, err
+		}
+	}
+	return m, nil
+}
+
+// umask reads permission bits, always as octal: people write 0027, "0027" and 27.
+func umask(v yamlValue) (fs.FileMode, error) {
+	const want = `up to four octal digits such as "0027"`
+	digits, err := v.digits(want)
+	if err != nil {
+		return 0, err
+	}
+	bits, err := strconv.ParseUint(strings.TrimPrefix(digits, "0o"), 8, 16)
+	if err != nil || bits > 0o777 {
+		return 0, v.errorf("%q; want %s", digits, want)
+	}
+	return fs.FileMode(bits), nil
+}
+
+func timezone(v yamlValue) (*time.Location, error) {
+	name, err := v.text("Europe/Berlin")
+	if err != nil {
+		return nil, err
+	}
+	loc, err := loadTimezone(name)
+	if err != nil {
+		return nil, v.errorf("%w", err)
+	}
+	return loc, nil
+}
+
+// loadTimezone returns the time zone that the IANA database calls name.
+func loadTimezone(name string) (*time.Location, error) {
+	if name != "" && name != "Local" { // which time.LoadLocation takes for UTC and for the host's
+		if loc, err := time.LoadLocation(name); err == nil {
+			return loc, nil
+		}
+	}
+	return nil, fmt.Errorf("unknown time zone %q; want a name of the IANA database such as Europe/Berlin or UTC", name)
+}
+
+// readRecording replaces those values of r that v has.
+func readRecording(v yamlValue, r *Recording) error {
+	fields, err := v.fields("length", "sync")
+	if err != nil {
+		return err
+	}
+	if v, ok := fields["length"]; ok {
+		if r.Length, err = v.duration(time.Second, 10*time.Minute); err != nil {
+			return err
+		}
+	}
+	if v, ok := fields["sync"]; ok {
+		if r.Sync, err = v.duration(100*time.Millisecond, time.Minute); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r configReader) cameras(v yamlValue) ([]Camera, error) {
+	names, values, err := v.entries()
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, v.errorf("names no camera; want at least one, such as front-door: { url: rtsp://192.0.2.10/stream1 }")
+	}
+	cameras := make([]Camera, 0, len(names))
+	for i, name := range names {
+		if err := checkCameraName(name); err != nil {
+			return nil, values[i].atKey().errorf("%w", err)
+		}
+		alike := func(c Camera) bool { return strings.EqualFold(c.Name, name) }
+		if at := slices.IndexFunc(cameras, alike); at >= 0 {
+			return nil, values[i].atKey().errorf(
+				"the same as %q but for capitals, which some systems do not tell apart; want another name", cameras[at].Name)
+		}
+		camera, err := r.camera(name, values[i])
+		if err != nil {
+			return nil, err
+		}
+		cameras = append(cameras, camera)
+	}
+	return cameras, nil
+}
+
+func (r configReader) camera(name string, v yamlValue) (Camera, error) {
+	c := Camera{Name: name, Transport: "tcp"}
+	fields, err := v.fields("url", "sub", "transport")
+	if err != nil {
+		return Camera{}, err
+	}
+	if url, ok := fields["url"]; !ok {
+		return Camera{}, v.missing("url", urlExample)
+	} else if c.URL, err = r.url(url); err != nil {
+		return Camera{}, err
+	}
+	if sub, ok := fields["sub"]; ok {
+		if c.Sub, err = r.url(sub); err != nil {
+			return Camera{}, err
+		}
+	}
+	if transport, ok := fields["transport"]; ok {
+		if c.Transport, err = transport.oneOf("tcp", "udp", "auto"); err != nil {
+			return Camera{}, err
+		}
+	}
+	return c, nil
+}
+
+func (r configReader) url(v yamlValue) (CameraURL, error) {
+	template, err := v.text(urlExample)
+	if err != nil {
+		return CameraURL{}, err
+	}
+	if r.env == nil && strings.Contains(template, "${") {
+		return CameraURL{}, nil
+	}
+	url, err := ParseCameraURL(template, r.secret)
+	if err != nil {
+		return CameraURL{}, v.errorf("%w", err)
+	}
+	return url, nil
+}
+
+// secret returns what ${name} stands for: the environment variable name or, of "file:PATH", the content of that file.
+func (r configReader) secret(name string) (string, error) {
+	if path, ok := strings.CutPrefix(name, "file:"); ok {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(r.directory, path)
+		}
+		return readSecretFile(path)
+	}
+	return environmentSecret(name, r.env)
+}
+
+// checkCameraName reports why name cannot be a camera's. A name becomes a directory and a part of file names, on Linux
+// as behind Samba; the dot is what tells a second stream, "front-door.sub".
+func checkCameraName(name string) error {
+	const want = "letters, digits, - and _, at most 64, starting with a letter or digit"
+	letterOrDigit := func(c byte) bool {
+		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+	}
+	if name == "" || len(name) > 64 || !letterOrDigit(name[0]) {
+		return errors.New("not a camera's name; want " + want)
+	}
+	for _, c := range name {
+		if c != '-' && c != '_' && (c > 0x7f || !letterOrDigit(byte(c))) {
+			return fmt.Errorf("a camera's name cannot hold %q; want %s", c, want)
+		}
+	}
+	if isWindowsDevice(name) {
+		return errors.New("Windows takes this name for a device, so shares would not show it; want another name")
+	}
+	return nil
+}
+
+// isWindowsDevice reports whether name, which is ASCII, is one that Windows reserves in every directory.
+func isWindowsDevice(name string) bool {
+	name = strings.ToLower(name)
+	switch name {
+	case "con", "prn", "aux", "nul":
+		return true
+	}
+	return len(name) == 4 && (name[:3] == "com" || name[:3] == "lpt") && '0' <= name[3] && name[3] <= '9'
+}

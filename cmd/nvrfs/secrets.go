@@ -1,0 +1,237 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// hidden stands where a secret does.
+const hidden = "xxxxx"
+
+// A CameraURL is an RTSP URL that may hold secrets. However it is printed, logged or marshalled, it shows hidden for
+// them; only Reveal returns them. The zero CameraURL is no URL.
+type CameraURL struct {
+	shown  string
+	secret *string // a pointer, which fmt shows as an address wherever it cannot call Format
+}
+
+// String returns the URL without its secrets.
+func (u CameraURL) String() string { return u.shown }
+
+// Reveal returns the URL as the camera must be asked for, with its secrets.
+func (u CameraURL) Reveal() string {
+	if u.secret == nil {
+		return ""
+	}
+	return *u.secret
+}
+
+// IsZero reports whether u is no URL.
+func (u CameraURL) IsZero() bool { return u.secret == nil }
+
+// Format writes String whatever the verb, so that none reaches the secret.
+func (u CameraURL) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, u.shown) }
+
+// LogValue returns String.
+func (u CameraURL) LogValue() slog.Value { return slog.StringValue(u.shown) }
+
+// MarshalJSON returns String as JSON.
+func (u CameraURL) MarshalJSON() ([]byte, error) { return json.Marshal(u.shown) }
+
+// ParseCameraURL returns the URL that template describes: rtsp or rtsps, with a host, where ${NAME} stands for what
+// lookup returns for NAME.
+//
+// In front of the @ a value is percent-encoded, so that any password works as it is; elsewhere it is taken as it is.
+// What was put in before the @ or after the host is shown as hidden, and so are passwords that stand in template.
+//
+// Errors quote neither template nor values.
+func ParseCameraURL(template string, lookup func(name string) (string, error)) (CameraURL, error) {
+	revealed, shown, err := expand(template, lookup)
+	if err != nil {
+		return CameraURL{}, err
+	}
+	full, err := parseRTSP(revealed)
+	if err != nil {
+		return CameraURL{}, err
+	}
+	public, err := parseRTSP(shown)
+	if err != nil {
+		return CameraURL{}, err
+	}
+	secret := full.String()
+	return CameraURL{shown: redact(public.String()), secret: &secret}, nil
+}
+
+// The parts of a URL in which a value is placed differently.
+type urlPart int
+
+const (
+	schemePart urlPart = iota // and host
+	userPart
+	pathPart // and query
+)
+
+// expand replaces each ${NAME} of template: by its value in revealed, and in shown by what may be seen of it.
+func expand(template string, lookup func(string) (string, error)) (revealed, shown string, err error) {
+	var full, public strings.Builder
+	for rest := template; ; {
+		before, after, found := strings.Cut(rest, "${")
+		full.WriteString(before)
+		public.WriteString(before)
+		if !found {
+			return full.String(), public.String(), nil
+		}
+		name, tail, closed := strings.Cut(after, "}")
+		if !closed {
+			return "", "", errors.New("${ without its }; want ${NAME} or ${file:/path}")
+		}
+		value, err := lookup(name)
+		if err != nil {
+			return "", "", err
+		}
+		switch partBetween(full.String(), tail) {
+		case schemePart:
+			full.WriteString(value)
+			public.WriteString(hostOf(value))
+		case userPart:
+			full.WriteString(percentEncode(value))
+			public.WriteString(hidden)
+		case pathPart:
+			full.WriteString(value)
+			public.WriteString(hidden)
+		}
+		rest = tail
+	}
+}
+
+var placeholder = regexp.MustCompile(`\$\{[^}]*\}`)
+
+// partBetween returns the part of a URL that lies between before, which is expanded, and after, which is not.
+func partBetween(before, after string) urlPart {
+	_, authority, found := strings.Cut(before, "://")
+	switch {
+	case !found:
+		return schemePart
+	case strings.ContainsAny(authority, "/?#"):
+		return pathPart
+	}
+	after = placeholder.ReplaceAllString(after, "") // which may hold slashes that are none of the URL
+	if end := strings.IndexAny(after, "/?#"); end >= 0 {
+		after = after[:end]
+	}
+	if strings.Contains(after, "@") {
+		return userPart
+	}
+	return schemePart
+}
+
+// hostOf returns what may be seen of value, the beginning of a URL or a whole one: its scheme and host.
+func hostOf(value string) string {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" {
+		return value
+	}
+	shown := u.Scheme + "://"
+	if u.User != nil {
+		shown += hidden + "@"
+	}
+	shown += u.Host
+	if u.Path != "" || u.RawQuery != "" {
+		shown += "/" + hidden
+	}
+	return shown
+}
+
+// percentEncode encodes all but the unreserved characters (RFC 3986 2.3).
+func percentEncode(s string) string {
+	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
+}
+
+// parseRTSP is url.Parse for RTSP, with errors that do not quote the URL.
+func parseRTSP(s string) (*url.URL, error) {
+	const example = "; want one such as rtsp://192.0.2.10/stream1"
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, errors.New("not a URL; want one such as rtsp://user:${PASSWORD}@192.0.2.10/stream1, " +
+			"where / ? # @ % in a name or password that stands in it are written %2F %3F %23 %40 %25")
+	case u.Scheme != "rtsp" && u.Scheme != "rtsps":
+		return nil, errors.New("not an RTSP URL" + example)
+	case u.Hostname() == "":
+		return nil, errors.New("a URL without a host" + example)
+	case u.Fragment != "":
+		return nil, errors.New("a # cannot stand in a URL; want %23 in its place")
+	case u.User == nil && u.Port() != "" && strings.ContainsRune(u.Path+u.RawQuery, '@'):
+		// Most likely the / or ? belongs to a password, and what looks like a port is its beginning.
+		return nil, errors.New("the @ comes after a / or ?; in a name or password want them written %2F %3F, " +
+			"in a path want the @ written %40")
+	}
+	return u, nil
+}
+
+var (
+	credentials   = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://[^\s/?#@:"']*):[^\s"'<>]*@`)
+	queryPassword = regexp.MustCompile(`(?i)\b(pass|password|passwd|pwd|token|secret)=[^\s&;"'<>]+`)
+)
+
+// redact returns s with the passwords of URLs in it hidden: user:password@ and the likes of password=.
+func redact(s string) string {
+	if strings.Contains(s, "://") {
+		s = credentials.ReplaceAllString(s, "$1:"+hidden+"@")
+	}
+	if strings.Contains(s, "=") {
+		s = queryPassword.ReplaceAllString(s, "$1="+hidden)
+	}
+	return s
+}
+
+// environmentSecret returns the environment variable name.
+func environmentSecret(name string, env func(string) (string, bool)) (string, error) {
+	if !variableName.MatchString(name) {
+		// Not quoted, since it may be a piece of a password.
+		return "", errors.New("a ${…} that names nothing; want ${NAME}, an environment variable, or ${file:/path}")
+	}
+	value, ok := env(name)
+	switch {
+	case !ok:
+		return "", fmt.Errorf("environment variable %s is not set; set it, or use ${file:/path}", name)
+	case value == "":
+		return "", fmt.Errorf("environment variable %s is empty; set it to the value", name)
+	}
+	return value, nil
+}
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// readSecretFile returns the content of the file at path without the line break at its end.
+func readSecretFile(path string) (string, error) {
+	const most = 4096
+	f, err := os.Open(path)
+	if err != nil {
+		var pathError *fs.PathError
+		if errors.As(err, &pathError) {
+			err = pathError.Err
+		}
+		return "", fmt.Errorf("secret file %s: %w; want a file that holds the value", path, err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	value := strings.TrimRight(string(content), "\r\n")
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read the secret file: %w", err)
+	case len(content) > most:
+		return "", fmt.Errorf("secret file %s: longer than %d bytes; want a file that holds only the value", path, most)
+	case value == "":
+		return "", fmt.Errorf("secret file %s: is empty; want a file that holds the value", path)
+	}
+	return value, nil
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// A yamlValue is a value of a YAML file with the way to it. It is read strictly: its methods return a configError with
+// the value's place, of which the text never quotes a value that may hold a secret.
+type yamlValue struct {
+	file string    // as errors name it
+	path string    // "cameras.front-door.url"; "" is the whole file
+	key  *ast.Node // the key in front of the value, if there is one
+	node ast.Node  // never nil
+}
+
+// parseYAML returns the mapping that text, the content of file, consists of.
+func parseYAML(file string, text []byte) (yamlValue, error) {
+	// Duplicate keys are left to fields, which knows their paths.
+	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return yamlValue{}, syntaxError(file, err)
+	}
+	var bodies []ast.Node
+	for _, document := range tree.Docs {
+		if document.Body != nil {
+			bodies = append(bodies, document.Body)
+		}
+	}
+	switch len(bodies) {
+	case 0:
+		return yamlValue{}, &configError{file: file, err: errors.New("is empty")}
+	case 1:
+		return yamlValue{file: file, node: bodies[0]}, nil
+	default:
+		second := yamlValue{file: file, node: bodies[1]}
+		return yamlValue{}, second.errorf("a second document; want one only, without a line of ---")
+	}
+}
+
+func syntaxError(file string, err error) error {
+	var located yaml.Error
+	if !errors.As(err, &located) || located.GetToken() == nil {
+		return &configError{file: file, err: errors.New("is not YAML")}
+	}
+	at := located.GetToken().Position
+	return &configError{
+		file: file, line: at.Line, column: at.Column,
+		err: fmt.Errorf("is not YAML: %s; see that names and values are indented alike and quoted where need be",
+			redact(located.GetMessage())),
+	}
+}
+
+// errorf returns an error at v.
+func (v yamlValue) errorf(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if v.path != "" {
+		err = fmt.Errorf("%s: %w", redact(v.path), err) // a URL may have slipped in for a name
+	}
+	at := v.position()
+	return &configError{file: v.file, line: at.Line, column: at.Column, err: err}
+}
+
+// position is where the value starts or, of a value that is missing or a block below its key, where its key does.
+func (v yamlValue) position() token.Position {
+	node := v.node
+	if v.key != nil {
+		switch node.(type) {
+		case ast.MapNode, *ast.NullNode, *ast.SequenceNode, *ast.LiteralNode:
+			node = *v.key
+		}
+	}
+	if m, ok := node.(ast.MapNode); ok { // the token of a mapping is its first colon
+		if entries := m.MapRange(); entries.Next() {
+			node = entries.Key()
+		}
+	}
+	if tk := node.GetToken(); tk != nil && tk.Position != nil {
+		return *tk.Position
+	}
+	return token.Position{Line: 1, Column: 1}
+}
+
+// entries returns the entries of the mapping v with their names, in the order of the file.
+func (v yamlValue) entries() (names []string, values []yamlValue, err error) {
+	mapping, ok := v.node.(ast.MapNode)
+	if !ok {
+		return nil, nil, v.errorf("%s; want a mapping of names to values", v.kind())
+	}
+	first := map[string]yamlValue{}
+	for entry := mapping.MapRange(); entry.Next(); {
+		key := ast.Node(entry.Key())
+		name := key.GetToken().Value
+		value := yamlValue{file: v.file, path: strings.TrimPrefix(v.path+"."+name, "."), key: &key, node: entry.Value()}
+		switch key.(type) {
+		case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		default:
+			value.path, value.node = v.path, key
+			return nil, nil, value.errorf("want a plain name before the colon")
+		}
+		if earlier, twice := first[name]; twice {
+			return nil, nil, value.atKey().errorf("given twice; it is on line %d already", earlier.atKey().position().Line)
+		}
+		first[name] = value
+		names, values = append(names, name), append(values, value)
+	}
+	return names, values, nil
+}
+
+// fields returns the entries of the mapping v by name, all of which must be among known.
+func (v yamlValue) fields(known ...string) (map[string]yamlValue, error) {
+	names, values, err := v.entries()
+	if err != nil {
+		return nil, err
+	}
+	fields := make(map[string]yamlValue, len(names))
+	for i, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, values[i].atKey().errorf("unknown key; %s", whichOf(name, known))
+		}
+		fields[name] = values[i]
+	}
+	return fields, nil
+}
+
+// missing returns the error that the mapping v lacks the key name, of which example is a value.
+func (v yamlValue) missing(name, example string) error {
+	v.path = strings.TrimPrefix(v.path+"."+name, ".")
+	return v.errorf("is missing; add one such as %s: %s", name, example)
+}
+
+// atKey is the key of v in v's place: what errors about the name point at.
+func (v yamlValue) atKey() yamlValue {
+	v.node = *v.key
+	return v
+}
+
+// text returns the string v. Example is one that would be right.
+func (v yamlValue) text(example string) (string, error) {
+	var s string
+	switch node := v.node.(type) {
+	case *ast.StringNode:
+		s = node.Value
+	case *ast.LiteralNode:
+		s = node.Value.Value
+	default:
+		return "", v.errorf("%s; want text such as %s", v.kind(), example)
+	}
+	if s == "" {
+		return "", v.errorf("is empty; want text such as %s", example)
+	}
+	if i := strings.IndexFunc(s, unicode.IsControl); i >= 0 {
+		return "", v.errorf("holds a line break, tab or other control character; want text such as %s", example)
+	}
+	return s, nil
+}
+
+// digits returns the number v as it was written.
+func (v yamlValue) digits(want string) (string, error) {
+	switch node := v.node.(type) {
+	case *ast.IntegerNode, *ast.StringNode:
+		return node.GetToken().Value, nil
+	}
+	return "", v.errorf("%s; want %s", v.kind(), want)
+}
+
+func (v yamlValue) boolean() (bool, error) {
+	node, ok := v.node.(*ast.BoolNode)
+	if !ok {
+		return false, v.errorf("%s; want true or false", v.kind())
+	}
+	return node.Value, nil
+}
+
+// id returns the user or group number v.
+func (v yamlValue) id() (uint32, error) {
+	const want = "a number from 0 to 4294967294"
+	digits, err := v.digits(want)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || n == 1<<32-1 { // which means "none" to the kernel
+		return 0, v.errorf("%q is no user or group number; want %s", digits, want)
+	}
+	return uint32(n), nil
+}
+
+// duration returns the duration v, shortest <= v <= longest.
+func (v yamlValue) duration(shortest, longest time.Duration) (time.Duration, error) {
+	want := fmt.Sprintf("%s to %s, with its unit: ms, s, m or h", brief(shortest), brief(longest))
+	digits, err := v.digits(want)
+	if err != nil {
+		return 0, err
+	}
+	d, err := time.ParseDuration(digits)
+	if err != nil || d < shortest || d > longest {
+		return 0, v.errorf("%q; want %s", digits, want)
+	}
+	return d, nil
+}
+
+// brief formats a duration without the zeros of time.Duration: 10m, not 10m0s.
+func brief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// oneOf returns the word v, which must be one of allowed.
+func (v yamlValue) oneOf(allowed ...string) (string, error) {
+	s, err := v.text(allowed[0])
+	if err == nil && !slices.Contains(allowed, s) {
+		err = v.errorf("%q; want %s", s, orList(allowed))
+	}
+	return s, err
+}
+
+// kind says what v is, for errors that want something else.
+func (v yamlValue) kind() string {
+	switch v.node.(type) {
+	case *ast.NullNode:
+		return "has no value"
+	case ast.MapNode:
+		return "is a mapping"
+	case *ast.SequenceNode:
+		return "is a list"
+	case *ast.BoolNode:
+		return "is true or false"
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "is a number"
+	case *ast.StringNode, *ast.LiteralNode:
+		return "is text"
+	case *ast.AnchorNode, *ast.AliasNode:
+		return "is an anchor or alias, which is not understood here"
+	case *ast.TagNode:
+		return "has a tag, which is not understood here"
+	default:
+		return "is not understood"
+	}
+}
+
+// whichOf says which of known was probably meant by word or, if that is not clear, which there are.
+func whichOf(word string, known []string) string {
+	if near := closest(word, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "want " + orList(known)
+}
+
+// closest returns the candidate that word is probably a misspelling of, or "".
+func closest(word string, candidates []string) string {
+	best, bestDistance := "", len(word)/3+1
+	for _, candidate := range candidates {
+		if d := editDistance(strings.ToLower(word), candidate); d <= bestDistance && d < len(candidate) {
+			if best == "" || d < bestDistance {
+				best, bestDistance = candidate, d
+			}
+		}
+	}
+	return best
+}
+
+// editDistance is Levenshtein's: how many bytes to insert, delete or replace to make b of a.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1) // of the matrix: distances from a[:i] to each b[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,245 @@
+package mp4
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+)
+
+// Identity says which recording a sample file holds. It stands in the file's header as JSON, so that the file alone tells
+// where it belongs when the database is lost.
+type Identity struct {
+	Camera    string `json:"camera"`
+	Stream    string `json:"stream"`    // "main" or "sub"
+	Recording int64  `json:"recording"` // number of the recording within its stream
+	Run       string `json:"run"`       // UUID of the run
+	Sequence  int    `json:"sequence"`  // place within the run, from 0
+	Start90k  int64  `json:"start90k"`  // wall time of the first frame shown, as known when the recording started
+}
+
+// headerInfo is the JSON of a header: the identity, and of the tracks what their boxes say only in a roundabout way.
+type headerInfo struct {
+	Identity
+	Codecs []string `json:"codecs"` // RFC 6381, one a track
+}
+
+// Seal is written behind the last fragment when a recording has ended; a sample file without one was cut off.
+type Seal struct {
+	Start90k        int64  `json:"start90k"` // as in Identity, but final
+	WallDuration90k int64  `json:"wall_duration90k"`
+	EndReason       string `json:"end_reason,omitempty"` // why the run ended; empty when the next recording continues it
+}
+
+// FragmentSample is one sample of a Fragment.
+type FragmentSample struct {
+	Duration uint32
+	CTS      int32
+	Sync     bool
+	Data     []byte
+}
+
+// FragmentTrack is what one track has in a Fragment. No samples is allowed.
+type FragmentTrack struct {
+	DTS     int64 // of the first sample, since the start of the run
+	Samples []FragmentSample
+}
+
+// Fragment is one append to a sample file: at most one GOP, so only the first sample of a video track may be a sync sample.
+type Fragment struct {
+	Sequence uint32          // from 1 within the file
+	Wall90k  int64           // wall time of the first video sample's DTS
+	Tracks   []FragmentTrack // as in the header; video first
+}
+
+// sample flags, ISO/IEC 14496-12 8.8.3.1
+const (
+	syncFlags    = 0x02000000 // depends on no other sample
+	nonSyncFlags = 0x01010000 // depends on others, is no sync sample
+)
+
+// AppendHeader appends the ftyp and moov of a sample file. Track IDs are 1 plus the index in tracks.
+func AppendHeader(dst []byte, id Identity, tracks []SampleEntry) ([]byte, error) {
+	info := headerInfo{Identity: id}
+	for _, t := range tracks {
+		info.Codecs = append(info.Codecs, t.Codec)
+	}
+	identity, err := json.Marshal(info)
+	if err != nil {
+		return dst, fmt.Errorf("write identity of sample file: %w", err)
+	}
+	w := &writer{dst}
+	w.box("ftyp", func() {
+		w.str("iso6")
+		w.u32(0)
+		w.str("iso6mp41")
+	})
+	w.box("moov", func() {
+		w.mvhd(0, uint32(len(tracks)+1))
+		for i, t := range tracks {
+			w.emptyTrak(uint32(i+1), t)
+		}
+		w.box("mvex", func() {
+			for i, t := range tracks {
+				w.fullBox("trex", 0, 0, func() { w.u32s(uint32(i+1), 1, 0, 0, defaultFlags(t)) })
+			}
+		})
+		w.box("udta", func() { w.uuidBox(identityUUID, func() { w.bytes(identity) }) })
+	})
+	return w.b, nil
+}
+
+func defaultFlags(e SampleEntry) uint32 {
+	if e.Kind == Video {
+		return nonSyncFlags
+	}
+	return syncFlags
+}
+
+// emptyTrak is a track whose samples are all in fragments.
+func (w *writer) emptyTrak(id uint32, e SampleEntry) {
+	w.box("trak", func() {
+		w.tkhd(id, e, 0)
+		w.box("mdia", func() {
+			w.mdhd(e.Timescale, 0)
+			w.hdlr(e.Kind)
+			w.box("minf", func() {
+				w.mediaHeader(e.Kind)
+				w.dinf()
+				w.box("stbl", func() {
+					w.stsd([]SampleEntry{e})
+					w.fullBox("stts", 0, 0, func() { w.u32(0) })
+					w.fullBox("stsc", 0, 0, func() { w.u32(0) })
+					w.fullBox("stsz", 0, 0, func() { w.u32s(0, 0) })
+					w.fullBox("stco", 0, 0, func() { w.u32(0) })
+				})
+			})
+		})
+	})
+}
+
+// crcTable is Castagnoli's, which processors compute.
+var crcTable = crc32.MakeTable(crc32.Castagnoli)
+
+// Append appends the fragment's prft, moof and mdat. headerLen counts its bytes before the first sample. The last box of
+// the moof is a checksum over everything else in the fragment, so that a write which reached the disk in part is told from
+// a whole one.
+func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
+	start := len(dst)
+	w := &writer{dst}
+	w.fullBox("prft", 1, 0, func() {
+		w.u32(1)
+		w.u64(ntpTime(f.Wall90k))
+		w.u64(uint64(f.Tracks[0].DTS))
+	})
+	moof := len(w.b)
+	var dataOffsets []int // positions of the trun data_offset fields, which need the moof's size
+	w.box("moof", func() {
+		w.fullBox("mfhd", 0, 0, func() { w.u32(f.Sequence) })
+		for i, t := range f.Tracks {
+			if len(t.Samples) > 0 {
+				dataOffsets = append(dataOffsets, w.traf(uint32(i+1), t))
+			}
+		}
+		w.uuidBox(checksumUUID, func() { w.u32(0) })
+	})
+	crcAt := len(w.b) - 4
+	dataOffset, size := uint32(len(w.b)-moof+8), uint32(8)
+	n := 0
+	for _, t := range f.Tracks {
+		if len(t.Samples) == 0 {
+			continue
+		}
+		binary.BigEndian.PutUint32(w.b[dataOffsets[n]:], dataOffset)
+		n++
+		for _, s := range t.Samples {
+			dataOffset += uint32(len(s.Data))
+			size += uint32(len(s.Data))
+		}
+	}
+	w.u32(size)
+	w.str("mdat")
+	headerLen = len(w.b) - start
+	for _, t := range f.Tracks {
+		for _, s := range t.Samples {
+			w.bytes(s.Data)
+		}
+	}
+	binary.BigEndian.PutUint32(w.b[crcAt:], fragmentChecksum(w.b[start:crcAt], w.b[crcAt+4:]))
+	return w.b, headerLen
+}
+
+// fragmentChecksum covers a fragment's bytes before and after the checksum itself.
+func fragmentChecksum(before, after []byte) uint32 {
+	return crc32.Update(crc32.Checksum(before, crcTable), crcTable, after)
+}
+
+// trun flags, ISO/IEC 14496-12 8.8.8.1
+const (
+	trunDataOffset = 0x001
+	trunFirstFlags = 0x004
+	trunDuration   = 0x100
+	trunSize       = 0x200
+	trunCTS        = 0x800
+)
+
+// traf writes a track's part of the moof and returns where its data_offset stands.
+func (w *writer) traf(id uint32, t FragmentTrack) (dataOffsetAt int) {
+	flags := uint32(trunDataOffset | trunDuration | trunSize)
+	if t.Samples[0].Sync {
+		flags |= trunFirstFlags
+	}
+	for _, s := range t.Samples {
+		if s.CTS != 0 {
+			flags |= trunCTS
+		}
+	}
+	w.box("traf", func() {
+		w.fullBox("tfhd", 0, 0x020000, func() { w.u32(id) }) // default-base-is-moof
+		w.fullBox("tfdt", 1, 0, func() { w.u64(uint64(t.DTS)) })
+		w.fullBox("trun", 1, flags, func() {
+			w.u32(uint32(len(t.Samples)))
+			dataOffsetAt = len(w.b)
+			w.u32(0)
+			if flags&trunFirstFlags != 0 {
+				w.u32(syncFlags)
+			}
+			for _, s := range t.Samples {
+				w.u32s(s.Duration, uint32(len(s.Data)))
+				if flags&trunCTS != 0 {
+					w.u32(uint32(s.CTS))
+				}
+			}
+		})
+	})
+	return dataOffsetAt
+}
+
+// AppendSeal appends the box that ends a sample file.
+func AppendSeal(dst []byte, s Seal) ([]byte, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return dst, fmt.Errorf("write seal of sample file: %w", err)
+	}
+	w := &writer{dst}
+	w.uuidBox(sealUUID, func() { w.bytes(text) })
+	return w.b, nil
+}
+
+// ntpUnix90k is the Unix epoch on NTP's scale, which starts in 1900 (RFC 5905 6).
+const ntpUnix90k = 2208988800 * 90000
+
+// ntpTime converts to NTP's 32.32 fixed point, modulo its era of 136 years.
+func ntpTime(t90k int64) uint64 {
+	t := uint64(t90k + ntpUnix90k)
+	return t/90000<<32 | (t%90000<<32+45000)/90000
+}
+
+// fromNTPTime undoes ntpTime exactly, for times from 1970 to 2106.
+func fromNTPTime(ntp uint64) int64 {
+	sec := int64(ntp >> 32)
+	if sec < 2208988800 {
+		sec += 1 << 32
+	}
+	return sec*90000 - ntpUnix90k + int64((ntp&0xffffffff*90000+1<<31)>>32)
+}

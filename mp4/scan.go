@@ -1,0 +1,350 @@
+package mp4
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// ErrHeader says that a file does not start as a sample file does, so that nothing can be kept of it.
+var ErrHeader = errors.New("not a sample file: its header is not whole")
+
+// A SampleFile is what Scan found.
+type SampleFile struct {
+	Identity    Identity
+	Tracks      []SampleEntry
+	HeaderBytes int64 // ftyp and moov; the first fragment starts here
+	Bytes       int64 // header and whole fragments; what lies behind is the seal, or a torn tail
+	Seal        *Seal // nil when the file was cut off
+	Torn        error // why the first fragment that is not whole is not; nil when every byte is accounted for
+}
+
+// ScannedTrack is one track of a fragment as read back.
+type ScannedTrack struct {
+	DTS     int64
+	Samples []ScannedSample
+}
+
+// ScannedSample is FragmentSample without the data.
+type ScannedSample struct {
+	Duration uint32
+	Size     uint32
+	CTS      int32
+	Sync     bool
+}
+
+// ScannedFragment is a whole fragment of a sample file.
+type ScannedFragment struct {
+	HeaderLen int   // bytes before the first sample
+	Bytes     int64 // of the fragment
+	Wall90k   int64
+	Tracks    []ScannedTrack // as in the header
+}
+
+// The most that a header and a moof may take, far more than any recorder writes: bounds the memory that a damaged size can ask for.
+const (
+	maxHeaderBytes = 1 << 20
+	maxMoofBytes   = 16 << 20
+)
+
+// Scan reads a sample file of the given size back, fragment by fragment, and hands every whole one to visit. It verifies
+// each checksum, so it reads every byte. A file that ends in the middle of a fragment, or whose fragments are damaged, is
+// no error: Bytes says how far it is whole, and Torn why it goes no further. Errors are ErrHeader, those of r, and those
+// of visit.
+func Scan(r io.ReaderAt, size int64, visit func(*ScannedFragment) error) (*SampleFile, error) {
+	s := &scanner{r: r, size: size, buf: make([]byte, 256<<10)}
+	f, err := s.header()
+	if err != nil {
+		return nil, err
+	}
+	for f.Bytes < size {
+		frag, seal, err := s.fragment(f)
+		var torn tornError
+		switch {
+		case errors.As(err, &torn):
+			f.Torn = fmt.Errorf("at byte %d: %w", f.Bytes, torn)
+			return f, nil
+		case err != nil:
+			return nil, err
+		case seal != nil:
+			f.Seal = seal
+			return f, nil
+		}
+		if err := visit(frag); err != nil {
+			return nil, err
+		}
+		f.Bytes += frag.Bytes
+	}
+	return f, nil
+}
+
+// tornError says what of a fragment is not there or not right.
+type tornError string
+
+func (e tornError) Error() string { return string(e) }
+
+const errTornEnd = tornError("the file ends in the middle of a fragment")
+
+type scanner struct {
+	r    io.ReaderAt
+	size int64
+	buf  []byte
+}
+
+// read returns n bytes at off, or errTornEnd where the file is shorter.
+func (s *scanner) read(off, n int64) ([]byte, error) {
+	if off+n > s.size {
+		return nil, errTornEnd
+	}
+	p := make([]byte, n)
+	if _, err := s.r.ReadAt(p, off); err != nil {
+		return nil, fmt.Errorf("read %d bytes at %d of sample file: %w", n, off, err)
+	}
+	return p, nil
+}
+
+// box returns the header of the box at off, which must lie in the file.
+func (s *scanner) box(off int64) (boxHeader, error) {
+	p, err := s.read(off, min(16, s.size-off))
+	if err != nil {
+		return boxHeader{}, err
+	}
+	h, ok := parseBoxHeader(p)
+	if !ok {
+		return h, tornError("no box starts here")
+	}
+	if h.size > s.size-off {
+		return h, errTornEnd
+	}
+	return h, nil
+}
+
+// content returns the content of the box at off, which must have the type and be no larger than limit.
+func (s *scanner) content(off int64, typ string, limit int64) (body []byte, end int64, err error) {
+	h, err := s.box(off)
+	if err != nil {
+		return nil, 0, err
+	}
+	if h.typ != typ || h.size > limit {
+		return nil, 0, tornError(fmt.Sprintf("expected a box %s of at most %d bytes, found %q of %d", typ, limit, h.typ, h.size))
+	}
+	body, err = s.read(off+h.head, h.size-h.head)
+	return body, off + h.size, err
+}
+
+func (s *scanner) header() (*SampleFile, error) {
+	_, end, err := s.content(0, "ftyp", maxHeaderBytes)
+	if err != nil {
+		return nil, headerError(err)
+	}
+	moov, end, err := s.content(end, "moov", maxHeaderBytes)
+	if err != nil {
+		return nil, headerError(err)
+	}
+	f := &SampleFile{HeaderBytes: end, Bytes: end}
+	if err := f.parseMoov(moov); err != nil {
+		return nil, headerError(err)
+	}
+	return f, nil
+}
+
+func headerError(err error) error {
+	var torn tornError
+	if errors.As(err, &torn) {
+		return fmt.Errorf("%w: %w", ErrHeader, err)
+	}
+	return err
+}
+
+func (f *SampleFile) parseMoov(moov []byte) error {
+	boxes, ok := children(moov)
+	if !ok {
+		return tornError("boxes do not fill the moov")
+	}
+	udta, _ := children(find(boxes, "udta"))
+	var info headerInfo
+	if err := json.Unmarshal(findUUID(udta, identityUUID), &info); err != nil {
+		return tornError("no identity in udta: " + err.Error())
+	}
+	f.Identity = info.Identity
+	for _, b := range boxes {
+		if b.typ != "trak" {
+			continue
+		}
+		e, ok := parseTrak(b.body)
+		if !ok || len(f.Tracks) >= len(info.Codecs) {
+			return tornError(fmt.Sprintf("track %d is not described", len(f.Tracks)+1))
+		}
+		e.Codec = info.Codecs[len(f.Tracks)]
+		f.Tracks = append(f.Tracks, e)
+	}
+	if len(f.Tracks) == 0 {
+		return tornError("no tracks")
+	}
+	return nil
+}
+
+// parseTrak reads back what emptyTrak wrote.
+func parseTrak(trak []byte) (e SampleEntry, ok bool) {
+	boxes, ok1 := children(trak)
+	mdia, ok2 := children(find(boxes, "mdia"))
+	minf, ok3 := children(find(mdia, "minf"))
+	stbl, ok4 := children(find(minf, "stbl"))
+	tkhd, mdhd, hdlr, stsd := find(boxes, "tkhd"), find(mdia, "mdhd"), find(mdia, "hdlr"), find(stbl, "stsd")
+	if !ok1 || !ok2 || !ok3 || !ok4 || len(tkhd) < 96 || len(mdhd) < 24 || len(hdlr) < 12 || len(stsd) < 16 {
+		return e, false
+	}
+	switch string(hdlr[8:12]) {
+	case "vide":
+		e.Kind = Video
+	case "soun":
+		e.Kind = Audio
+	default:
+		return e, false
+	}
+	e.Timescale = binary.BigEndian.Uint32(mdhd[20:])
+	e.Width, e.Height = binary.BigEndian.Uint16(tkhd[88:]), binary.BigEndian.Uint16(tkhd[92:])
+	e.Box = stsd[8:]
+	return e, e.Timescale > 0
+}
+
+// fragment reads the fragment or the seal behind f.Bytes.
+func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
+	h, err := s.box(f.Bytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	if h.typ == "uuid" {
+		seal, err := s.seal(f.Bytes)
+		return nil, seal, err
+	}
+	prft, moofAt, err := s.content(f.Bytes, "prft", 64)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(prft) != 24 {
+		return nil, nil, tornError("prft has another size")
+	}
+	moof, mdatAt, err := s.content(moofAt, "moof", maxMoofBytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	mdat, err := s.box(mdatAt)
+	if err != nil {
+		return nil, nil, err
+	}
+	if mdat.typ != "mdat" {
+		return nil, nil, tornError("no mdat behind the moof")
+	}
+	frag := &ScannedFragment{
+		HeaderLen: int(mdatAt + mdat.head - f.Bytes),
+		Bytes:     mdatAt + mdat.size - f.Bytes,
+		Wall90k:   fromNTPTime(binary.BigEndian.Uint64(prft[8:])),
+		Tracks:    make([]ScannedTrack, len(f.Tracks)),
+	}
+	dataBytes, err := frag.parseMoof(moof, f.Tracks)
+	if err != nil {
+		return nil, nil, err
+	}
+	if dataBytes != mdat.size-mdat.head {
+		return nil, nil, tornError("the samples do not fill the mdat")
+	}
+	return frag, nil, s.checkCRC(moof[len(moof)-4:], f.Bytes, mdatAt, f.Bytes+frag.Bytes)
+}
+
+func (s *scanner) seal(off int64) (*Seal, error) {
+	body, end, err := s.content(off, "uuid", maxHeaderBytes)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) < 16 || [16]byte(body[:16]) != sealUUID || end != s.size {
+		return nil, tornError("the box is no seal at the end of the file")
+	}
+	seal := new(Seal)
+	if err := json.Unmarshal(body[16:], seal); err != nil {
+		return nil, tornError("seal: " + err.Error())
+	}
+	return seal, nil
+}
+
+// checkCRC compares the checksum, the last four bytes before mdatAt, with the rest of [start, end).
+func (s *scanner) checkCRC(want []byte, start, mdatAt, end int64) error {
+	crc := uint32(0)
+	for _, span := range [][2]int64{{start, mdatAt - 4}, {mdatAt, end}} {
+		for off := span[0]; off < span[1]; {
+			p := s.buf[:min(int64(len(s.buf)), span[1]-off)]
+			if _, err := s.r.ReadAt(p, off); err != nil {
+				return fmt.Errorf("read %d bytes at %d of sample file: %w", len(p), off, err)
+			}
+			crc = crc32.Update(crc, crcTable, p)
+			off += int64(len(p))
+		}
+	}
+	if crc != binary.BigEndian.Uint32(want) {
+		return tornError("the checksum of the fragment differs from its bytes")
+	}
+	return nil
+}
+
+// parseMoof fills frag.Tracks and returns how many bytes its samples take.
+func (frag *ScannedFragment) parseMoof(moof []byte, tracks []SampleEntry) (dataBytes int64, err error) {
+	boxes, ok := children(moof)
+	if !ok || len(boxes) < 2 || len(findUUID(boxes[len(boxes)-1:], checksumUUID)) != 4 {
+		return 0, tornError("the moof does not end in a checksum")
+	}
+	for _, b := range boxes {
+		if b.typ != "traf" {
+			continue
+		}
+		n, ok := frag.parseTraf(b.body, tracks)
+		if !ok {
+			return 0, tornError("a traf is not as written")
+		}
+		dataBytes += n
+	}
+	return dataBytes, nil
+}
+
+// parseTraf reads back what traf wrote.
+func (frag *ScannedFragment) parseTraf(traf []byte, tracks []SampleEntry) (dataBytes int64, ok bool) {
+	boxes, ok := children(traf)
+	tfhd, tfdt, trun := find(boxes, "tfhd"), find(boxes, "tfdt"), find(boxes, "trun")
+	if !ok || len(tfhd) != 8 || len(tfdt) != 12 || len(trun) < 12 {
+		return 0, false
+	}
+	id := int64(binary.BigEndian.Uint32(tfhd[4:]))
+	if id < 1 || id > int64(len(tracks)) || len(frag.Tracks[id-1].Samples) > 0 {
+		return 0, false
+	}
+	t := &frag.Tracks[id-1]
+	t.DTS = int64(binary.BigEndian.Uint64(tfdt[4:]))
+	flags, count := binary.BigEndian.Uint32(trun)&0xffffff, int64(binary.BigEndian.Uint32(trun[4:]))
+	entry, rest := int64(8), trun[12:]
+	if flags&trunCTS != 0 {
+		entry += 4
+	}
+	if flags&trunFirstFlags != 0 {
+		if len(rest) < 4 {
+			return 0, false
+		}
+		rest = rest[4:]
+	}
+	if count == 0 || int64(len(rest)) != count*entry {
+		return 0, false
+	}
+	t.Samples = make([]ScannedSample, count)
+	for i := range t.Samples {
+		x := &t.Samples[i]
+		p := rest[int64(i)*entry:]
+		x.Duration, x.Size = binary.BigEndian.Uint32(p), binary.BigEndian.Uint32(p[4:])
+		if flags&trunCTS != 0 {
+			x.CTS = int32(binary.BigEndian.Uint32(p[8:]))
+		}
+		x.Sync = tracks[id-1].Kind == Audio || i == 0 && flags&trunFirstFlags != 0
+		dataBytes += int64(x.Size)
+	}
+	return dataBytes, true
+}

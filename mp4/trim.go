@@ -1,0 +1,194 @@
+package mp4
+
+import (
+	"errors"
+	"math"
+)
+
+// ErrNothingShown says that no frame lies in a range.
+var ErrNothingShown = errors.New("no frame in the range")
+
+// Trim returns the part of p whose frames are shown in [from, to), in ticks of the master track since the start of the
+// run. It takes in the sync sample before the first such frame, whose lead File hides by an edit list, and the other
+// tracks' samples of the same span. It returns ErrNothingShown when there is no such frame.
+func (p Part) Trim(from, to int64) (Part, error) {
+	all, err := p.load()
+	if err != nil {
+		return Part{}, err
+	}
+	cut, ok := cutMaster(&all[0], p.Tracks[0].Start, from, to)
+	if !ok {
+		return Part{}, ErrNothingShown
+	}
+	q, kept := p, make([]Samples, len(all))
+	q.Tracks = make([]TrackPart, len(all))
+	for i, t := range p.Tracks {
+		r := cut.sampleRange
+		if i > 0 {
+			scale := func(t90k int64) int64 { return rescale(t90k, p.Tracks[0].Entry.Timescale, t.Entry.Timescale) }
+			r = cutOther(&all[i], t.Start, scale(cut.firstPTS), scale(cut.end))
+		}
+		kept[i] = all[i].slice(r)
+		if i == 0 && cut.lastDuration > 0 {
+			kept[i].Durations[r.end-r.first-1] = cut.lastDuration
+		}
+		q.Tracks[i] = Count(t.Entry, r.dts, &kept[i])
+	}
+	q.narrow(kept)
+	q.trimmed, q.lead, q.shownEnd = true, cut.firstPTS-cut.dts, cut.end-cut.dts
+	q.Load = func() ([]Samples, error) { return kept, nil }
+	return q, nil
+}
+
+// sampleRange is a range of a track's samples.
+type sampleRange struct {
+	first, end int   // indices
+	dts        int64 // of the first
+}
+
+// masterCut is the range of samples that showing a range of time takes.
+type masterCut struct {
+	sampleRange
+	firstPTS     int64  // of the first frame shown
+	end          int64  // when the last frame shown ends
+	lastDuration uint32 // of the last sample, when the cut shortens it; otherwise 0
+}
+
+// cutMaster finds the samples that showing the frames of [from, to) takes: from the last sync sample at or before the
+// first frame shown, to the last in decoding order that is shown. With B-frames the range may hold frames that are shown
+// later; they are cut by the edit list's duration.
+func cutMaster(s *Samples, start, from, to int64) (c masterCut, ok bool) {
+	dts := s.decodeTimes(start)
+	first, last, cutShort := -1, -1, false // in order of showing
+	pts := func(i int) int64 { return dts[i] + s.cts(i) }
+	for i := range s.Durations {
+		switch {
+		case pts(i) >= to:
+			cutShort = true
+		case pts(i) >= from:
+			if first < 0 || pts(i) < pts(first) {
+				first = i
+			}
+			if last < 0 || pts(i) > pts(last) {
+				last = i
+			}
+			c.sampleRange.end = i + 1
+		}
+	}
+	if first < 0 {
+		return c, false
+	}
+	c.first = s.syncBefore(first)
+	c.dts, c.firstPTS = dts[c.first], pts(first)
+	c.end = pts(last) + int64(s.Durations[last])
+	if cutShort || to < c.end {
+		c.end = to
+	}
+	if last == c.sampleRange.end-1 && c.end-pts(last) <= math.MaxUint32 {
+		c.lastDuration = uint32(c.end - pts(last))
+	}
+	return c, true
+}
+
+// cutOther finds the samples of another track that overlap [from, to).
+func cutOther(s *Samples, start, from, to int64) sampleRange {
+	dts := s.decodeTimes(start)
+	r := sampleRange{}
+	for r.first < len(s.Durations) && dts[r.first+1] <= from {
+		r.first++
+	}
+	for r.end = r.first; r.end < len(s.Durations) && dts[r.end] < to; {
+		r.end++
+	}
+	r.dts = dts[r.first]
+	return r
+}
+
+// decodeTimes returns the DTS of each sample, and of the end.
+func (s *Samples) decodeTimes(start int64) []int64 {
+	dts := make([]int64, len(s.Durations)+1)
+	dts[0] = start
+	for i, d := range s.Durations {
+		dts[i+1] = dts[i] + int64(d)
+	}
+	return dts
+}
+
+// syncBefore returns the last sync sample at or before sample i.
+func (s *Samples) syncBefore(i int) int {
+	if s.Syncs == nil {
+		return i
+	}
+	sync := 0
+	for _, x := range s.Syncs {
+		if int(x) <= i {
+			sync = int(x)
+		}
+	}
+	return sync
+}
+
+// slice copies out the samples of a range; chunks at its ends are narrowed to the samples that stay.
+func (s *Samples) slice(r sampleRange) Samples {
+	t := Samples{
+		Durations: append([]uint32(nil), s.Durations[r.first:r.end]...),
+		Sizes:     s.Sizes[r.first:r.end],
+	}
+	if s.CTS != nil {
+		t.CTS = s.CTS[r.first:r.end]
+	}
+	for _, x := range s.Syncs {
+		if int(x) >= r.first && int(x) < r.end {
+			t.Syncs = append(t.Syncs, x-uint32(r.first))
+		}
+	}
+	sample := 0
+	for c, n := range s.ChunkCounts {
+		first, end := max(sample, r.first), min(sample+int(n), r.end)
+		if first < end {
+			t.ChunkOffsets = append(t.ChunkOffsets, s.ChunkOffsets[c]+sum(s.Sizes[sample:first]))
+			t.ChunkCounts = append(t.ChunkCounts, uint32(end-first))
+		}
+		sample += int(n)
+	}
+	return t
+}
+
+func sum(v []uint32) (n int64) {
+	for _, x := range v {
+		n += int64(x)
+	}
+	return n
+}
+
+// narrow cuts the part's stretch to the bytes from the first to the last sample kept.
+func (p *Part) narrow(kept []Samples) {
+	start, end := p.Length, int64(0)
+	for i := range kept {
+		s, sample := &kept[i], 0
+		for c, n := range s.ChunkCounts {
+			start = min(start, s.ChunkOffsets[c])
+			end = max(end, s.ChunkOffsets[c]+sum(s.Sizes[sample:sample+int(n)]))
+			sample += int(n)
+		}
+	}
+	for i := range kept {
+		for c := range kept[i].ChunkOffsets {
+			kept[i].ChunkOffsets[c] -= start
+		}
+	}
+	p.Offset, p.Length = p.Offset+start, end-start
+}
+
+// rescale converts a time between timescales, rounding to the nearest tick.
+func rescale(t int64, from, to uint32) int64 {
+	if from == to {
+		return t
+	}
+	// Whole seconds apart, so that nothing overflows.
+	sec, rest := t/int64(from), t%int64(from)
+	if rest < 0 {
+		sec, rest = sec-1, rest+int64(from)
+	}
+	return sec*int64(to) + (rest*int64(to)+int64(from)/2)/int64(from)
+}

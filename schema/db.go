@@ -1,0 +1,161 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/google/uuid"
+	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+	"golang.org/x/sys/unix"
+)
+
+// Version is that of the tables. A database of another version is refused.
+const Version = 1
+
+// applicationID marks the file as ours in SQLite's header: "nvrf".
+const applicationID = 0x6e767266
+
+//go:embed schema.sql
+var tables string
+
+// FileName is the database's name in a data directory.
+const FileName = "nvrfs.db"
+
+// ErrNotThere says that a data directory has no database.
+var ErrNotThere = errors.New("there is no nvrfs database")
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	sql  *sql.DB
+	uuid string
+	path string
+}
+
+// Create opens the database in dir for recording, and makes it when there is none.
+func Create(ctx context.Context, dir string) (*DB, error) {
+	path := filepath.Join(dir, FileName)
+	db, err := open(path, url.Values{
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"}, // a committed row survives a power cut
+		"_txlock":       {"immediate"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	db.sql.SetMaxOpenConns(1)
+	if err := errors.Join(db.create(ctx), os.Chmod(path, 0o600)); err != nil {
+		return nil, errors.Join(fmt.Errorf("create database %s: %w", path, err), db.Close())
+	}
+	return db, db.identify(ctx)
+}
+
+// OpenReadOnly opens the database in dir for reading, also while another process records into it. It returns ErrNotThere
+// when there is none.
+func OpenReadOnly(ctx context.Context, dir string) (*DB, error) {
+	path := filepath.Join(dir, FileName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w in %s", ErrNotThere, dir)
+	} else if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	options := url.Values{"mode": {"ro"}, "_query_only": {"1"}}
+	if atRest(path) {
+		options.Set("immutable", "1")
+	}
+	db, err := open(path, options)
+	if err != nil {
+		return nil, err
+	}
+	db.sql.SetMaxOpenConns(4)
+	db.sql.SetMaxIdleConns(4)
+	return db, db.identify(ctx)
+}
+
+// atRest reports whether the database lies where we may not write and nobody records: then there is no WAL to read, and
+// SQLite could not make the index of one.
+func atRest(path string) bool {
+	if unix.Access(filepath.Dir(path), unix.W_OK) == nil {
+		return false
+	}
+	wal, err := os.Stat(path + "-wal")
+	return errors.Is(err, fs.ErrNotExist) || err == nil && wal.Size() == 0
+}
+
+func open(path string, options url.Values) (*DB, error) {
+	options.Set("_foreign_keys", "1")
+	options.Set("_busy_timeout", "10000")
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}
+	s, err := sql.Open("sqlite3", u.String())
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	return &DB{sql: s, path: path}, nil
+}
+
+// create makes the tables in an empty database.
+func (db *DB) create(ctx context.Context) error {
+	tx, err := db.sql.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // no error after Commit
+	var objects int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&objects); err != nil || objects > 0 {
+		return err
+	}
+	for _, q := range []string{
+		tables,
+		fmt.Sprintf(`PRAGMA application_id = %d`, applicationID),
+		fmt.Sprintf(`PRAGMA user_version = %d`, Version),
+	} {
+		if _, err := tx.ExecContext(ctx, q); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (id, uuid) VALUES (1, ?)`, uuid.NewString()); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// identify reads who the database is, and closes it when it is not ours to read.
+func (db *DB) identify(ctx context.Context) error {
+	err := db.checkVersion(ctx)
+	if err == nil {
+		err = db.sql.QueryRowContext(ctx, `SELECT uuid FROM meta`).Scan(&db.uuid)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("open database %s: %w", db.path, err), db.Close())
+	}
+	return nil
+}
+
+func (db *DB) checkVersion(ctx context.Context) error {
+	var app, version int
+	if err := db.sql.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&app); err != nil {
+		return err
+	}
+	if err := db.sql.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+		return err
+	}
+	switch {
+	case app != applicationID:
+		return errors.New("it is no database of nvrfs; choose another data directory")
+	case version != Version:
+		return fmt.Errorf("it has version %d, this nvrfs reads version %d; use the nvrfs that wrote it", version, Version)
+	}
+	return nil
+}
+
+// UUID tells this database from every other.
+func (db *DB) UUID() string { return db.uuid }
+
+// Close closes the database.
+func (db *DB) Close() error { return db.sql.Close() }

@@ -1,0 +1,236 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// A Stream is one of the streams of a camera.
+type Stream struct {
+	ID         int64
+	Camera     string
+	Name       string // "main" or "sub"
+	NextNumber int64  // of the stream's next recording
+}
+
+// Label names a stream as the mount does: "front-door", and "front-door.sub" for the second stream.
+func (s Stream) Label() string { return Label(s.Camera, s.Name) }
+
+// Label is Stream.Label for a stream that is not in the database yet.
+func Label(camera, name string) string {
+	if name == "main" {
+		return camera
+	}
+	return camera + "." + name
+}
+
+// RecordingID is stream id << 32 | number.
+type RecordingID int64
+
+// MakeRecordingID joins a stream and a number of a recording in it.
+func MakeRecordingID(stream, number int64) RecordingID { return RecordingID(stream<<32 | number) }
+
+// Stream is the id of the recording's stream.
+func (id RecordingID) Stream() int64 { return int64(id) >> 32 }
+
+// Number counts the stream's recordings, from 1.
+func (id RecordingID) Number() int64 { return int64(id) & math.MaxUint32 }
+
+func (id RecordingID) String() string { return fmt.Sprintf("%d/%d", id.Stream(), id.Number()) }
+
+// SampleEntry is what a decoder must know of a track.
+type SampleEntry struct {
+	ID            int64
+	Kind          uint8  // 1 video, 2 audio
+	Codec         string // RFC 6381
+	Timescale     uint32 // ticks a second
+	Width, Height uint16
+	Box           []byte // the box of stsd
+}
+
+// A Recording is about a minute of a stream.
+type Recording struct {
+	ID              RecordingID
+	Run             int64
+	Sequence        int
+	Start90k        int64 // wall time of the first frame shown
+	WallDuration90k int64
+	HeaderBytes     int64 // of the sample file before its first fragment
+	Bytes           int64 // header and whole fragments
+	Sealed          bool
+	Tracks          []Track
+}
+
+// End90k is the wall time at which the recording ends.
+func (r *Recording) End90k() int64 { return r.Start90k + r.WallDuration90k }
+
+// Every query that a listing or an opening runs. A test reads the plan of each: an index, no scan, no sort.
+const (
+	qStreams    = `SELECT id, camera, name, next_number FROM stream ORDER BY camera, name`
+	qStartingIn = `SELECT id, run_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout
+		FROM recording WHERE stream_id = ? AND start_90k >= ? AND start_90k < ? ORDER BY start_90k, id`
+	qFirst = `SELECT start_90k FROM recording WHERE stream_id = ? AND start_90k >= ? ORDER BY start_90k LIMIT 1`
+	qLast  = `SELECT start_90k, start_90k + wall_duration_90k FROM recording WHERE stream_id = ? AND start_90k < ? ORDER BY start_90k DESC LIMIT 1`
+	qIndex = `SELECT samples FROM recording_index WHERE recording_id = ?`
+	qEntry = `SELECT id, kind, codec, timescale, width, height, box FROM sample_entry WHERE id = ?`
+	qRev   = `SELECT rev FROM change ORDER BY rev DESC LIMIT 1`
+	qSince = `SELECT rev, stream_id, start_90k, added FROM change WHERE rev > ? ORDER BY rev`
+	qSums  = `SELECT count(*), coalesce(sum(bytes), 0) FROM recording WHERE stream_id = ?`
+	qOpen  = `SELECT id FROM recording WHERE sealed = 0`
+	qRun   = `SELECT id, stream_id, uuid, start_90k, coalesce(end_reason, '') FROM run WHERE id = ?`
+)
+
+// query runs q and hands each row to scan.
+func (db *DB) query(ctx context.Context, what, q string, scan func(*sql.Rows) error, args ...any) error {
+	rows, err := db.sql.QueryContext(ctx, q, args...)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", what, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("read %s: %w", what, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read %s: %w", what, err)
+	}
+	return nil
+}
+
+// Streams lists all streams, by camera and name.
+func (db *DB) Streams(ctx context.Context) (streams []Stream, err error) {
+	err = db.query(ctx, "streams", qStreams, func(rows *sql.Rows) error {
+		var s Stream
+		err := rows.Scan(&s.ID, &s.Camera, &s.Name, &s.NextNumber)
+		streams = append(streams, s)
+		return err
+	})
+	return streams, err
+}
+
+// StartingIn lists the recordings of a stream that start in [from90k, to90k), by start.
+func (db *DB) StartingIn(ctx context.Context, stream, from90k, to90k int64) (recs []Recording, err error) {
+	err = db.query(ctx, "recordings", qStartingIn, func(rows *sql.Rows) error {
+		var r Recording
+		var layout sql.RawBytes
+		if err := rows.Scan(&r.ID, &r.Run, &r.Sequence, &r.Start90k, &r.WallDuration90k, &r.HeaderBytes, &r.Bytes, &r.Sealed, &layout); err != nil {
+			return err
+		}
+		if r.Tracks, err = unpackLayout(layout); err != nil {
+			return fmt.Errorf("recording %s: %w", r.ID, err)
+		}
+		recs = append(recs, r)
+		return nil
+	}, stream, from90k, to90k)
+	return recs, err
+}
+
+// FirstStart returns when the first recording of a stream starts that starts at from90k or later. ok is false when none
+// does.
+func (db *DB) FirstStart(ctx context.Context, stream, from90k int64) (start90k int64, ok bool, err error) {
+	err = db.query(ctx, "first recording", qFirst, func(rows *sql.Rows) error {
+		ok = true
+		return rows.Scan(&start90k)
+	}, stream, from90k)
+	return start90k, ok, err
+}
+
+// LastSpan returns start and end of the last recording of a stream that starts before before90k. ok is false when none
+// does.
+func (db *DB) LastSpan(ctx context.Context, stream, before90k int64) (start90k, end90k int64, ok bool, err error) {
+	err = db.query(ctx, "last recording", qLast, func(rows *sql.Rows) error {
+		ok = true
+		return rows.Scan(&start90k, &end90k)
+	}, stream, before90k)
+	return start90k, end90k, ok, err
+}
+
+// PackedIndex returns the packed index of a recording.
+func (db *DB) PackedIndex(ctx context.Context, id RecordingID) (packed []byte, err error) {
+	if err := db.sql.QueryRowContext(ctx, qIndex, id).Scan(&packed); err != nil {
+		return nil, fmt.Errorf("read index of recording %s: %w", id, err)
+	}
+	return packed, nil
+}
+
+// SampleEntry returns a sample entry.
+func (db *DB) SampleEntry(ctx context.Context, id int64) (SampleEntry, error) {
+	var e SampleEntry
+	if err := db.sql.QueryRowContext(ctx, qEntry, id).Scan(&e.ID, &e.Kind, &e.Codec, &e.Timescale, &e.Width, &e.Height, &e.Box); err != nil {
+		return e, fmt.Errorf("read sample entry %d: %w", id, err)
+	}
+	return e, nil
+}
+
+// Sums returns how many recordings a stream has, and their bytes.
+func (db *DB) Sums(ctx context.Context, stream int64) (recordings, bytes int64, err error) {
+	if err := db.sql.QueryRowContext(ctx, qSums, stream).Scan(&recordings, &bytes); err != nil {
+		return 0, 0, fmt.Errorf("sum up stream %d: %w", stream, err)
+	}
+	return recordings, bytes, nil
+}
+
+// Growing lists the recordings that are not sealed: those being recorded, or cut off when the recorder was.
+func (db *DB) Growing(ctx context.Context) (ids []RecordingID, err error) {
+	err = db.query(ctx, "growing recordings", qOpen, func(rows *sql.Rows) error {
+		var id RecordingID
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
+// A Run is one session with a camera, without a gap.
+type Run struct {
+	ID        int64
+	Stream    int64
+	UUID      string
+	Start90k  int64
+	EndReason string // empty while it goes on
+}
+
+// Run returns a run.
+func (db *DB) Run(ctx context.Context, id int64) (Run, error) {
+	var r Run
+	if err := db.sql.QueryRowContext(ctx, qRun, id).Scan(&r.ID, &r.Stream, &r.UUID, &r.Start90k, &r.EndReason); err != nil {
+		return r, fmt.Errorf("read run %d: %w", id, err)
+	}
+	return r, nil
+}
+
+// A Change says that a recording was added, has grown, or was sealed.
+type Change struct {
+	Rev      int64
+	Stream   int64
+	Start90k int64
+	Added    bool
+}
+
+// Rev returns the number of the newest change; 0 before the first.
+func (db *DB) Rev(ctx context.Context) (rev int64, err error) {
+	err = db.sql.QueryRowContext(ctx, qRev).Scan(&rev)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read newest change: %w", err)
+	}
+	return rev, nil
+}
+
+// ChangesSince lists the changes after rev. complete is false when the journal no longer reaches back that far, so that
+// anything may have changed.
+func (db *DB) ChangesSince(ctx context.Context, rev int64) (changes []Change, complete bool, err error) {
+	err = db.query(ctx, "changes", qSince, func(rows *sql.Rows) error {
+		var c Change
+		err := rows.Scan(&c.Rev, &c.Stream, &c.Start90k, &c.Added)
+		changes = append(changes, c)
+		return err
+	}, rev)
+	return changes, len(changes) == 0 || changes[0].Rev == rev+1, err
+}

@@ -1,0 +1,72 @@
+-- The tables of nvrfs, version 1. Times are 90 kHz ticks since 1970 UTC (..._90k), sizes are bytes.
+
+CREATE TABLE meta (
+  -- One row. The UUID ties sample directories to this database: footage of another one is never touched.
+  id   INTEGER PRIMARY KEY CHECK (id = 1),
+  uuid TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE stream (
+  id          INTEGER PRIMARY KEY,
+  camera      TEXT NOT NULL,
+  name        TEXT NOT NULL CHECK (name IN ('main', 'sub')),
+  -- The next recording's number. It only ever rises, so that a number, and a file name, never means two recordings.
+  next_number INTEGER NOT NULL DEFAULT 1,
+  UNIQUE (camera, name)
+) STRICT;
+
+CREATE TABLE sample_entry (
+  -- One kind of decoding. Recordings share these: a camera has a handful in its life.
+  id        INTEGER PRIMARY KEY,
+  kind      INTEGER NOT NULL,          -- 1 video, 2 audio
+  codec     TEXT NOT NULL,             -- RFC 6381
+  timescale INTEGER NOT NULL CHECK (timescale > 0),
+  width     INTEGER NOT NULL,          -- 0 for audio
+  height    INTEGER NOT NULL,
+  box       BLOB NOT NULL,             -- the box of stsd, ISO/IEC 14496-12 8.5.2
+  UNIQUE (box, timescale)
+) STRICT;
+
+CREATE TABLE run (
+  id         INTEGER PRIMARY KEY,
+  stream_id  INTEGER NOT NULL REFERENCES stream (id),
+  uuid       TEXT NOT NULL UNIQUE,     -- as in the sample files' identity
+  start_90k  INTEGER NOT NULL,
+  end_reason TEXT                      -- NULL while the run goes on
+) STRICT;
+
+CREATE TABLE recording (
+  -- stream_id << 32 | number, where number counts the stream's recordings from 1 and names the sample file.
+  id                INTEGER PRIMARY KEY,
+  stream_id         INTEGER NOT NULL REFERENCES stream (id),
+  run_id            INTEGER NOT NULL REFERENCES run (id),
+  sequence          INTEGER NOT NULL CHECK (sequence >= 0),
+  start_90k         INTEGER NOT NULL,  -- wall time of the first frame shown
+  wall_duration_90k INTEGER NOT NULL CHECK (wall_duration_90k >= 0),
+  header_bytes      INTEGER NOT NULL,  -- of the sample file before its first fragment
+  bytes             INTEGER NOT NULL CHECK (bytes >= header_bytes), -- header and whole fragments
+  sealed            INTEGER NOT NULL CHECK (sealed IN (0, 1)),
+  layout            BLOB NOT NULL,     -- per track, what sizes and times follow from: see Track
+  CHECK (stream_id = id >> 32)
+) STRICT;
+
+-- Serves every listing without touching the table.
+CREATE INDEX recording_listing ON recording
+  (stream_id, start_90k, id, run_id, sequence, wall_duration_90k, header_bytes, bytes, sealed, layout);
+
+-- What start-up has to look at, however many recordings there are.
+CREATE INDEX recording_growing ON recording (id) WHERE sealed = 0;
+CREATE INDEX run_going ON run (id) WHERE end_reason IS NULL;
+
+CREATE TABLE recording_index (
+  recording_id INTEGER PRIMARY KEY REFERENCES recording (id) ON DELETE CASCADE,
+  samples      BLOB NOT NULL           -- see AppendFragment
+) STRICT;
+
+CREATE TABLE change (
+  -- A journal of what was added, grown or sealed, pruned to the newest rows. Readers remember the last rev they saw.
+  rev       INTEGER PRIMARY KEY AUTOINCREMENT,
+  stream_id INTEGER NOT NULL,
+  start_90k INTEGER NOT NULL,          -- of the recording that changed
+  added     INTEGER NOT NULL           -- 1 when the recording was not there before
+) STRICT;

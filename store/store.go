@@ -1,0 +1,51 @@
+package store
+
+import (
+	"io"
+)
+
+// A Key names a sample file: the label of its stream ("front-door", "front-door.sub"), and the recording's number in it,
+// from 1.
+type Key struct {
+	Stream string
+	Number int64
+}
+
+// A Store keeps sample files.
+type Store interface {
+	// Create makes a file for writing. It fails when there is one.
+	Create(Key) (Writer, error)
+	// Reopen opens a file for cutting off its torn tail and ending it.
+	Reopen(Key) (Writer, error)
+	// Open opens a file for reading.
+	Open(Key) (Reader, error)
+	// Size returns a file's length in bytes.
+	Size(Key) (int64, error)
+	// Remove unlinks a file.
+	Remove(Key) error
+	// SetAside renames a file so that it is no sample file any more, and returns its new name.
+	SetAside(Key) (string, error)
+	// SyncDir makes the name of a file durable.
+	SyncDir(Key) error
+	// Scan lists the sample files of a stream whose number is from or larger, by number.
+	Scan(stream string, from int64) ([]int64, error)
+	// Streams lists the streams that have a directory.
+	Streams() ([]string, error)
+}
+
+// Writer is a sample file being written. Only one goroutine may use it.
+type Writer interface {
+	// Append writes p behind what is there. When it fails, the file is as before.
+	Append(p []byte) error
+	// Truncate cuts the file to a size.
+	Truncate(size int64) error
+	// Sync makes what was appended durable.
+	Sync() error
+	io.Closer
+}
+
+// Reader is a sample file being read, by any number of goroutines.
+type Reader interface {
+	io.ReaderAt
+	io.Closer
+}
