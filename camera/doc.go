@@ -23,6 +23,7 @@
 // that does not keep up is disconnected; it never holds up the others.
 //
 // The package imports no other package of nvrfs, so that a test can hold what
-// they make against an independent reading of the same file. Only server.go and
-// stream.go know gortsplib; only parse.go knows the boxes of an .mp4.
+// they make against an independent reading of the same file. Only server.go,
+// stream.go and sender.go know gortsplib; only parse.go and samples.go know the
+// boxes of an .mp4.
 package camera

@@ -21,18 +21,16 @@ ff() { ffmpeg -hide_banner -loglevel error -nostdin -y "$@"; }
 clock='%{eif\:trunc(n/1500)\:d\:2}\:%{eif\:mod(trunc(n/25),60)\:d\:2}.%{eif\:mod(n,25)\:d\:2}'
 font=$(fc-match -f '%{file}' 'DejaVu Sans Mono:bold')
 
-# Without SEI (filter_units): the encoder's version and settings are no part of the picture.
-ff -f lavfi -i "testsrc=size=640x360:rate=25:duration=16,format=yuv420p,
-	drawbox=x=40:y=120:w=560:h=120:color=black:t=fill,
-	drawtext=fontfile='$font':text='$clock':fontsize=96:fontcolor=white:x=(w-text_w)/2:y=(h-text_h)/2" \
-	-c:v libx264 -profile:v high -preset veryslow -crf 23 -threads 1 \
-	-bf 0 -g 25 -keyint_min 25 -sc_threshold 0 -flags:v +bitexact+cgop \
-	-bsf:v filter_units=remove_types=6 -f h264 "$tmp/video.h264"
-
 ff -f lavfi -i "aevalsrc='0.25*sin(880*2*PI*t)*lt(mod(t,1),0.1)':s=48000:d=34" \
 	-c:a aac -b:a 48k -ac 1 -flags:a +bitexact -frames:a 1501 -f adts "$tmp/all.aac"
 ff -f aac -i "$tmp/all.aac" -c copy -bsf:a "noise=amount=0:drop=lt(n\\,751)" -frames:a 750 -f adts "$tmp/audio.aac"
 
-ff -r 25 -f h264 -i "$tmp/video.h264" -f aac -i "$tmp/audio.aac" -map 0:v -map 1:a -c copy \
-	-map_metadata -1 -video_track_timescale 90000 -use_editlist 0 -movflags +faststart \
+# Without SEI (filter_units): the encoder's version and settings are no part of the picture.
+ff -f lavfi -i "testsrc=size=640x360:rate=25:duration=16,format=yuv420p,
+	drawbox=x=40:y=120:w=560:h=120:color=black:t=fill,
+	drawtext=fontfile='$font':text='$clock':fontsize=96:fontcolor=white:x=(w-text_w)/2:y=(h-text_h)/2" \
+	-f aac -i "$tmp/audio.aac" -map 0:v -map 1:a -c:a copy \
+	-c:v libx264 -profile:v high -preset veryslow -crf 23 -threads 1 \
+	-bf 0 -g 25 -keyint_min 25 -sc_threshold 0 -flags:v +bitexact+cgop -bsf:v filter_units=remove_types=6 \
+	-map_metadata -1 -metadata:s:v encoder= -video_track_timescale 90000 -use_editlist 0 -movflags +faststart \
 	-fflags +bitexact -f mp4 clip.mp4

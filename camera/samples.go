@@ -3,8 +3,6 @@ package camera
 import (
 	"errors"
 	"fmt"
-
-	"github.com/abema/go-mp4"
 )
 
 // fill sets the track's samples from its tables, ISO/IEC 14496-12 8.6 and 8.7.

@@ -31,8 +31,8 @@ type avcTrack struct {
 // for it. There is none before the first IDR picture with known parameter sets, nor for an access unit without slices.
 func (t *avcTrack) accessUnit(au [][]byte, pts int64) (s *Sample, changed bool, err error) {
 	idr := hasIDR(au)
-	nalus, slices := t.strip(au, idr)
-	if !slices {
+	nalus, picture := t.strip(au, idr)
+	if !picture {
 		return nil, false, nil
 	}
 	if idr && t.stale {
@@ -64,9 +64,9 @@ func hasIDR(au [][]byte) bool {
 	return slices.ContainsFunc(au, func(n []byte) bool { return len(n) > 0 && naluType(n) == h264.NALUTypeIDR })
 }
 
-// strip learns the parameter sets of an access unit and returns the NAL units that its sample keeps, and whether slices
-// of a picture are among them.
-func (t *avcTrack) strip(au [][]byte, idr bool) (kept [][]byte, slices bool) {
+// strip learns the parameter sets of an access unit and returns the NAL units that its sample keeps, and whether a slice
+// of a picture is among them.
+func (t *avcTrack) strip(au [][]byte, idr bool) (kept [][]byte, picture bool) {
 	for _, nalu := range au {
 		if len(nalu) == 0 {
 			continue
@@ -79,11 +79,11 @@ func (t *avcTrack) strip(au [][]byte, idr bool) (kept [][]byte, slices bool) {
 				continue
 			}
 		case h264.NALUTypeNonIDR, h264.NALUTypeDataPartitionA, h264.NALUTypeIDR:
-			slices = true
+			picture = true
 		}
 		kept = append(kept, nalu)
 	}
-	return kept, slices
+	return kept, picture
 }
 
 // learn keeps a parameter set and reports whether it says something new.
@@ -140,20 +140,19 @@ func (t *avcTrack) renewEntry() (changed bool, err error) {
 type decodeTimes struct {
 	order        h264.DTSExtractor
 	followed     bool // order is in step with the stream
-	restarted    bool
-	restartAtIDR bool // order may have been misled
+	restartAtIDR bool // order is unset, or may have been misled
 
 	started bool
 	last    int64 // what next returned last
 }
 
 // next returns the DTS of an access unit that is to be shown at pts: at most pts, and greater than the one before. It
-// fails when pts is too early for that.
+// fails when pts is too early for that. The SPS comes before the other NAL units of an IDR picture.
 func (d *decodeTimes) next(nalus [][]byte, idr bool, pts int64) (int64, error) {
 	if d.started && pts <= d.last {
 		return 0, fmt.Errorf("the camera's video timestamps went back: a picture is to be shown at %d, but the one before it is decoded at %d (90 kHz)", pts, d.last)
 	}
-	if idr && (d.restartAtIDR || !d.restarted) {
+	if idr && d.restartAtIDR {
 		d.restart(nalus)
 	}
 	dts := pts
@@ -175,12 +174,12 @@ func (d *decodeTimes) next(nalus [][]byte, idr bool, pts int64) (int64, error) {
 	return d.last, nil
 }
 
-// restart forgets what was learnt about the order of pictures. nalus begins with the SPS.
+// restart forgets what was learnt about the order of pictures.
 func (d *decodeTimes) restart(nalus [][]byte) {
 	var sps h264.SPS
 	err := sps.Unmarshal(nalus[0])
 	d.order = h264.DTSExtractor{}
 	d.order.Initialize()
 	d.followed = err == nil && (sps.PicOrderCntType == 2 || sps.PicOrderCntType == 0 && sps.FrameMbsOnlyFlag)
-	d.restarted, d.restartAtIDR = true, false
+	d.restartAtIDR = false
 }

@@ -197,14 +197,15 @@ type TrackSamples struct {
 // ErrIndex says that a packed index is damaged.
 var ErrIndex = errors.New("the index is damaged")
 
-// DecodeIndex unpacks an index. The sums of its row tell how much room to make; they are not trusted further, and a
-// packed index that does not have what they say is ErrIndex.
+// DecodeIndex unpacks an index as far as the sums of its row go: an index that has grown since the row was read gives what
+// it had then. The sums are not trusted further than for the room to make, and a packed index that does not have what they
+// say is ErrIndex.
 func DecodeIndex(packed []byte, sums []Track) ([]TrackSamples, error) {
 	d := decoder{in: packed, sums: sums}
 	if err := d.header(); err != nil {
 		return nil, err
 	}
-	for len(d.in) > 0 {
+	for !d.done() {
 		if err := d.fragment(); err != nil {
 			return nil, err
 		}
@@ -263,6 +264,16 @@ func (d *decoder) header() error {
 	}
 	d.in = d.in[2+n:]
 	return nil
+}
+
+// done reports whether every track has as many chunks as its row says, or there are no more.
+func (d *decoder) done() bool {
+	for i := range d.out {
+		if uint32(len(d.out[i].ChunkCounts)) < d.sums[i].Chunks {
+			return len(d.in) == 0
+		}
+	}
+	return true
 }
 
 func (d *decoder) fragment() error {

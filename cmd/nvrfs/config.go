@@ -46,7 +46,12 @@ type Camera struct {
 	Transport string    // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
 }
 
-const urlExample = "rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"
+// Values that would be right, for messages.
+const (
+	dataExample  = "/var/lib/nvrfs"
+	mountExample = "/mnt/nvr"
+	urlExample   = "rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"
+)
 
 // addConfigFlag adds the flag that names the configuration file.
 func addConfigFlag(cmd *cobra.Command, path *string) {
@@ -73,8 +78,11 @@ func LoadConfig(path string, env func(string) (string, bool)) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := configReader{directory: filepath.Dir(absolute), env: env}
-	return r.config(root)
+	c, err := configReader{directory: filepath.Dir(absolute), env: env}.config(root)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func unreadableConfig(path string, err error) error {
@@ -92,99 +100,57 @@ type configReader struct {
 }
 
 func (r configReader) config(root yamlValue) (*Config, error) {
-	fields, err := root.fields("data", "mount", "timezone", "recording", "cameras")
-	if err != nil {
-		return nil, err
-	}
 	c := &Config{Timezone: time.Local, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second}}
-	if v, ok := fields["data"]; !ok {
-		return nil, root.missing("data", "/var/lib/nvrfs")
-	} else if c.Data, err = r.path(v, "/var/lib/nvrfs"); err != nil {
-		return nil, err
-	}
-	if v, ok := fields["mount"]; ok {
-		if c.Mount, err = r.mount(v); err != nil {
-			return nil, err
-		}
-	}
-	if v, ok := fields["timezone"]; ok {
-		if c.Timezone, err = timezone(v); err != nil {
-			return nil, err
-		}
-	}
-	if v, ok := fields["recording"]; ok {
-		if err = readRecording(v, &c.Recording); err != nil {
-			return nil, err
-		}
-	}
-	if v, ok := fields["cameras"]; !ok {
-		return nil, root.missing("cameras", "{ front-door: { url: rtsp://192.0.2.10/stream1 } }")
-	} else if c.Cameras, err = r.cameras(v); err != nil {
-		return nil, err
-	}
-	return c, nil
+	f := root.fields("data", "mount", "timezone", "recording", "cameras")
+	required(f, "data", dataExample, &c.Data, r.path(dataExample))
+	optional(f, "mount", &c.Mount, r.mount)
+	optional(f, "timezone", &c.Timezone, readTimezone)
+	optional(f, "recording", &c.Recording, c.Recording.read)
+	required(f, "cameras", "{ front-door: { url: rtsp://192.0.2.10/stream1 } }", &c.Cameras, r.cameras)
+	return c, f.err
 }
 
-// path returns the absolute path that v says.
-func (r configReader) path(v yamlValue, example string) (string, error) {
-	path, err := v.text(example)
-	if err != nil {
-		return "", err
+// path reads a path and makes it absolute.
+func (r configReader) path(example string) func(yamlValue) (string, error) {
+	return func(v yamlValue) (string, error) {
+		path, err := v.text(example)
+		if err != nil {
+			return "", err
+		}
+		if path == "~" || strings.HasPrefix(path, "~/") {
+			return "", v.errorf("~ has no meaning here; want the path in full, such as %s", example)
+		}
+		return r.absolute(path), nil
 	}
-	if path == "~" || strings.HasPrefix(path, "~/") {
-		return "", v.errorf("~ has no meaning here; want the path in full, such as %s", example)
+}
+
+func (r configReader) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
 	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(r.directory, path)
-	}
-	return filepath.Clean(path), nil
+	return filepath.Join(r.directory, path)
 }
 
 // mount reads a mapping, or just the path.
 func (r configReader) mount(v yamlValue) (Mount, error) {
-	const example = "/mnt/nvr"
 	m := Mount{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Umask: 0o022}
-	if v.kind() != "is a mapping" {
-		path, err := r.path(v, example)
-		m.Path = path
+	readPath := r.path(mountExample)
+	if !v.isMapping() {
+		var err error
+		m.Path, err = readPath(v)
 		return m, err
 	}
-	fields, err := v.fields("path", "allow_other", "uid", "gid", "umask")
-	if err != nil {
-		return Mount{}, err
-	}
-	if v, ok := fields["path"]; ok {
-		if m.Path, err = r.path(v, example); err != nil {
-			return Mount{}, err
-		}
-	} else {
-		return Mount{}, v.missing("path", example)
-	}
-	if v, ok := fields["allow_other"]; ok {
-		if m.AllowOther, err = v.boolean(); err != nil {
-			return Mount{}, err
-		}
-	}
-	if v, ok := fields["uid"]; ok {
-		if m.UID, err = v.id(); err != nil {
-			return Mount{}, err
-		}
-	}
-	if v, ok := fields["gid"]; ok {
-		if m.GID, err = v.id(); err != nil {
-			return Mount{}, err
-		}
-	}
-	if v, ok := fields["umask"]; ok {
-		if m.Umask, err = umask(v); err != nil {
-			return Mount{}, err
-		}
-	}
-	return m, nil
+	f := v.fields("path", "allow_other", "uid", "gid", "umask")
+	required(f, "path", mountExample, &m.Path, readPath)
+	optional(f, "allow_other", &m.AllowOther, yamlValue.boolean)
+	optional(f, "uid", &m.UID, yamlValue.id)
+	optional(f, "gid", &m.GID, yamlValue.id)
+	optional(f, "umask", &m.Umask, readUmask)
+	return m, f.err
 }
 
-// umask reads permission bits, always as octal: people write 0027, "0027" and 27.
-func umask(v yamlValue) (fs.FileMode, error) {
+// readUmask reads permission bits, always as octal: people write 0027, "0027" and 27.
+func readUmask(v yamlValue) (fs.FileMode, error) {
 	const want = `up to four octal digits such as "0027"`
 	digits, err := v.digits(want)
 	if err != nil {
@@ -197,7 +163,7 @@ func umask(v yamlValue) (fs.FileMode, error) {
 	return fs.FileMode(bits), nil
 }
 
-func timezone(v yamlValue) (*time.Location, error) {
+func readTimezone(v yamlValue) (*time.Location, error) {
 	name, err := v.text("Europe/Berlin")
 	if err != nil {
 		return nil, err
@@ -219,23 +185,12 @@ func loadTimezone(name string) (*time.Location, error) {
 	return nil, fmt.Errorf("unknown time zone %q; want a name of the IANA database such as Europe/Berlin or UTC", name)
 }
 
-// readRecording replaces those values of r that v has.
-func readRecording(v yamlValue, r *Recording) error {
-	fields, err := v.fields("length", "sync")
-	if err != nil {
-		return err
-	}
-	if v, ok := fields["length"]; ok {
-		if r.Length, err = v.duration(time.Second, 10*time.Minute); err != nil {
-			return err
-		}
-	}
-	if v, ok := fields["sync"]; ok {
-		if r.Sync, err = v.duration(100*time.Millisecond, time.Minute); err != nil {
-			return err
-		}
-	}
-	return nil
+// read returns r with those values replaced that v has.
+func (r Recording) read(v yamlValue) (Recording, error) {
+	f := v.fields("length", "sync")
+	optional(f, "length", &r.Length, durationWithin(time.Second, 10*time.Minute))
+	optional(f, "sync", &r.Sync, durationWithin(100*time.Millisecond, time.Minute))
+	return r, f.err
 }
 
 func (r configReader) cameras(v yamlValue) ([]Camera, error) {
@@ -267,26 +222,11 @@ func (r configReader) cameras(v yamlValue) ([]Camera, error) {
 
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	c := Camera{Name: name, Transport: "tcp"}
-	fields, err := v.fields("url", "sub", "transport")
-	if err != nil {
-		return Camera{}, err
-	}
-	if url, ok := fields["url"]; !ok {
-		return Camera{}, v.missing("url", urlExample)
-	} else if c.URL, err = r.url(url); err != nil {
-		return Camera{}, err
-	}
-	if sub, ok := fields["sub"]; ok {
-		if c.Sub, err = r.url(sub); err != nil {
-			return Camera{}, err
-		}
-	}
-	if transport, ok := fields["transport"]; ok {
-		if c.Transport, err = transport.oneOf("tcp", "udp", "auto"); err != nil {
-			return Camera{}, err
-		}
-	}
-	return c, nil
+	f := v.fields("url", "sub", "transport")
+	required(f, "url", urlExample, &c.URL, r.url)
+	optional(f, "sub", &c.Sub, r.url)
+	optional(f, "transport", &c.Transport, oneOf("tcp", "udp", "auto"))
+	return c, f.err
 }
 
 func (r configReader) url(v yamlValue) (CameraURL, error) {
@@ -307,10 +247,7 @@ func (r configReader) url(v yamlValue) (CameraURL, error) {
 // secret returns what ${name} stands for: the environment variable name or, of "file:PATH", the content of that file.
 func (r configReader) secret(name string) (string, error) {
 	if path, ok := strings.CutPrefix(name, "file:"); ok {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(r.directory, path)
-		}
-		return readSecretFile(path)
+		return readSecretFile(r.absolute(path))
 	}
 	return environmentSecret(name, r.env)
 }

@@ -117,26 +117,50 @@ func (v yamlValue) entries() (names []string, values []yamlValue, err error) {
 	return names, values, nil
 }
 
-// fields returns the entries of the mapping v by name, all of which must be among known.
-func (v yamlValue) fields(known ...string) (map[string]yamlValue, error) {
-	names, values, err := v.entries()
-	if err != nil {
-		return nil, err
-	}
-	fields := make(map[string]yamlValue, len(names))
-	for i, name := range names {
-		if !slices.Contains(known, name) {
-			return nil, values[i].atKey().errorf("unknown key; %s", whichOf(name, known))
-		}
-		fields[name] = values[i]
-	}
-	return fields, nil
+// yamlFields are the entries of a mapping by name. The first mistake that is met stays in err, and what is read after
+// it is left alone.
+type yamlFields struct {
+	of     yamlValue
+	values map[string]yamlValue
+	err    error
 }
 
-// missing returns the error that the mapping v lacks the key name, of which example is a value.
-func (v yamlValue) missing(name, example string) error {
-	v.path = strings.TrimPrefix(v.path+"."+name, ".")
-	return v.errorf("is missing; add one such as %s: %s", name, example)
+// fields returns the entries of the mapping v, the names of which must all be among known.
+func (v yamlValue) fields(known ...string) *yamlFields {
+	names, values, err := v.entries()
+	f := &yamlFields{of: v, values: make(map[string]yamlValue, len(names)), err: err}
+	for i, name := range names {
+		if !slices.Contains(known, name) {
+			f.err = values[i].atKey().errorf("unknown key; %s", whichOf(name, known))
+			break
+		}
+		f.values[name] = values[i]
+	}
+	return f
+}
+
+// optional sets *to to what read makes of the field name, if there is one.
+func optional[T any](f *yamlFields, name string, to *T, read func(yamlValue) (T, error)) {
+	v, ok := f.values[name]
+	if !ok || f.err != nil {
+		return
+	}
+	value, err := read(v)
+	if err != nil {
+		f.err = err
+		return
+	}
+	*to = value
+}
+
+// required is optional for a field that must be there; example is a right value.
+func required[T any](f *yamlFields, name, example string, to *T, read func(yamlValue) (T, error)) {
+	if _, ok := f.values[name]; !ok && f.err == nil {
+		missing := f.of
+		missing.path = strings.TrimPrefix(missing.path+"."+name, ".")
+		f.err = missing.errorf("is missing; add one such as %s: %s", name, example)
+	}
+	optional(f, name, to, read)
 }
 
 // atKey is the key of v in v's place: what errors about the name point at.
@@ -196,18 +220,20 @@ func (v yamlValue) id() (uint32, error) {
 	return uint32(n), nil
 }
 
-// duration returns the duration v, shortest <= v <= longest.
-func (v yamlValue) duration(shortest, longest time.Duration) (time.Duration, error) {
+// durationWithin reads a duration d, shortest <= d <= longest.
+func durationWithin(shortest, longest time.Duration) func(yamlValue) (time.Duration, error) {
 	want := fmt.Sprintf("%s to %s, with its unit: ms, s, m or h", brief(shortest), brief(longest))
-	digits, err := v.digits(want)
-	if err != nil {
-		return 0, err
+	return func(v yamlValue) (time.Duration, error) {
+		digits, err := v.digits(want)
+		if err != nil {
+			return 0, err
+		}
+		d, err := time.ParseDuration(digits)
+		if err != nil || d < shortest || d > longest {
+			return 0, v.errorf("%q; want %s", digits, want)
+		}
+		return d, nil
 	}
-	d, err := time.ParseDuration(digits)
-	if err != nil || d < shortest || d > longest {
-		return 0, v.errorf("%q; want %s", digits, want)
-	}
-	return d, nil
 }
 
 // brief formats a duration without the zeros of time.Duration: 10m, not 10m0s.
@@ -222,13 +248,20 @@ func brief(d time.Duration) string {
 	return s
 }
 
-// oneOf returns the word v, which must be one of allowed.
-func (v yamlValue) oneOf(allowed ...string) (string, error) {
-	s, err := v.text(allowed[0])
-	if err == nil && !slices.Contains(allowed, s) {
-		err = v.errorf("%q; want %s", s, orList(allowed))
+// oneOf reads a word that must be one of allowed.
+func oneOf(allowed ...string) func(yamlValue) (string, error) {
+	return func(v yamlValue) (string, error) {
+		s, err := v.text(allowed[0])
+		if err == nil && !slices.Contains(allowed, s) {
+			err = v.errorf("%q; want %s", s, orList(allowed))
+		}
+		return s, err
 	}
-	return s, err
+}
+
+func (v yamlValue) isMapping() bool {
+	_, ok := v.node.(ast.MapNode)
+	return ok
 }
 
 // kind says what v is, for errors that want something else.

@@ -16,9 +16,9 @@ func (c *checker) audioEntry(t *Track, e *Entry, b box) {
 			c.esds(t, e, b)
 		}
 	case "Opus":
-		if _, ok := c.config(t, e, kids, "dOps"); ok {
-			c.audioRate(t, 48000) // whatever the source had (Opus in ISOBMFF 4.2)
-		}
+		c.config(t, e, kids, "dOps")
+		c.require(e.SampleRate == 48000, RuleAudioRate, // whatever the source had
+			"%s: entry %q says %d Hz, not 48000", t.name(), e.Type, e.SampleRate)
 	default:
 		c.audioRate(t, e.SampleRate)
 	}
@@ -89,7 +89,7 @@ func (c *checker) asc(t *Track, e *Entry) {
 	object := r.audioObjectType()
 	rate := r.aacRate()
 	layout := r.bits(4)
-	extended, stereo := rate, object == 29 // SBR doubles the rate, PS the channels
+	extended := rate // with SBR
 	if object == 5 || object == 29 {
 		extended = r.aacRate()
 	}
@@ -104,7 +104,8 @@ func (c *checker) asc(t *Track, e *Entry) {
 	if layout == 7 {
 		channels = 8
 	}
-	c.require(layout <= 7 && (channels == 0 || channels == e.Channels || stereo && e.Channels == 2), RuleAudioChannels,
+	// 2 is what the field says when it says nothing (ISO/IEC 14496-14 5.6.1).
+	c.require(layout <= 7 && (channels == 0 || channels == e.Channels || e.Channels == 2), RuleAudioChannels,
 		"%s: entry says %d channels, its AudioSpecificConfig channel layout %d", t.name(), e.Channels, layout)
 }
 

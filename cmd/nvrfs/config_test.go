@@ -1,0 +1,352 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// testVariables are the environment of the tests that read configuration.
+func testVariables(name string) (string, bool) {
+	value, ok := map[string]string{
+		"PASSWORD": "s3cret/@:?#%& €",
+		"EMPTY":    "",
+	}[name]
+	return value, ok
+}
+
+// loadText loads text as the configuration file nvrfs.yaml of a new directory, which is the working one.
+func loadText(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("nvrfs.yaml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return LoadConfig("nvrfs.yaml", testVariables)
+}
+
+func TestLoadConfigSmallest(t *testing.T) {
+	c, err := loadText(t, "data: /var/lib/nvrfs\ncameras:\n  door:\n    url: rtsp://192.0.2.10/1\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		Data:      "/var/lib/nvrfs",
+		Timezone:  time.Local,
+		Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
+		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp"}},
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+}
+
+func TestLoadConfigLargest(t *testing.T) {
+	c, err := loadText(t, `# all there is
+data: footage          # beside this file
+mount: { path: /mnt/nvr/, allow_other: true, uid: 1000, gid: 1001, umask: "0027" }
+timezone: Europe/Berlin
+recording: { length: 30s, sync: 500ms }
+cameras:
+  front-door:
+    url: rtsp://admin:${PASSWORD}@192.0.2.10:8554/stream1?x=1
+    sub: "rtsps://192.0.2.10/stream2"
+    transport: auto
+  Back_2:
+    url: rtsp://192.0.2.11/
+    transport: udp
+  1:
+    url: rtsp://[2001:db8::1]/
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(directory, "footage"); c.Data != want {
+		t.Errorf("Data = %q, want %q", c.Data, want)
+	}
+	if want := (Mount{Path: "/mnt/nvr", AllowOther: true, UID: 1000, GID: 1001, Umask: 0o027}); c.Mount != want {
+		t.Errorf("Mount = %+v, want %+v", c.Mount, want)
+	}
+	if c.Timezone.String() != "Europe/Berlin" {
+		t.Errorf("Timezone = %v", c.Timezone)
+	}
+	if want := (Recording{Length: 30 * time.Second, Sync: 500 * time.Millisecond}); c.Recording != want {
+		t.Errorf("Recording = %+v, want %+v", c.Recording, want)
+	}
+	var cameras []string
+	for _, camera := range c.Cameras {
+		cameras = append(cameras, strings.Join([]string{camera.Name, camera.URL.Reveal(), camera.Sub.Reveal(), camera.Transport}, " "))
+	}
+	want := []string{
+		"front-door rtsp://admin:s3cret%2F%40%3A%3F%23%25&%20%E2%82%AC@192.0.2.10:8554/stream1?x=1 rtsps://192.0.2.10/stream2 auto",
+		"Back_2 rtsp://192.0.2.11/  udp",
+		"1 rtsp://[2001:db8::1]/  tcp",
+	}
+	if !reflect.DeepEqual(cameras, want) {
+		t.Errorf("cameras\n got %q\nwant %q", cameras, want)
+	}
+}
+
+func TestLoadConfigMountPathOnly(t *testing.T) {
+	c, err := loadText(t, "data: /d\nmount: mnt\ncameras: { a: { url: rtsp://192.0.2.1 } }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory, _ := os.Getwd()
+	want := Mount{Path: filepath.Join(directory, "mnt"), UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Umask: 0o022}
+	if c.Mount != want {
+		t.Errorf("Mount = %+v, want %+v", c.Mount, want)
+	}
+}
+
+func TestLoadConfigUmask(t *testing.T) {
+	for _, written := range []string{`"0027"`, "0027", "027", "27", "0o27"} {
+		c, err := loadText(t, "data: /d\nmount: { path: /m, umask: "+written+" }\ncameras: { a: { url: rtsp://h } }\n")
+		if err != nil {
+			t.Errorf("umask %s: %v", written, err)
+		} else if c.Mount.Umask != 0o027 {
+			t.Errorf("umask %s = %04o, want 0027", written, c.Mount.Umask)
+		}
+	}
+}
+
+// Commands that only look at footage need no secrets.
+func TestLoadConfigWithoutSecrets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nvrfs.yaml")
+	text := "data: /d\ncameras:\n  a: { url: 'rtsp://u:${NOWHERE}@h/', sub: 'rtsp://h/2' }\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := LoadConfig(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := c.Cameras[0]; !a.URL.IsZero() || a.Sub.Reveal() != "rtsp://h/2" {
+		t.Errorf("camera = %+v, want no url but a sub", a)
+	}
+}
+
+func TestLoadConfigMistakes(t *testing.T) {
+	const head = "data: /d\n"
+	const camera = "cameras: { a: { url: rtsp://192.0.2.1/ } }\n"
+	tests := []struct {
+		name, text, want string // want without "nvrfs.yaml"
+	}{
+		{"empty file", "", ": is empty"},
+		{"only comments", "# data: /d\n", ": is empty"},
+		{"not a mapping", "- data\n", ":1:1: is a list; want a mapping of names to values"},
+		{"two documents", head + camera + "---\n" + head, ":4:1: a second document; want one only, without a line of ---"},
+		{"bad indentation", "data: /d\n  mount: /m\n", ":1:7: is not YAML: "},
+		{"unclosed", "data: [/d\n", ":1:7: is not YAML: "},
+		{"unclosed quote", "data: \"/d\n", ":1:7: is not YAML: "},
+		{"tab", "mount:\n\tpath: /m\n", ":2:1: is not YAML: "},
+		{"no data", camera, ":1:1: data: is missing; add one such as data: /var/lib/nvrfs"},
+		{"no cameras", head, ":1:1: cameras: is missing; add one such as cameras: { front-door: { url: rtsp://192.0.2.10/stream1 } }"},
+		{"cameras without value", head + "cameras:\n", ":2:1: cameras: has no value; want a mapping of names to values"},
+		{"no camera", head + "cameras: {}\n", ":2:1: cameras: names no camera; want at least one, such as front-door: { url: rtsp://192.0.2.10/stream1 }"},
+		{"misspelled key", head + "mont: /m\n" + camera, `:2:1: mont: unknown key; did you mean "mount"?`},
+		{"wrong case", "Data: /d\n" + camera, `:1:1: Data: unknown key; did you mean "data"?`},
+		{"unknown key", head + "http: { listen: 127.0.0.1:80 }\n" + camera, ":2:1: http: unknown key; want data, mount, timezone, recording or cameras"},
+		{
+			"misspelled key of a camera", head + "cameras:\n  front-door:\n    url: rtsp://h\n    transprot: tcp\n",
+			`:5:5: cameras.front-door.transprot: unknown key; did you mean "transport"?`,
+		},
+		{
+			"unknown key of a camera", head + "cameras:\n  front-door: { url: 'rtsp://h', retain: { days: 3 } }\n",
+			`:3:34: cameras.front-door.retain: unknown key; want url, sub or transport`,
+		},
+		{"given twice", head + camera + head, ":3:1: data: given twice; it is on line 1 already"},
+		{"camera twice", head + "cameras:\n  a: { url: rtsp://h }\n  a: { url: rtsp://h }\n", ":4:3: cameras.a: given twice; it is on line 3 already"},
+		{
+			"cameras alike", head + "cameras:\n  a: { url: rtsp://h }\n  A: { url: rtsp://h }\n",
+			`:4:3: cameras.A: the same as "a" but for capitals, which some systems do not tell apart; want another name`,
+		},
+		{"data is a number", "data: 7\n" + camera, ":1:7: data: is a number; want text such as /var/lib/nvrfs"},
+		{"data has no value", "data:\n" + camera, ":1:1: data: has no value; want text such as /var/lib/nvrfs"},
+		{"data is empty", "data: ''\n" + camera, ":1:7: data: is empty; want text such as /var/lib/nvrfs"},
+		{"data in a home", "data: ~/nvr\n" + camera, ":1:7: data: ~ has no meaning here; want the path in full, such as /var/lib/nvrfs"},
+		{"data of two lines", "data: \"/d\\n/e\"\n" + camera, ":1:7: data: holds a line break, tab or other control character; want text such as /var/lib/nvrfs"},
+		{"alias", "data: &d /d\nmount: *d\n" + camera, ":1:7: data: is an anchor or alias, which is not understood here; want text such as /var/lib/nvrfs"},
+		{"tag", "data: !!str /d\n" + camera, ":1:7: data: has a tag, which is not understood here; want text such as /var/lib/nvrfs"},
+		{"merge key", head + "cameras:\n  a: { <<: { x: 1 }, url: rtsp://h }\n", ":3:8: cameras.a: want a plain name before the colon"},
+		{"mount without path", head + "mount: { uid: 1 }\n" + camera, ":2:1: mount.path: is missing; add one such as path: /mnt/nvr"},
+		{"mount key", head + "mount: { path: /m, allowother: true }\n" + camera, `:2:20: mount.allowother: unknown key; did you mean "allow_other"?`},
+		{"mount is a list", head + "mount: [/m]\n" + camera, ":2:1: mount: is a list; want text such as /mnt/nvr"},
+		{"allow_other", head + "mount: { path: /m, allow_other: yes }\n" + camera, ":2:33: mount.allow_other: is text; want true or false"},
+		{"uid is a name", head + "mount: { path: /m, uid: joe }\n" + camera, `:2:25: mount.uid: "joe" is no user or group number; want a number from 0 to 4294967294`},
+		{"gid too large", head + "mount: { path: /m, gid: 4294967295 }\n" + camera, `:2:25: mount.gid: "4294967295" is no user or group number; want a number from 0 to 4294967294`},
+		{"gid negative", head + "mount: { path: /m, gid: -1 }\n" + camera, `:2:25: mount.gid: "-1" is no user or group number; want a number from 0 to 4294967294`},
+		{"umask", head + "mount: { path: /m, umask: 0088 }\n" + camera, `:2:27: mount.umask: "0088"; want up to four octal digits such as "0027"`},
+		{"umask too large", head + "mount: { path: /m, umask: '1777' }\n" + camera, `:2:27: mount.umask: "1777"; want up to four octal digits such as "0027"`},
+		{"time zone", head + "timezone: Berlin\n" + camera, `:2:11: timezone: unknown time zone "Berlin"; want a name of the IANA database such as Europe/Berlin or UTC`},
+		{"time zone Local", head + "timezone: Local\n" + camera, `:2:11: timezone: unknown time zone "Local"; want a name of the IANA database such as Europe/Berlin or UTC`},
+		{"length without unit", head + "recording: { length: 60 }\n" + camera, `:2:22: recording.length: "60"; want 1s to 10m, with its unit: ms, s, m or h`},
+		{"length too short", head + "recording: { length: 999ms }\n" + camera, `:2:22: recording.length: "999ms"; want 1s to 10m, with its unit: ms, s, m or h`},
+		{"length too long", head + "recording:\n  length: 11m\n" + camera, `:3:11: recording.length: "11m"; want 1s to 10m, with its unit: ms, s, m or h`},
+		{"length is a fraction", head + "recording: { length: 1.5 }\n" + camera, `:2:22: recording.length: is a number; want 1s to 10m, with its unit: ms, s, m or h`},
+		{"sync", head + "recording: { sync: 0s }\n" + camera, `:2:20: recording.sync: "0s"; want 100ms to 1m, with its unit: ms, s, m or h`},
+		{"camera without value", head + "cameras:\n  a:\n", ":3:3: cameras.a: has no value; want a mapping of names to values"},
+		{"camera is a URL", head + "cameras:\n  a: rtsp://u:secret@h/\n", ":3:6: cameras.a: is text; want a mapping of names to values"},
+		{
+			"camera without URL", head + "cameras:\n  a:\n    transport: tcp\n",
+			":3:3: cameras.a.url: is missing; add one such as url: rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1",
+		},
+		{"transport", head + "cameras:\n  a: { url: rtsp://h, transport: TCP }\n", `:3:34: cameras.a.transport: "TCP"; want tcp, udp or auto`},
+		{"name with a dot", head + "cameras: { a.sub: { url: rtsp://h } }\n", `:2:12: cameras.a.sub: a camera's name cannot hold '.'; want letters, digits, - and _, at most 64, starting with a letter or digit`},
+		{"name of a device", head + "cameras: { Com1: { url: rtsp://h } }\n", `:2:12: cameras.Com1: Windows takes this name for a device, so shares would not show it; want another name`},
+		{
+			"missing variable", head + "cameras:\n  a:\n    url: rtsp://u:${NOWHERE}@h/\n",
+			":4:10: cameras.a.url: environment variable NOWHERE is not set; set it, or use ${file:/path}",
+		},
+		{"empty variable", head + "cameras:\n  a:\n    sub: rtsp://u:${EMPTY}@h/\n    url: rtsp://h\n", ":4:10: cameras.a.sub: environment variable EMPTY is empty; set it to the value"},
+		{
+			"missing file", head + "cameras:\n  a:\n    url: rtsp://u:${file:/no/where}@h/\n",
+			":4:10: cameras.a.url: secret file /no/where: no such file or directory; want a file that holds the value",
+		},
+		{"scheme", head + "cameras:\n  a:\n    url: http://u:secret@h/\n", ":4:10: cameras.a.url: not an RTSP URL; want one such as rtsp://192.0.2.10/stream1"},
+		{
+			"URL for a name", head + "cameras:\n  ? rtsp://u:secret@h/\n  : { url: rtsp://h }\n",
+			":3:3: cameras: want a plain name before the colon",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := loadText(t, tt.text)
+			var config *configError
+			if !errors.As(err, &config) {
+				t.Fatalf("got %v, want a configError", err)
+			}
+			got := err.Error()
+			if want := "nvrfs.yaml" + tt.want; got != want && !(strings.HasSuffix(want, ": ") && strings.HasPrefix(got, want)) {
+				t.Errorf("\n got %s\nwant %s", got, want)
+			}
+			if strings.Contains(got, "\n") || strings.Contains(got, "secret@") {
+				t.Errorf("more than one line, or a secret: %s", got)
+			}
+		})
+	}
+}
+
+func TestLoadConfigUnreadable(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, err := LoadConfig("nvrfs.yaml", testVariables)
+	want := "nvrfs.yaml: no such file or directory; name a readable configuration file with --config"
+	if err == nil || err.Error() != want {
+		t.Errorf("missing file:\n got %v\nwant %s", err, want)
+	}
+	_, err = LoadConfig(".", testVariables)
+	want = ".: is a directory; name a readable configuration file with --config"
+	if err == nil || err.Error() != want {
+		t.Errorf("directory:\n got %v\nwant %s", err, want)
+	}
+}
+
+func TestLoadConfigSecretFile(t *testing.T) {
+	directory := t.TempDir()
+	write := func(name, content string) {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("password", "p@ss word\r\n")
+	write("empty", "\n")
+	write("long", strings.Repeat("x", 4097))
+	tests := []struct{ url, want string }{
+		{"rtsp://u:${file:password}@h/1", "rtsp://u:p%40ss%20word@h/1"},
+		{"rtsp://u:${file:" + directory + "/password}@h/1", "rtsp://u:p%40ss%20word@h/1"},
+		{"rtsp://u:${file:empty}@h/1", "secret file " + directory + "/empty: is empty; want a file that holds the value"},
+		{"rtsp://u:${file:long}@h/1", "secret file " + directory + "/long: longer than 4096 bytes; want a file that holds only the value"},
+	}
+	for _, tt := range tests {
+		write("nvrfs.yaml", "data: /d\ncameras:\n  a:\n    url: "+tt.url+"\n")
+		c, err := LoadConfig(filepath.Join(directory, "nvrfs.yaml"), testVariables)
+		if err != nil {
+			if want := directory + "/nvrfs.yaml:4:10: cameras.a.url: " + tt.want; err.Error() != want {
+				t.Errorf("%s:\n got %v\nwant %s", tt.url, err, want)
+			}
+		} else if got := c.Cameras[0].URL.Reveal(); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.url, got, tt.want)
+		}
+	}
+}
+
+func TestCheckCameraName(t *testing.T) {
+	const form = "not a camera's name; want letters, digits, - and _, at most 64, starting with a letter or digit"
+	tests := []struct{ name, want string }{
+		{"front-door", ""},
+		{"Front_Door2", ""},
+		{"0", ""},
+		{strings.Repeat("a", 64), ""},
+		{"console", ""},
+		{"com10", ""},
+		{"", form},
+		{strings.Repeat("a", 65), form},
+		{".hidden", form},
+		{"-option", form},
+		{"_a", form},
+		{"a/b", `a camera's name cannot hold '/'; want letters, digits, - and _, at most 64, starting with a letter or digit`},
+		{"a b", `a camera's name cannot hold ' '; want letters, digits, - and _, at most 64, starting with a letter or digit`},
+		{"gräfin", `a camera's name cannot hold 'ä'; want letters, digits, - and _, at most 64, starting with a letter or digit`},
+	}
+	for _, device := range []string{"con", "PRN", "Aux", "nul", "COM0", "com9", "lpt1"} {
+		tests = append(tests, struct{ name, want string }{
+			device, "Windows takes this name for a device, so shares would not show it; want another name",
+		})
+	}
+	for _, tt := range tests {
+		got := ""
+		if err := checkCameraName(tt.name); err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%q:\n got %s\nwant %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestClosest(t *testing.T) {
+	known := []string{"data", "mount", "timezone", "recording", "cameras", "ts"}
+	tests := []struct{ word, want string }{
+		{"dta", "data"},
+		{"DATA", "data"},
+		{"mnt", "mount"},
+		{"montu", "mount"},
+		{"timezones", "timezone"},
+		{"time_zone", "timezone"},
+		{"camera", "cameras"},
+		{"http", ""},
+		{"", ""},
+		{"x", ""},
+		{"tss", "ts"},
+	}
+	for _, tt := range tests {
+		if got := closest(tt.word, known); got != tt.want {
+			t.Errorf("closest(%q) = %q, want %q", tt.word, got, tt.want)
+		}
+	}
+}
+
+func FuzzLoadConfig(f *testing.F) {
+	f.Add("data: /d\nmount: { path: /m, umask: 0027 }\nrecording: { length: 1m }\ncameras:\n  a:\n    url: rtsp://u:${PASSWORD}@h/\n")
+	f.Add("data: &a /d\nmount: *a\ncameras: !!map\n  ? [x]\n  : |\n    y\n")
+	f.Add("---\n...\n---\n<<: 1\n")
+	reader := configReader{directory: "/", env: testVariables}
+	f.Fuzz(func(t *testing.T, text string) {
+		root, err := parseYAML("nvrfs.yaml", []byte(text))
+		if err == nil {
+			_, err = reader.config(root)
+		}
+		var config *configError
+		if err != nil && !errors.As(err, &config) {
+			t.Errorf("got %v, want a configError", err)
+		}
+	})
+}

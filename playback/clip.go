@@ -1,0 +1,113 @@
+package playback
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"nvrfs/schema"
+)
+
+// longest90k is more than a recording lasts, unless a camera sends no sync sample for a quarter of an hour.
+const longest90k = 2 * 15 * 60 * 90000
+
+// Clip returns the entry that shows exactly the frames of a stream in [from, to), joined across recordings and gaps. It
+// returns ErrNotFound when there are none.
+func (l *Library) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entry, error) {
+	e := &Entry{
+		stream: s, kind: clipEntry, from90k: schema.FromTime(from), to90k: schema.FromTime(to),
+		Name: fmt.Sprintf("%s--%s.mp4", from.In(l.o.Location).Format(nameFormat), to.In(l.o.Location).Format(nameFormat)),
+	}
+	recs, err := l.overlapping(ctx, s, e.from90k, e.to90k)
+	if err != nil {
+		return nil, err
+	}
+	if len(recs) == 0 {
+		return nil, fmt.Errorf("%s from %s to %s: %w", s.Label, from.Format(time.RFC3339), to.Format(time.RFC3339), ErrNotFound)
+	}
+	return l.entry(ctx, e, recs)
+}
+
+// overlapping lists the recordings that have a part in [from90k, to90k), by start.
+func (l *Library) overlapping(ctx context.Context, s Stream, from90k, to90k int64) ([]schema.Recording, error) {
+	earliest := from90k - longest90k
+	if start, _, ok, err := l.db.LastSpan(ctx, s.id, from90k); err != nil {
+		return nil, err
+	} else if ok {
+		earliest = min(earliest, start)
+	}
+	recs, err := l.db.StartingIn(ctx, s.id, earliest, to90k)
+	if err != nil {
+		return nil, err
+	}
+	kept := recs[:0]
+	for _, r := range recs {
+		if r.End90k() > from90k {
+			kept = append(kept, r)
+		}
+	}
+	return kept, nil
+}
+
+// A Stretch is footage without a gap.
+type Stretch struct {
+	Start, End time.Time
+	Bytes      int64
+	EndReason  string // why its last run ended; empty while it goes on
+}
+
+// Stretches lists what there is of a stream in [from90k, to90k), by start: recordings that follow each other within two
+// seconds are one.
+func (l *Library) Stretches(ctx context.Context, s Stream, from90k, to90k int64) ([]Stretch, error) {
+	recs, err := l.db.StartingIn(ctx, s.id, from90k, to90k)
+	if err != nil {
+		return nil, err
+	}
+	var out []Stretch
+	end, run := int64(0), int64(0)
+	for i := range recs {
+		r := &recs[i]
+		if i == 0 || r.Start90k-end > joinGap90k {
+			out = append(out, Stretch{Start: schema.ToTime(r.Start90k)})
+			end = r.End90k()
+		}
+		x := &out[len(out)-1]
+		end = max(end, r.End90k())
+		x.End, x.Bytes = schema.ToTime(end), x.Bytes+r.Bytes
+		if r.Run != run || i == len(recs)-1 {
+			row, err := l.db.Run(ctx, r.Run)
+			if err != nil {
+				return nil, err
+			}
+			run = r.Run
+			x.EndReason = row.EndReason
+		}
+	}
+	return out, nil
+}
+
+// A Summary says what there is of a stream.
+type Summary struct {
+	First, Last time.Time // start of the first and end of the last recording; zero when there is none
+	Recordings  int64
+	Bytes       int64
+	Days        int
+}
+
+// Summary sums up a stream.
+func (l *Library) Summary(ctx context.Context, s Stream) (sum Summary, err error) {
+	if sum.Recordings, sum.Bytes, err = l.db.Sums(ctx, s.id); err != nil || sum.Recordings == 0 {
+		return sum, err
+	}
+	first, _, err := l.db.FirstStart(ctx, s.id, 0)
+	if err != nil {
+		return sum, err
+	}
+	_, end, _, err := l.db.LastSpan(ctx, s.id, 1<<62)
+	if err != nil {
+		return sum, err
+	}
+	days, err := l.Days(ctx, s)
+	sum.First, sum.Last, sum.Days = schema.ToTime(first), schema.ToTime(end), len(days)
+	return sum, err
+}

@@ -1,0 +1,20 @@
+// Package playback joins the rows of the database and the sample files into files that can be read, and says which there
+// are. Package fs and package web show what it finds; it knows neither.
+//
+//	schema (rows, indexes) ─┐
+//	store (sample files)  ──┴─> Library ─> Entry (name, size, times) ─> File (io.ReaderAt)
+//
+// # What an entry is
+//
+// An entry is a stretch of recordings of one stream that one file can show honestly: it ends at the end of its local hour,
+// at a gap over two seconds, and where codec parameters change. It takes whole recordings, each in the hour in which it
+// starts; the recorder starts a new one at the first sync sample of every quarter of an hour of UTC, on which the hours of
+// every time zone begin. So an entry never begins in the middle of a GOP, no frame is in two entries, and the size of an
+// entry follows from the rows alone.
+//
+// # Invariants
+//
+//   - An Entry and a File never change. When footage is added, the next listing has a new Entry with a new ETag and Inode.
+//   - Equal ETags mean equal bytes.
+//   - Sealed recordings never change, so what was computed from them is cached for good, up to the configured bound.
+package playback

@@ -1,0 +1,168 @@
+package playback
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"nvrfs/mp4"
+	"nvrfs/schema"
+)
+
+// An Entry is a file that can be opened. It never changes; when its footage does, there is another Entry.
+type Entry struct {
+	Name  string // of the file, within its directory
+	Size  int64  // bytes
+	Start time.Time
+	End   time.Time // wall time of the end; the file's modification time
+	ETag  string    // without quotes; equal ETags mean equal bytes
+	Inode uint64    // follows from the ETag
+
+	stream         Stream
+	kind           entryKind
+	from90k, to90k int64 // the hour, the day, or the range of the clip
+}
+
+// entryKind says which recordings an entry takes.
+type entryKind uint8
+
+const (
+	hourEntry entryKind = iota // a stretch of those that start in the hour
+	dayEntry                   // all that start on the day
+	clipEntry                  // the frames of all that overlap the range
+)
+
+// Stream is the one that the entry shows.
+func (e *Entry) Stream() Stream { return e.stream }
+
+type hourKey struct{ stream, from90k int64 }
+
+// joinGap90k is the longest gap that an entry goes over: enough for a reconnect that loses nothing worth a new file.
+const joinGap90k = 2 * 90000
+
+// Entries lists the entries of an hour by start. The slice must not be changed.
+func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, error) {
+	k := hourKey{s.id, hour.From90k}
+	if entries, ok := l.hours.get(k); ok {
+		return entries, nil
+	}
+	recs, err := l.db.StartingIn(ctx, s.id, hour.From90k, hour.To90k)
+	if err != nil {
+		return nil, err
+	}
+	var entries []*Entry
+	names := map[string]int{}
+	for _, group := range stretches(recs) {
+		name := entryName(s.Label, group[0].Start90k, hour, l.o.Location)
+		if names[name]++; names[name] > 1 {
+			name = fmt.Sprintf("%s-%d.mp4", name[:len(name)-len(".mp4")], names[name])
+		}
+		e, err := l.entry(ctx, &Entry{Name: name, stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k}, group)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return l.hours.put(k, entries, 1), nil
+}
+
+// WholeDay returns the entry that joins all recordings that start on a day.
+func (l *Library) WholeDay(ctx context.Context, s Stream, day Span) (*Entry, error) {
+	recs, err := l.db.StartingIn(ctx, s.id, day.From90k, day.To90k)
+	if err != nil {
+		return nil, err
+	}
+	if len(recs) == 0 {
+		return nil, fmt.Errorf("%s/%s: %w", s.Label, day.Name, ErrNotFound)
+	}
+	return l.entry(ctx, &Entry{Name: day.Name + ".mp4", stream: s, kind: dayEntry, from90k: day.From90k, to90k: day.To90k}, recs)
+}
+
+// stretches groups recordings, which are in order of start, into what one entry can show. Runs may overlap in time, where
+// the host's clock was set back: each keeps its own entries then, so that no frame hides another.
+func stretches(recs []schema.Recording) (groups [][]schema.Recording) {
+	const open = 8 // only the last few groups can go on
+	for i := range recs {
+		r := &recs[i]
+		best := -1
+		for g := len(groups) - 1; g >= max(0, len(groups)-open); g-- {
+			last := &groups[g][len(groups[g])-1]
+			if !sameEntries(last, r) {
+				continue
+			}
+			if r.Run == last.Run && r.Sequence == last.Sequence+1 {
+				best = g
+				break
+			}
+			if gap := r.Start90k - last.End90k(); best < 0 && r.Run != last.Run && gap >= -joinGap90k && gap <= joinGap90k {
+				best = g
+			}
+		}
+		if best < 0 {
+			groups = append(groups, nil)
+			best = len(groups) - 1
+		}
+		groups[best] = append(groups[best], *r)
+	}
+	return groups
+}
+
+// sameEntries reports whether two recordings decode alike.
+func sameEntries(a, b *schema.Recording) bool {
+	if len(a.Tracks) != len(b.Tracks) {
+		return false
+	}
+	for i := range a.Tracks {
+		if a.Tracks[i].Entry != b.Tracks[i].Entry {
+			return false
+		}
+	}
+	return true
+}
+
+// entry completes an Entry from its recordings.
+func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording) (*Entry, error) {
+	f, err := l.layOut(ctx, e, recs)
+	if err != nil {
+		return nil, err
+	}
+	first, last := &recs[0], &recs[0]
+	for i := range recs {
+		if recs[i].End90k() > last.End90k() {
+			last = &recs[i]
+		}
+	}
+	start, end := first.Start90k, last.End90k()
+	if e.kind == clipEntry {
+		start, end = max(start, e.from90k), min(end, e.to90k)
+	}
+	e.Start, e.End = schema.ToTime(start), schema.ToTime(end)
+	e.Size = f.Size()
+	digest := e.digest(recs)
+	e.ETag = etag(digest)
+	e.Inode = binary.BigEndian.Uint64(digest[16:]) | 1<<63 // apart from directories
+	if e.kind == clipEntry {
+		l.files.put(e.ETag, f, 1) // cutting it cost two indexes; it is about to be opened
+	}
+	return e, nil
+}
+
+func etag(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:16]) }
+
+// digest is a function of the format's version, and of each recording's identity and what is taken of it.
+func (e *Entry) digest(recs []schema.Recording) [sha256.Size]byte {
+	b := binary.AppendUvarint(nil, mp4.FormatVersion)
+	b = append(b, e.stream.Label...)
+	if e.kind == clipEntry {
+		b = binary.AppendVarint(b, e.from90k)
+		b = binary.AppendVarint(b, e.to90k)
+	}
+	for i := range recs {
+		b = binary.AppendVarint(b, recs[i].ID.Number())
+		b = binary.AppendVarint(b, recs[i].Bytes)
+	}
+	return sha256.Sum256(b)
+}

@@ -1,0 +1,222 @@
+package playback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nvrfs/mp4"
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+// ErrStale says that an entry's footage has changed since it was listed: list again.
+var ErrStale = errors.New("the entry has changed since it was listed")
+
+// indexDeadline bounds the read of an index while a file is read.
+const indexDeadline = 15 * time.Second
+
+// A File is an open Entry. Reading it is safe from any number of goroutines. It needs no closing: sample files are opened
+// for a read and kept for the next ones.
+type File struct {
+	*mp4.File
+	e *Entry
+}
+
+// ModTime is the wall time at which the footage ends.
+func (f *File) ModTime() time.Time { return f.e.End }
+
+// ETag tells the bytes from all others, without quotes.
+func (f *File) ETag() string { return f.e.ETag }
+
+// Open opens an entry. It returns ErrStale when the entry is no more what it was.
+func (l *Library) Open(ctx context.Context, e *Entry) (*File, error) {
+	if f, ok := l.files.get(e.ETag); ok {
+		return &File{f, e}, nil
+	}
+	recs, err := l.recordings(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	f, err := l.layOut(ctx, e, recs)
+	if err != nil {
+		return nil, err
+	}
+	return &File{l.files.put(e.ETag, f, 1), e}, nil
+}
+
+// recordings returns what an entry is made of, or ErrStale.
+func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording, error) {
+	var groups [][]schema.Recording
+	switch e.kind {
+	case hourEntry:
+		recs, err := l.db.StartingIn(ctx, e.stream.id, e.from90k, e.to90k)
+		if err != nil {
+			return nil, err
+		}
+		groups = stretches(recs)
+	case dayEntry:
+		recs, err := l.db.StartingIn(ctx, e.stream.id, e.from90k, e.to90k)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, recs)
+	case clipEntry:
+		recs, err := l.overlapping(ctx, e.stream, e.from90k, e.to90k)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, recs)
+	}
+	for _, recs := range groups {
+		if len(recs) > 0 && etag(e.digest(recs)) == e.ETag {
+			return recs, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", e.Name, ErrStale)
+}
+
+// layOut makes the virtual file of an entry.
+func (l *Library) layOut(ctx context.Context, e *Entry, recs []schema.Recording) (*mp4.File, error) {
+	parts := make([]mp4.Part, 0, len(recs))
+	for i := range recs {
+		p, err := l.part(ctx, e.stream, &recs[i])
+		if err != nil {
+			return nil, err
+		}
+		if e.kind == clipEntry {
+			p, err = trim(p, &recs[i], e.from90k, e.to90k)
+			if errors.Is(err, mp4.ErrNothingShown) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		parts = append(parts, p)
+	}
+	if len(parts) == 0 {
+		return nil, fmt.Errorf("%s: %w", e.Name, ErrNotFound)
+	}
+	f, err := mp4.NewFile(parts, l)
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", e.Name, err)
+	}
+	return f, nil
+}
+
+// trim cuts a recording to what is shown in a range of wall time.
+func trim(p mp4.Part, r *schema.Recording, from90k, to90k int64) (mp4.Part, error) {
+	if from90k <= r.Start90k && to90k >= r.End90k() {
+		return p, nil
+	}
+	return p.Trim(mediaTime(&p.Tracks[0], r, from90k), mediaTime(&p.Tracks[0], r, to90k))
+}
+
+// mediaTime converts wall time to the run's media time, in ticks of a track. The two differ in rate by the correction of
+// the camera's clock.
+func mediaTime(t *mp4.TrackPart, r *schema.Recording, wall90k int64) int64 {
+	ticks, wall := t.Duration, r.WallDuration90k
+	if wall == 0 {
+		ticks, wall = int64(t.Entry.Timescale), 90000
+	}
+	// Up to hours of ticks on both sides: the product stays below 2^63.
+	return t.Start + int64(t.FirstCTS) + roundDiv(clamp(wall90k-r.Start90k)*ticks, wall)
+}
+
+// clamp bounds a distance from the start of a recording, beyond which it matters no more, to 100 hours.
+func clamp(d90k int64) int64 {
+	const limit = 100 * 3600 * 90000
+	return max(-limit, min(limit, d90k))
+}
+
+// roundDiv divides, to the nearest; halves away from zero. b > 0.
+func roundDiv(a, b int64) int64 {
+	if a < 0 {
+		return -roundDiv(-a, b)
+	}
+	return (a + b/2) / b
+}
+
+// part describes a recording to package mp4.
+func (l *Library) part(ctx context.Context, s Stream, r *schema.Recording) (mp4.Part, error) {
+	key := store.Key{Stream: s.Label, Number: r.ID.Number()}
+	p := mp4.Part{
+		Name: fmt.Sprintf("%s/%d", s.Label, r.ID.Number()),
+		Run:  r.Run, Sequence: r.Sequence,
+		Source: l.samples.source(key),
+		Offset: r.HeaderBytes, Length: r.Bytes - r.HeaderBytes,
+		Tracks: make([]mp4.TrackPart, len(r.Tracks)),
+	}
+	for i := range r.Tracks {
+		t := &r.Tracks[i]
+		e, err := l.sampleEntry(ctx, t.Entry)
+		if err != nil {
+			return p, err
+		}
+		p.Tracks[i] = mp4.TrackPart{
+			Entry: e, Start: t.Start, Duration: t.Duration, LastDuration: t.LastDuration, FirstCTS: t.FirstCTS,
+			Samples: t.Samples, Syncs: t.Syncs, TimeRuns: t.TimeRuns, CTSRuns: t.CTSRuns, Chunks: t.Chunks, ChunkRuns: t.ChunkRuns,
+		}
+	}
+	id, tracks := r.ID, r.Tracks
+	p.Load = func() ([]mp4.Samples, error) { return l.loadIndex(id, tracks) }
+	return p, nil
+}
+
+func (l *Library) loadIndex(id schema.RecordingID, tracks []schema.Track) ([]mp4.Samples, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), indexDeadline)
+	defer cancel()
+	packed, err := l.db.PackedIndex(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	decoded, err := schema.DecodeIndex(packed, tracks)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]mp4.Samples, len(decoded))
+	for i := range decoded {
+		all[i] = mp4.Samples(decoded[i])
+	}
+	return all, nil
+}
+
+// sampleEntry returns a sample entry. There are few, and they never change.
+func (l *Library) sampleEntry(ctx context.Context, id int64) (mp4.SampleEntry, error) {
+	l.mu.Lock()
+	e, ok := l.entries[id]
+	l.mu.Unlock()
+	if ok {
+		return e, nil
+	}
+	row, err := l.db.SampleEntry(ctx, id)
+	if err != nil {
+		return e, err
+	}
+	e = mp4.SampleEntry{Kind: mp4.Kind(row.Kind), Codec: row.Codec, Timescale: row.Timescale, Width: row.Width, Height: row.Height, Box: row.Box}
+	l.mu.Lock()
+	l.entries[id] = e
+	l.mu.Unlock()
+	return e, nil
+}
+
+// tableKey is one part of one file.
+type tableKey struct {
+	file *mp4.File
+	part int
+}
+
+// Tables implements mp4.TableCache.
+func (l *Library) Tables(f *mp4.File, part int, generate func() ([]byte, error)) ([]byte, error) {
+	k := tableKey{f, part}
+	if b, ok := l.tables.get(k); ok {
+		return b, nil
+	}
+	b, err := generate()
+	if err != nil {
+		return nil, err
+	}
+	return l.tables.put(k, b, int64(len(b))), nil
+}

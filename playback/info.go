@@ -1,0 +1,81 @@
+package playback
+
+import (
+	"context"
+	"time"
+
+	"nvrfs/schema"
+)
+
+// Info says what an entry is made of. Times are in the Library's zone.
+type Info struct {
+	Camera          string          `json:"camera"`
+	Stream          string          `json:"stream"`
+	Start           time.Time       `json:"start"`
+	End             time.Time       `json:"end"`
+	DurationSeconds float64         `json:"duration_seconds"` // that it plays; gaps are left out
+	Bytes           int64           `json:"bytes"`
+	ETag            string          `json:"etag"`
+	Growing         bool            `json:"growing"` // its last recording is not sealed
+	Codecs          []string        `json:"codecs"`  // RFC 6381
+	Gaps            []InfoGap       `json:"gaps"`
+	Recordings      []InfoRecording `json:"recordings"`
+}
+
+// InfoGap is a stretch of wall time that an entry leaves out.
+type InfoGap struct {
+	Start  time.Time `json:"start"`
+	End    time.Time `json:"end"`
+	Reason string    `json:"reason,omitempty"` // why the run before it ended
+}
+
+// InfoRecording is one recording of an entry.
+type InfoRecording struct {
+	Number int64     `json:"number"` // names the sample file
+	Start  time.Time `json:"start"`
+	End    time.Time `json:"end"`
+	Bytes  int64     `json:"bytes"`
+}
+
+// Info describes an entry. It returns ErrStale when the entry is no more what it was.
+func (l *Library) Info(ctx context.Context, e *Entry) (*Info, error) {
+	recs, err := l.recordings(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	f, err := l.Open(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	local := func(t90k int64) time.Time { return schema.ToTime(t90k).In(l.o.Location) }
+	info := &Info{
+		Camera: e.stream.Camera, Stream: e.stream.Name,
+		Start: e.Start.In(l.o.Location), End: e.End.In(l.o.Location),
+		DurationSeconds: float64(f.Duration90k()) / 90000, Bytes: e.Size, ETag: e.ETag,
+		Gaps: []InfoGap{},
+	}
+	codecs := map[string]bool{}
+	for i := range recs {
+		r := &recs[i]
+		for _, t := range r.Tracks {
+			entry, err := l.sampleEntry(ctx, t.Entry)
+			if err != nil {
+				return nil, err
+			}
+			if !codecs[entry.Codec] {
+				codecs[entry.Codec] = true
+				info.Codecs = append(info.Codecs, entry.Codec)
+			}
+		}
+		if i > 0 && r.Run != recs[i-1].Run && r.Start90k > recs[i-1].End90k() {
+			run, err := l.db.Run(ctx, recs[i-1].Run)
+			if err != nil {
+				return nil, err
+			}
+			info.Gaps = append(info.Gaps, InfoGap{local(recs[i-1].End90k()), local(r.Start90k), run.EndReason})
+		}
+		info.Growing = !r.Sealed
+		info.Recordings = append(info.Recordings, InfoRecording{r.ID.Number(), local(r.Start90k), local(r.End90k()), r.Bytes})
+	}
+	return info, nil
+}

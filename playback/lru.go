@@ -1,0 +1,95 @@
+package playback
+
+import (
+	"container/list"
+	"sync"
+)
+
+// lru keeps the values used last, up to a total cost. It is safe for concurrent use.
+type lru[K comparable, V any] struct {
+	max     int64
+	evicted func(K, V) // called without the lock; may be nil
+
+	mu    sync.Mutex
+	cost  int64
+	order list.List // of *lruItem[K, V], the one used last in front
+	items map[K]*list.Element
+}
+
+type lruItem[K comparable, V any] struct {
+	key  K
+	val  V
+	cost int64
+}
+
+func newLRU[K comparable, V any](maxCost int64, evicted func(K, V)) *lru[K, V] {
+	return &lru[K, V]{max: maxCost, evicted: evicted, items: map[K]*list.Element{}}
+}
+
+func (c *lru[K, V]) get(k K) (v V, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.items[k]
+	if !ok {
+		return v, false
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(*lruItem[K, V]).val, true
+}
+
+// put adds a value, unless there is one by now, and returns the one that is kept.
+func (c *lru[K, V]) put(k K, v V, cost int64) V {
+	c.mu.Lock()
+	if e, ok := c.items[k]; ok {
+		c.mu.Unlock()
+		if c.evicted != nil {
+			c.evicted(k, v)
+		}
+		return e.Value.(*lruItem[K, V]).val
+	}
+	c.items[k] = c.order.PushFront(&lruItem[K, V]{k, v, cost})
+	c.cost += cost
+	out := c.shrinkLocked()
+	c.mu.Unlock()
+	c.evict(out)
+	return v
+}
+
+// remove drops the values for which drop is true.
+func (c *lru[K, V]) remove(drop func(K) bool) {
+	c.mu.Lock()
+	var out []*lruItem[K, V]
+	for e := c.order.Front(); e != nil; {
+		next := e.Next()
+		if drop(e.Value.(*lruItem[K, V]).key) {
+			out = append(out, c.unlinkLocked(e))
+		}
+		e = next
+	}
+	c.mu.Unlock()
+	c.evict(out)
+}
+
+// shrinkLocked unlinks the values used longest ago until the cost is within bounds; the newest stays.
+func (c *lru[K, V]) shrinkLocked() (out []*lruItem[K, V]) {
+	for c.cost > c.max && c.order.Len() > 1 {
+		out = append(out, c.unlinkLocked(c.order.Back()))
+	}
+	return out
+}
+
+func (c *lru[K, V]) unlinkLocked(e *list.Element) *lruItem[K, V] {
+	item := c.order.Remove(e).(*lruItem[K, V])
+	delete(c.items, item.key)
+	c.cost -= item.cost
+	return item
+}
+
+func (c *lru[K, V]) evict(out []*lruItem[K, V]) {
+	if c.evicted == nil {
+		return
+	}
+	for _, item := range out {
+		c.evicted(item.key, item.val)
+	}
+}

@@ -1,0 +1,93 @@
+package playback
+
+import (
+	"sync"
+
+	"nvrfs/store"
+)
+
+// sampleFiles keeps the sample files that were read last open, up to a number.
+type sampleFiles struct {
+	st   store.Store
+	open *lru[store.Key, *sampleFile]
+}
+
+// sampleFile is an open sample file that is closed when it was dropped from the cache and its last read has ended.
+type sampleFile struct {
+	r store.Reader
+
+	mu      sync.Mutex
+	readers int
+	dropped bool
+}
+
+func newSampleFiles(st store.Store, most int64) *sampleFiles {
+	return &sampleFiles{st: st, open: newLRU(most, func(_ store.Key, f *sampleFile) { f.drop() })}
+}
+
+func (s *sampleFiles) close() {
+	s.open.remove(func(store.Key) bool { return true })
+}
+
+// source returns a reader of a sample file, which opens it when it is read.
+func (s *sampleFiles) source(k store.Key) *source { return &source{s, k} }
+
+type source struct {
+	files *sampleFiles
+	key   store.Key
+}
+
+// ReadAt implements io.ReaderAt.
+func (s *source) ReadAt(p []byte, off int64) (int, error) {
+	f, err := s.files.acquire(s.key)
+	if err != nil {
+		return 0, err
+	}
+	defer f.release()
+	return f.r.ReadAt(p, off)
+}
+
+// acquire returns an open sample file, which the caller releases.
+func (s *sampleFiles) acquire(k store.Key) (*sampleFile, error) {
+	if f, ok := s.open.get(k); ok && f.retain() {
+		return f, nil
+	}
+	r, err := s.st.Open(k)
+	if err != nil {
+		return nil, err
+	}
+	f := &sampleFile{r: r, readers: 1}
+	s.open.put(k, f, 1) // where another goroutine was faster, this one is dropped, and closed by its release
+	return f, nil
+}
+
+// retain counts a reader; it reports false when the file was dropped.
+func (f *sampleFile) retain() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dropped {
+		return false
+	}
+	f.readers++
+	return true
+}
+
+func (f *sampleFile) release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readers--
+	f.closeIfUnusedLocked()
+}
+
+func (f *sampleFile) drop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dropped = true
+	f.closeIfUnusedLocked()
+}
+
+func (f *sampleFile) closeIfUnusedLocked() {
+	if f.dropped && f.readers == 0 {
+		f.r.Close() //nolint:errcheck // read only: nothing can be lost
+	}
+}
