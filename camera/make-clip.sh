@@ -29,8 +29,11 @@ ff -f aac -i "$tmp/all.aac" -c copy -bsf:a "noise=amount=0:drop=lt(n\\,751)" -fr
 ff -f lavfi -i "testsrc=size=640x360:rate=25:duration=16,format=yuv420p,
 	drawbox=x=40:y=120:w=560:h=120:color=black:t=fill,
 	drawtext=fontfile='$font':text='$clock':fontsize=96:fontcolor=white:x=(w-text_w)/2:y=(h-text_h)/2" \
-	-f aac -i "$tmp/audio.aac" -map 0:v -map 1:a -c:a copy \
 	-c:v libx264 -profile:v high -preset veryslow -crf 23 -threads 1 \
 	-bf 0 -g 25 -keyint_min 25 -sc_threshold 0 -flags:v +bitexact+cgop -bsf:v filter_units=remove_types=6 \
-	-map_metadata -1 -metadata:s:v encoder= -video_track_timescale 90000 -use_editlist 0 -movflags +faststart \
+	-f mp4 "$tmp/video.mp4"
+
+# A copy forgets the encoder's name, which stands in the sample entry.
+ff -i "$tmp/video.mp4" -f aac -i "$tmp/audio.aac" -map 0:v -map 1:a -c copy \
+	-map_metadata -1 -video_track_timescale 90000 -use_editlist 0 -movflags +faststart \
 	-fflags +bitexact -f mp4 clip.mp4

@@ -34,6 +34,7 @@ type Options struct {
 	// free ports at Listen's host.
 	UDP bool
 	// User and Password are asked for where User is not empty, in the way of Auth.
+	// A colon in them takes AuthDigest.
 	User, Password string
 	Auth           Auth
 
@@ -66,6 +67,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Auth < AuthAny || o.Auth > AuthDigest {
 		return o, fmt.Errorf("unknown Auth %d", o.Auth)
+	}
+	if strings.Contains(o.User+o.Password, ":") && o.Auth != AuthDigest {
+		return o, errors.New("a colon in the user or the password: Basic has no room for it, choose AuthDigest")
 	}
 	_, err := o.clips()
 	return o, err

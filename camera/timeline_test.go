@@ -66,7 +66,7 @@ func TestTimelineLoopWithoutSeam(t *testing.T) {
 func TestTimelineLoopKeepsInStep(t *testing.T) {
 	clip := loadClip(t, "bframes.mp4")
 	lap := clip.Audio.duration() // 1/48000 s
-	if lap*1001*15*48000 < 0 || clip.Duration() != time.Duration(rescale(lap, 1e9, 48000)) {
+	if clip.Duration() != time.Duration(rescale(lap, 1e9, 48000)) {
 		t.Fatalf("a lap lasts %v, want the audio's %d/48000 s", clip.Duration(), lap)
 	}
 	for _, track := range clip.tracks() {

@@ -118,7 +118,7 @@ func (f *File) Size() int64 { return f.sections[len(f.sections)-1].end }
 
 // Duration90k is how long the file plays.
 func (f *File) Duration90k() int64 {
-	return rescale(f.shownEnd-f.shownStart, f.tracks[0].timescale, movieTimescale)
+	return Rescale(f.shownEnd-f.shownStart, f.tracks[0].timescale, movieTimescale)
 }
 
 // Parts returns what the file is made of. It must not be changed.

@@ -65,7 +65,7 @@ func (p *Part) continues(prev *Part) bool {
 func (pl *placer) start(k, i int) int64 {
 	t, master := &pl.f.tracks[k], &pl.f.tracks[0]
 	q := &t.pieces[i]
-	return pl.f.parts[i].Tracks[q.src].Start*q.scale + rescale(pl.shift, master.timescale, t.timescale)
+	return pl.f.parts[i].Tracks[q.src].Start*q.scale + Rescale(pl.shift, master.timescale, t.timescale)
 }
 
 // overlap returns by how many master ticks part i starts too early for every track's DTS to rise.
@@ -76,7 +76,7 @@ func (pl *placer) overlap(i int) (ticks int64) {
 			continue
 		}
 		if early := pl.last[k] + 1 - pl.start(k, i); early > 0 {
-			ticks = max(ticks, rescale(early, t.timescale, pl.f.tracks[0].timescale)+1)
+			ticks = max(ticks, Rescale(early, t.timescale, pl.f.tracks[0].timescale)+1)
 		}
 	}
 	return ticks
@@ -116,17 +116,17 @@ type edit struct {
 // edit aligns a track with the master's first shown frame. What a cut range takes in beyond it is hidden.
 func (f *File) edit(k int) edit {
 	t, master := &f.tracks[k], &f.tracks[0]
-	shown := rescale(f.shownStart, master.timescale, t.timescale)
+	shown := Rescale(f.shownStart, master.timescale, t.timescale)
 	end := t.start + t.duration
 	if k == 0 {
 		end = f.shownEnd
 	} else if f.parts[len(f.parts)-1].trimmed {
-		end = min(end, rescale(f.shownEnd, master.timescale, t.timescale))
+		end = min(end, Rescale(f.shownEnd, master.timescale, t.timescale))
 	}
 	from := max(shown, t.start)
 	return edit{
-		empty90k:    rescale(from-shown, t.timescale, movieTimescale),
+		empty90k:    Rescale(from-shown, t.timescale, movieTimescale),
 		mediaTime:   from - t.start,
-		duration90k: rescale(max(0, end-from), t.timescale, movieTimescale),
+		duration90k: Rescale(max(0, end-from), t.timescale, movieTimescale),
 	}
 }

@@ -50,11 +50,11 @@ const (
 	maxMoofBytes   = 16 << 20
 )
 
-// Scan reads a sample file of the given size back, fragment by fragment, and hands every whole one to visit. It verifies
+// Scan reads a sample file of the given size back, fragment by fragment, and hands every whole one to visit, beside what the header says. It verifies
 // each checksum, so it reads every byte. A file that ends in the middle of a fragment, or whose fragments are damaged, is
 // no error: Bytes says how far it is whole, and Torn why it goes no further. Errors are ErrHeader, those of r, and those
 // of visit.
-func Scan(r io.ReaderAt, size int64, visit func(*ScannedFragment) error) (*SampleFile, error) {
+func Scan(r io.ReaderAt, size int64, visit func(*SampleFile, *ScannedFragment) error) (*SampleFile, error) {
 	s := &scanner{r: r, size: size, buf: make([]byte, 256<<10)}
 	f, err := s.header()
 	if err != nil {
@@ -73,7 +73,7 @@ func Scan(r io.ReaderAt, size int64, visit func(*ScannedFragment) error) (*Sampl
 			f.Seal = seal
 			return f, nil
 		}
-		if err := visit(frag); err != nil {
+		if err := visit(f, frag); err != nil {
 			return nil, err
 		}
 		f.Bytes += frag.Bytes
@@ -86,7 +86,10 @@ type tornError string
 
 func (e tornError) Error() string { return string(e) }
 
-const errTornEnd = tornError("the file ends in the middle of a fragment")
+// ErrTorn says that a file ends in the middle of its header or of a fragment, as one does whose writer was cut off.
+var ErrTorn error = errTornEnd
+
+const errTornEnd = tornError("the file ends too early")
 
 type scanner struct {
 	r    io.ReaderAt

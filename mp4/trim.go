@@ -25,7 +25,7 @@ func (p Part) Trim(from, to int64) (Part, error) {
 	for i, t := range p.Tracks {
 		r := cut.sampleRange
 		if i > 0 {
-			scale := func(t90k int64) int64 { return rescale(t90k, p.Tracks[0].Entry.Timescale, t.Entry.Timescale) }
+			scale := func(t90k int64) int64 { return Rescale(t90k, p.Tracks[0].Entry.Timescale, t.Entry.Timescale) }
 			r = cutOther(&all[i], t.Start, scale(cut.firstPTS), scale(cut.end))
 		}
 		kept[i] = all[i].slice(r)
@@ -180,8 +180,8 @@ func (p *Part) narrow(kept []Samples) {
 	p.Offset, p.Length = p.Offset+start, end-start
 }
 
-// rescale converts a time between timescales, rounding to the nearest tick.
-func rescale(t int64, from, to uint32) int64 {
+// Rescale converts a time between timescales, rounding to the nearest tick.
+func Rescale(t int64, from, to uint32) int64 {
 	if from == to {
 		return t
 	}

@@ -99,8 +99,8 @@ var (
 
 const frame90k = 3600 // 25 pictures a second
 
-// seed is a track that knows sps and a PPS, as from a session description.
-func seed(sps []byte) *avcTrack {
+// avcTrackOf is a track that knows sps and a PPS, as from a session description.
+func avcTrackOf(sps []byte) *avcTrack {
 	t := new(avcTrack)
 	t.strip([][]byte{sps, testPPS(0)}, true)
 	return t
@@ -173,7 +173,7 @@ func TestAVCTrackWaitsForIDRAndParameterSets(t *testing.T) {
 
 func TestAVCTrackParameterChange(t *testing.T) {
 	small, large, pps := testSPS(10, 2, false), testSPS(20, 2, false), testPPS(0)
-	track := seed(small)
+	track := avcTrackOf(small)
 	if _, changed := mustAccessUnit(t, track, 0, large, pps, testSlice(true, 0)); !changed || track.entry.Width != 320 {
 		t.Fatalf("width %d: the stream's sets are to win over the description's", track.entry.Width)
 	}
@@ -220,7 +220,7 @@ func TestAVCTrackTimes(t *testing.T) {
 		{"B-frames of the rare type", testSPS(10, 1, false), pyramid, false, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			track := seed(c.sps)
+			track := avcTrackOf(c.sps)
 			last := int64(-1)
 			for gop := range int64(8) {
 				for i, shown := range c.shown {
@@ -248,7 +248,7 @@ func TestAVCTrackTimes(t *testing.T) {
 
 // Pictures that were lost look like B-frames to who counts them. That must not last beyond the GOP.
 func TestAVCTrackForgetsLoss(t *testing.T) {
-	track := seed(testSPS(10, 0, false))
+	track := avcTrackOf(testSPS(10, 0, false))
 	for n := range 60 {
 		if n > 5 && n < 25 { // more than the count can follow
 			track.times.restartAtIDR = true
@@ -263,7 +263,7 @@ func TestAVCTrackForgetsLoss(t *testing.T) {
 
 func TestAVCTrackRefusesTimeThatGoesBack(t *testing.T) {
 	for _, pts := range []int64{frame90k, frame90k - 1, -5} {
-		track := seed(testSPS(10, 0, false))
+		track := avcTrackOf(testSPS(10, 0, false))
 		mustAccessUnit(t, track, 0, testSlice(true, 0))
 		mustAccessUnit(t, track, frame90k, testSlice(false, 2))
 		_, _, err := track.accessUnit([][]byte{testSlice(false, 4)}, pts)

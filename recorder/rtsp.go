@@ -69,7 +69,7 @@ func (r *RTSP) Run(ctx context.Context, h Handler) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return hideSecrets(err, r.URL)
+	return err
 }
 
 func (r *RTSP) run(ctx context.Context, h Handler) error {
@@ -77,21 +77,22 @@ func (r *RTSP) run(ctx context.Context, h Handler) error {
 	if err != nil || u.Host == "" { // what err says may quote the password
 		return fmt.Errorf("the camera's URL %s is not valid; write rtsp://user:password@host:port/path, with %%40, %%2F, %%3A, %%23, %%25 for @, /, :, #, %% in the password", redactURL(r.URL))
 	}
-	s := newSession(r, h)
+	s := newRTSPSession(r, h)
 	s.client.Scheme, s.client.Host = u.Scheme, u.Host
 	if err := s.client.Start(); err != nil {
 		return fmt.Errorf("start an RTSP client: %w", err)
 	}
 	if err := s.setUp(ctx, u); err != nil {
 		s.close()
-		return fmt.Errorf("connect to %s: %w", redactURL(r.URL), explain(err))
+		return fmt.Errorf("connect to %s: %w", redactURL(r.URL), hideSecrets(explain(err), r.URL))
 	}
 	return s.watch(ctx)
 }
 
-// session is one connection to a camera, from DESCRIBE to TEARDOWN.
-type session struct {
+// rtspSession is one connection to a camera, from DESCRIBE to TEARDOWN.
+type rtspSession struct {
 	h              Handler
+	url            string // of which errors must not hold the password
 	log            *slog.Logger
 	client         *gortsplib.Client
 	silenceTimeout time.Duration
@@ -110,9 +111,10 @@ type session struct {
 	loss        lossLog
 }
 
-func newSession(r *RTSP, h Handler) *session {
-	s := &session{
+func newRTSPSession(r *RTSP, h Handler) *rtspSession {
+	s := &rtspSession{
 		h:              h,
+		url:            r.URL,
 		log:            r.Log,
 		silenceTimeout: cmp.Or(r.SilenceTimeout, defaultSilenceTimeout),
 		syncTimeout:    cmp.Or(r.SyncTimeout, defaultSyncTimeout),
@@ -158,7 +160,7 @@ func listenUDP(network, address string) (net.PacketConn, error) {
 }
 
 // setUp sends DESCRIBE, SETUP for the tracks to be recorded, and PLAY.
-func (s *session) setUp(ctx context.Context, u *base.URL) error {
+func (s *rtspSession) setUp(ctx context.Context, u *base.URL) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, setUpTimeout, fmt.Errorf("it did not start to play within %v", setUpTimeout))
 	defer cancel()
 	stop := context.AfterFunc(ctx, s.client.Close)
@@ -171,7 +173,7 @@ func (s *session) setUp(ctx context.Context, u *base.URL) error {
 	return err
 }
 
-func (s *session) requests(u *base.URL) error {
+func (s *rtspSession) requests(u *base.URL) error {
 	desc, _, err := s.client.Describe(u)
 	if err != nil {
 		return fmt.Errorf("DESCRIBE: %w", err)
@@ -200,7 +202,7 @@ func (s *session) requests(u *base.URL) error {
 }
 
 // choose picks the tracks to be recorded and says in the log which are not.
-func (s *session) choose(desc *description.Session) ([]*description.Media, error) {
+func (s *rtspSession) choose(desc *description.Session) ([]*description.Media, error) {
 	var chosen []*description.Media
 	var codecs []string
 	for _, m := range desc.Medias {
@@ -218,7 +220,7 @@ func (s *session) choose(desc *description.Session) ([]*description.Media, error
 }
 
 // take makes m the video or the audio track. An error tells why it cannot be.
-func (s *session) take(m *description.Media) error {
+func (s *rtspSession) take(m *description.Media) error {
 	if m.IsBackChannel {
 		return errors.New("it is a back channel, which leads to the camera")
 	}
@@ -258,7 +260,7 @@ func codecName(m *description.Media) string {
 }
 
 // watch waits for the end of the session, closes it, and returns its reason.
-func (s *session) watch(ctx context.Context) error {
+func (s *rtspSession) watch(ctx context.Context) error {
 	s.mu.Lock()
 	s.playing = time.Now()
 	s.mu.Unlock()
@@ -277,7 +279,7 @@ func (s *session) watch(ctx context.Context) error {
 		case err := <-s.failed:
 			return err
 		case err := <-closed:
-			return fmt.Errorf("the RTSP session ended: %w", explain(err))
+			return fmt.Errorf("the RTSP session ended: %w", hideSecrets(explain(err), s.url))
 		case now := <-tick.C:
 			if err := s.overdue(now); err != nil {
 				return err
@@ -287,7 +289,7 @@ func (s *session) watch(ctx context.Context) error {
 }
 
 // overdue returns an error when what the session waits for should have come.
-func (s *session) overdue(now time.Time) error {
+func (s *rtspSession) overdue(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loss.flush(now)
@@ -307,7 +309,7 @@ func (s *session) overdue(now time.Time) error {
 }
 
 // close ends the session and its goroutines. h is called no more.
-func (s *session) close() {
+func (s *rtspSession) close() {
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
@@ -318,7 +320,7 @@ func (s *session) close() {
 }
 
 // onPacket calls f, unless the session is over, and ends the session when f fails.
-func (s *session) onPacket(f func(now time.Time) error) {
+func (s *rtspSession) onPacket(f func(now time.Time) error) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -335,13 +337,13 @@ func (s *session) onPacket(f func(now time.Time) error) {
 }
 
 // lost counts packets that did not come, and what could not be used of those that did.
-func (s *session) lost(packets uint64, damage error) {
+func (s *rtspSession) lost(packets uint64, damage error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lostLocked(packets, damage)
 }
 
-func (s *session) lostLocked(packets uint64, damage error) {
+func (s *rtspSession) lostLocked(packets uint64, damage error) {
 	s.video.avc.times.restartAtIDR = true
 	s.loss.add(time.Now(), packets, damage)
 }
@@ -375,11 +377,11 @@ func newVideoTrack(m *description.Media, f *format.H264) (*videoTrack, error) {
 	return v, nil
 }
 
-func (s *session) onVideo(pkt *rtp.Packet) {
+func (s *rtspSession) onVideo(pkt *rtp.Packet) {
 	s.onPacket(func(now time.Time) error { return s.videoPacket(pkt, now) })
 }
 
-func (s *session) videoPacket(pkt *rtp.Packet, now time.Time) error {
+func (s *rtspSession) videoPacket(pkt *rtp.Packet, now time.Time) error {
 	v := s.video
 	if v.open && pkt.Timestamp != v.timestamp {
 		// The packet that was marked as the last of its access unit is lost, or the camera marks none.
@@ -402,7 +404,7 @@ func (s *session) videoPacket(pkt *rtp.Packet, now time.Time) error {
 }
 
 // endAccessUnit has the decoder give out what it has of an access unit, by a last packet that holds a delimiter.
-func (s *session) endAccessUnit() error {
+func (s *rtspSession) endAccessUnit() error {
 	v := s.video
 	v.open = false
 	return s.decodeVideo(&rtp.Packet{
@@ -411,7 +413,7 @@ func (s *session) endAccessUnit() error {
 	})
 }
 
-func (s *session) decodeVideo(pkt *rtp.Packet) error {
+func (s *rtspSession) decodeVideo(pkt *rtp.Packet) error {
 	au, err := s.video.decoder.Decode(pkt)
 	switch {
 	case errors.Is(err, rtph264.ErrMorePacketsNeeded), errors.Is(err, rtph264.ErrNonStartingPacketAndNoPrevious):
@@ -424,7 +426,7 @@ func (s *session) decodeVideo(pkt *rtp.Packet) error {
 }
 
 // accessUnit hands on a complete access unit.
-func (s *session) accessUnit(au [][]byte) error {
+func (s *rtspSession) accessUnit(au [][]byte) error {
 	v := s.video
 	s.lastVideo = time.Now()
 	idr := hasIDR(au)
@@ -452,7 +454,7 @@ func (s *session) accessUnit(au [][]byte) error {
 }
 
 // announce calls h.Start before the first sample of video, and h.NewEntry where its sample entry changed later.
-func (s *session) announce(changed bool) error {
+func (s *rtspSession) announce(changed bool) error {
 	if s.started {
 		if changed {
 			return s.h.NewEntry(0, s.video.avc.entry)
@@ -522,11 +524,11 @@ func decodeLATM(d *rtpfragmented.Decoder, config *mpeg4audio.StreamMuxConfig, pk
 	return frames, nil
 }
 
-func (s *session) onAudio(pkt *rtp.Packet) {
+func (s *rtspSession) onAudio(pkt *rtp.Packet) {
 	s.onPacket(func(now time.Time) error { return s.audioPacket(pkt, now) })
 }
 
-func (s *session) audioPacket(pkt *rtp.Packet, now time.Time) error {
+func (s *rtspSession) audioPacket(pkt *rtp.Packet, now time.Time) error {
 	a := s.audio
 	pts, ok := s.client.PacketPTS(a.media, pkt)
 	frames, err := a.decode(pkt)

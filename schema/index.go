@@ -76,8 +76,8 @@ const (
 )
 
 // NewIndex starts the index of a recording. isVideo says, for each track, whether it has sync samples and composition
-// offsets; entries are the tracks' sample entries, and starts their first samples' DTS.
-func NewIndex(isVideo []bool, entries, starts []int64) *Index {
+// offsets.
+func NewIndex(isVideo []bool) *Index {
 	x := &Index{tracks: make([]indexTrack, len(isVideo)), sums: make([]Track, len(isVideo))}
 	x.packed = append(x.packed, IndexVersion)
 	x.packed = binary.AppendUvarint(x.packed, uint64(len(isVideo)))
@@ -88,7 +88,6 @@ func NewIndex(isVideo []bool, entries, starts []int64) *Index {
 		}
 		x.tracks[i].kind = k
 		x.packed = append(x.packed, byte(k))
-		x.sums[i].Entry, x.sums[i].Start = entries[i], starts[i]
 	}
 	return x
 }
@@ -99,16 +98,16 @@ func (x *Index) Bytes() []byte { return x.packed[:len(x.packed):len(x.packed)] }
 // Tracks returns the sums so far.
 func (x *Index) Tracks() []Track { return append([]Track(nil), x.sums...) }
 
-// SetStart sets the DTS of a track's first sample, for a track that had no sample when the index was started.
-func (x *Index) SetStart(track int, dts int64) { x.sums[track].Start = dts }
-
 // SetEntry sets the id of a track's sample entry, which is known when the database has taken it in.
 func (x *Index) SetEntry(track int, id int64) { x.sums[track].Entry = id }
 
-// Add appends a fragment.
-func (x *Index) Add(f Fragment) {
+// Add appends a fragment. starts are the DTS of each track's first sample in it, since the start of the run.
+func (x *Index) Add(f Fragment, starts []int64) {
 	x.packed = binary.AppendUvarint(x.packed, uint64(f.HeaderLen))
 	for i, samples := range f.Tracks {
+		if x.sums[i].Samples == 0 {
+			x.sums[i].Start = starts[i]
+		}
 		x.packed = binary.AppendUvarint(x.packed, uint64(len(samples)))
 		for _, s := range samples {
 			x.addSample(&x.tracks[i], &x.sums[i], s)

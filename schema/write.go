@@ -85,6 +85,14 @@ func (t *Tx) SampleEntry(e SampleEntry) (id int64, err error) {
 	return id, nil
 }
 
+// SealRow ends a recording as its row says it is.
+func (t *Tx) SealRow(id RecordingID) error {
+	if _, err := t.tx.ExecContext(t.ctx, `UPDATE recording SET sealed = 1 WHERE id = ?`, id); err != nil {
+		return fmt.Errorf("seal recording %s: %w", id, err)
+	}
+	return nil
+}
+
 // PutRecording adds a recording with its packed index, or replaces the row of one that has grown or been sealed.
 func (t *Tx) PutRecording(r *Recording, index []byte) error {
 	if err := t.putRecording(r, index); err != nil {

@@ -68,7 +68,8 @@ func addConfigFlag(cmd *cobra.Command, path *string) {
 func LoadConfig(path string, env func(string) (string, bool)) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, unreadableConfig(path, err)
+		err = fmt.Errorf("%w; name a readable configuration file with --config", withoutPath(err))
+		return nil, &configError{file: path, err: err}
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -83,14 +84,6 @@ func LoadConfig(path string, env func(string) (string, bool)) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-func unreadableConfig(path string, err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		err = pathError.Err // whose path is in front already
-	}
-	return &configError{file: path, err: fmt.Errorf("%w; name a readable configuration file with --config", err)}
 }
 
 // A configReader makes a Config of YAML values.

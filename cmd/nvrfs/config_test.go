@@ -209,7 +209,7 @@ func TestLoadConfigMistakes(t *testing.T) {
 		{"empty variable", head + "cameras:\n  a:\n    sub: rtsp://u:${EMPTY}@h/\n    url: rtsp://h\n", ":4:10: cameras.a.sub: environment variable EMPTY is empty; set it to the value"},
 		{
 			"missing file", head + "cameras:\n  a:\n    url: rtsp://u:${file:/no/where}@h/\n",
-			":4:10: cameras.a.url: secret file /no/where: no such file or directory; want a file that holds the value",
+			":4:10: cameras.a.url: secret file /no/where: no such file or directory; want a file that holds only the value",
 		},
 		{"scheme", head + "cameras:\n  a:\n    url: http://u:secret@h/\n", ":4:10: cameras.a.url: not an RTSP URL; want one such as rtsp://192.0.2.10/stream1"},
 		{
@@ -262,8 +262,9 @@ func TestLoadConfigSecretFile(t *testing.T) {
 	tests := []struct{ url, want string }{
 		{"rtsp://u:${file:password}@h/1", "rtsp://u:p%40ss%20word@h/1"},
 		{"rtsp://u:${file:" + directory + "/password}@h/1", "rtsp://u:p%40ss%20word@h/1"},
-		{"rtsp://u:${file:empty}@h/1", "secret file " + directory + "/empty: is empty; want a file that holds the value"},
-		{"rtsp://u:${file:long}@h/1", "secret file " + directory + "/long: longer than 4096 bytes; want a file that holds only the value"},
+		{"rtsp://u:${file:empty}@h/1", "secret file " + directory + "/empty: is empty; want a file that holds only the value"},
+		{"rtsp://u:${file:long}@h/1", "secret file " + directory + "/long: is longer than 4096 bytes; want a file that holds only the value"},
+		{"rtsp://u:${file:/dev/null}@h/1", "secret file /dev/null: is not a regular file; want a file that holds only the value"},
 	}
 	for _, tt := range tests {
 		write("nvrfs.yaml", "data: /d\ncameras:\n  a:\n    url: "+tt.url+"\n")
@@ -340,13 +341,22 @@ func FuzzLoadConfig(f *testing.F) {
 	f.Add("---\n...\n---\n<<: 1\n")
 	reader := configReader{directory: "/", env: testVariables}
 	f.Fuzz(func(t *testing.T, text string) {
-		root, err := parseYAML("nvrfs.yaml", []byte(text))
-		if err == nil {
-			_, err = reader.config(root)
-		}
-		var config *configError
-		if err != nil && !errors.As(err, &config) {
-			t.Errorf("got %v, want a configError", err)
+		result := make(chan error, 1)
+		go func() {
+			root, err := parseYAML("nvrfs.yaml", []byte(text))
+			if err == nil {
+				_, err = reader.config(root)
+			}
+			result <- err
+		}()
+		select {
+		case err := <-result:
+			var config *configError
+			if err != nil && !errors.As(err, &config) {
+				t.Errorf("got %v, want a configError", err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("reading it does not end")
 		}
 	})
 }

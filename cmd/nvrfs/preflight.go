@@ -410,11 +410,7 @@ func hasLine(content []byte, line string) bool {
 
 // unusable is the error for what no check foresees.
 func unusable(what string, err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		err = pathError.Err
-	}
-	return &environmentError{what, "cannot be used: " + err.Error(), "put that right, or choose another one"}
+	return &environmentError{what, "cannot be used: " + withoutPath(err).Error(), "put that right, or choose another one"}
 }
 
 // userName returns the name of the user uid, or the number of one without a name.

@@ -214,24 +214,36 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // readSecretFile returns the content of the file at path without the line break at its end.
 func readSecretFile(path string) (string, error) {
 	const most = 4096
-	f, err := os.Open(path)
+	info, err := os.Stat(path)
 	if err != nil {
-		var pathError *fs.PathError
-		if errors.As(err, &pathError) {
-			err = pathError.Err
-		}
-		return "", fmt.Errorf("secret file %s: %w; want a file that holds the value", path, err)
+		return "", secretFileError(path, err)
 	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if !info.Mode().IsRegular() { // others may wait for ever
+		return "", secretFileError(path, errors.New("is not a regular file"))
+	}
+	if info.Size() > most {
+		return "", secretFileError(path, fmt.Errorf("is longer than %d bytes", most))
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", secretFileError(path, err)
+	}
 	value := strings.TrimRight(string(content), "\r\n")
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("read the secret file: %w", err)
-	case len(content) > most:
-		return "", fmt.Errorf("secret file %s: longer than %d bytes; want a file that holds only the value", path, most)
-	case value == "":
-		return "", fmt.Errorf("secret file %s: is empty; want a file that holds the value", path)
+	if value == "" {
+		return "", secretFileError(path, errors.New("is empty"))
 	}
 	return value, nil
+}
+
+func secretFileError(path string, err error) error {
+	return fmt.Errorf("secret file %s: %w; want a file that holds only the value", path, withoutPath(err))
+}
+
+// withoutPath returns err without the operation and path of an fs.PathError, for messages that name them already.
+func withoutPath(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
 }

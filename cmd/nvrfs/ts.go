@@ -32,7 +32,7 @@ A VALUE is one of
   14:05, "yesterday 14:05"          local time
   now, -10m, -2d                    now, or so long ago, in d (of 24 h), h, m, s
 
-A local time that happens twice, since the clocks are set back, is printed twice.
+A local time that happens twice, as clocks are set back, is printed twice.
 Values that start with - stand after --.`,
 		Example: `  nvrfs ts now
   nvrfs ts 161566517700000 2026-11-20T14:05:30Z

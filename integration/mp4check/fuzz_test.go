@@ -12,7 +12,9 @@ import (
 const maxAmplification = 1000
 
 // FuzzCheck checks files that mean ill: no panic, and no more memory than the
-// file has bytes for. The seeds are the fixtures and the planted defects.
+// file has bytes for. The seeds are the fixtures and the planted defects. They
+// are so long that minimizing them takes most of the time: run it with
+// -fuzzminimizetime 20x.
 func FuzzCheck(f *testing.F) {
 	for _, name := range []string{bframes, noEdit, hevc} {
 		f.Add(load(f, name).data)

@@ -1,0 +1,209 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+
+	"nvrfs/mp4"
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+// cutOffReason is that of runs whose recorder did not live to end them.
+const cutOffReason = "the recorder was cut off"
+
+// recoverStreams mends what a crash left: it reads back every sample file that was being written, cuts off the fragment
+// that is not whole, and commits what is. It looks at rows that are not sealed and at files that no row counts yet, so it
+// takes no longer the more footage there is.
+func recoverStreams(ctx context.Context, db *schema.DB, st store.Store, log *slog.Logger) error {
+	streams, err := db.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	growing, err := db.Growing(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range streams {
+		var numbers []int64
+		for _, id := range growing {
+			if id.Stream() == s.ID {
+				numbers = append(numbers, id.Number())
+			}
+		}
+		unknown, err := st.Scan(s.Label(), s.NextNumber)
+		if err != nil {
+			return err
+		}
+		for _, n := range append(numbers, unknown...) {
+			rec := recovery{db: db, st: st, stream: s, key: store.Key{Stream: s.Label(), Number: n}, hasRow: n < s.NextNumber, log: log.With("stream", s.Label(), "recording", n)}
+			if err := rec.run(ctx); err != nil {
+				return fmt.Errorf("recording %s/%d: %w", s.Label(), n, err)
+			}
+		}
+	}
+	return db.Write(ctx, func(tx *schema.Tx) error { return tx.EndRuns(cutOffReason) })
+}
+
+// recovery mends one sample file.
+type recovery struct {
+	db     *schema.DB
+	st     store.Store
+	stream schema.Stream
+	key    store.Key
+	hasRow bool
+	log    *slog.Logger
+}
+
+func (r *recovery) run(ctx context.Context) error {
+	found, err := r.read()
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && r.hasRow:
+		r.log.Error("the sample file of a recording is missing; its row is kept", "err", err)
+		return r.sealRow(ctx)
+	case errors.Is(err, mp4.ErrHeader), err == nil && found.Bytes == found.HeaderBytes:
+		return r.nothingWhole(ctx, err)
+	case err != nil:
+		return err
+	}
+	if found.Torn != nil {
+		r.log.Info("cut off the torn end of a recording", "bytes", found.size-found.Bytes, "why", found.Torn)
+	}
+	if found.Seal == nil {
+		if err := r.sealFile(found); err != nil {
+			return err
+		}
+	}
+	return r.db.Write(ctx, func(tx *schema.Tx) error { return r.put(tx, found) })
+}
+
+// readBack is what a sample file alone tells.
+type readBack struct {
+	*mp4.SampleFile
+	size     int64
+	index    *schema.Index
+	start90k int64 // wall time of the first frame, as known when the last fragment was written
+	media90k int64 // duration of the video
+}
+
+func (r *recovery) read() (*readBack, error) {
+	size, err := r.st.Size(r.key)
+	if err != nil {
+		return nil, err
+	}
+	src, err := r.st.Open(r.key)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	return readSampleFile(src, size)
+}
+
+// readSampleFile makes the index of a sample file from the file alone.
+func readSampleFile(src io.ReaderAt, size int64) (*readBack, error) {
+	var last *mp4.ScannedFragment
+	found := &readBack{size: size}
+	f, err := mp4.Scan(src, size, func(f *mp4.SampleFile, x *mp4.ScannedFragment) error {
+		if found.index == nil {
+			found.index = newIndex(f.Tracks)
+		}
+		found.index.Add(indexed(x))
+		last = x
+		return nil
+	})
+	if err != nil || last == nil {
+		return &readBack{SampleFile: f, size: size}, err
+	}
+	v := found.index.Tracks()[video]
+	found.SampleFile, found.media90k = f, v.Duration
+	found.start90k = last.Wall90k - (last.Tracks[video].DTS - v.Start) + int64(v.FirstCTS)
+	return found, nil
+}
+
+// indexed describes a fragment that was read back to the index.
+func indexed(x *mp4.ScannedFragment) (f schema.Fragment, starts []int64) {
+	f = schema.Fragment{HeaderLen: x.HeaderLen, Tracks: make([][]schema.Sample, len(x.Tracks))}
+	for i, t := range x.Tracks {
+		starts = append(starts, t.DTS)
+		for _, s := range t.Samples {
+			f.Tracks[i] = append(f.Tracks[i], schema.Sample(s))
+		}
+	}
+	return f, starts
+}
+
+// sealFile ends a file that was cut off, behind its last whole fragment.
+func (r *recovery) sealFile(found *readBack) error {
+	found.Seal = &mp4.Seal{Start90k: found.start90k, WallDuration90k: found.media90k, EndReason: cutOffReason}
+	seal, err := mp4.AppendSeal(nil, *found.Seal)
+	if err != nil {
+		return err
+	}
+	w, err := r.st.Reopen(r.key)
+	if err != nil {
+		return err
+	}
+	err = w.Truncate(found.Bytes)
+	if err == nil {
+		err = w.Append(seal)
+	}
+	if err == nil {
+		err = w.Sync()
+	}
+	return errors.Join(err, w.Close(), r.st.SyncDir(r.key))
+}
+
+// nothingWhole removes a file in which not one fragment had been written when the recorder was cut off. A file that is no
+// torn sample file is not ours to remove: it is set aside.
+func (r *recovery) nothingWhole(ctx context.Context, why error) error {
+	if r.hasRow {
+		r.log.Error("the sample file of a recording is damaged from its start; it is left as it is", "err", why)
+		return r.sealRow(ctx)
+	}
+	if why == nil || errors.Is(why, mp4.ErrTorn) {
+		r.log.Info("removed a sample file without one whole fragment")
+		return errors.Join(r.st.Remove(r.key), r.st.SyncDir(r.key))
+	}
+	name, err := r.st.SetAside(r.key)
+	if err == nil {
+		r.log.Warn("set aside a file that is no sample file", "now", name, "why", why)
+	}
+	return err
+}
+
+// sealRow ends a recording whose file cannot be read back.
+func (r *recovery) sealRow(ctx context.Context) error {
+	return r.db.Write(ctx, func(tx *schema.Tx) error {
+		return tx.SealRow(schema.MakeRecordingID(r.stream.ID, r.key.Number))
+	})
+}
+
+func (r *recovery) put(tx *schema.Tx, found *readBack) error {
+	runID, err := tx.Run(r.stream.ID, found.Identity.Run, found.Seal.Start90k)
+	if err != nil {
+		return err
+	}
+	for i, t := range found.Tracks {
+		id, err := tx.SampleEntry(entryRow(t))
+		if err != nil {
+			return err
+		}
+		found.index.SetEntry(i, id)
+	}
+	row := schema.Recording{
+		ID: schema.MakeRecordingID(r.stream.ID, r.key.Number), Run: runID, Sequence: found.Identity.Sequence,
+		Start90k: found.Seal.Start90k, WallDuration90k: found.Seal.WallDuration90k,
+		HeaderBytes: found.HeaderBytes, Bytes: found.Bytes, Sealed: true, Tracks: found.index.Tracks(),
+	}
+	if err := tx.PutRecording(&row, found.index.Bytes()); err != nil {
+		return err
+	}
+	if found.Seal.EndReason != "" {
+		return tx.EndRun(runID, found.Seal.EndReason)
+	}
+	return nil
+}

@@ -1,0 +1,284 @@
+package recorder
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"nvrfs/mp4"
+)
+
+// maxFragment90k is the longest that a fragment without a sync sample becomes: what a kill of the process may lose.
+const maxFragment90k = 2 * 90000
+
+// lateAudio90k is how long a fragment waits for the other tracks' samples of its span.
+const lateAudio90k = 90000
+
+// A session makes recordings of what a Source yields in one Run: it is the Handler of it, and what it makes is one run. It
+// belongs to one goroutine.
+//
+// Samples wait in pending until a fragment can be cut: before every sync sample, or after two seconds, once the other
+// tracks have come as far. A cut may also end the recording.
+type session struct {
+	stream *stream
+	uuid   string // of the run
+	clock  *runClock
+
+	// Where samples come in. Times are since the start of the run: the DTS of its first video sample, which base90k is by
+	// the source's origin.
+	base90k  int64
+	pending  [][]Sample       // by track
+	lastDTS  []int64          // by track; -1 before the first sample
+	newEntry *mp4.SampleEntry // of the video, from its next sample on
+	endAt90k int64            // wall time at which the recording is due to end
+	cuts     []cut            // that wait for late audio
+
+	// Where fragments go out.
+	tracks   []mp4.SampleEntry // of the current recording
+	rec      *recording        // nil between recordings
+	recorded int               // recordings of the run so far
+}
+
+// cut is a place before which a fragment ends.
+type cut struct {
+	video    int   // pending video samples before it
+	dts      int64 // of the video sample behind it
+	start90k int64 // of the recording that the fragment belongs to
+	ends     *ends // not nil when the recording ends too
+}
+
+// ends says how a recording ended.
+type ends struct {
+	wallDuration90k int64
+	reason          string           // why the run ended; empty when it goes on
+	next            *mp4.SampleEntry // of the video, in the next recording, when it is another
+}
+
+const video = 0 // the track that leads, see Handler.Start
+
+func newSession(s *stream) *session { return &session{stream: s, uuid: uuid.NewString()} }
+
+// Start implements Handler.
+func (s *session) Start(tracks []mp4.SampleEntry) error {
+	if len(tracks) == 0 || tracks[video].Kind != mp4.Video || tracks[video].Timescale != 90000 {
+		return errors.New("the camera's first track is not video at 90 kHz")
+	}
+	s.tracks = slices.Clone(tracks)
+	s.pending = make([][]Sample, len(tracks))
+	s.lastDTS = slices.Repeat([]int64{-1}, len(tracks))
+	return nil
+}
+
+// NewEntry implements Handler.
+func (s *session) NewEntry(track int, e mp4.SampleEntry) error {
+	if track != video {
+		return fmt.Errorf("the parameters of the %s changed", e.Kind)
+	}
+	s.newEntry = &e
+	return nil
+}
+
+// Sample implements Handler.
+func (s *session) Sample(x Sample) error {
+	if s.rec != nil {
+		if err := s.rec.failure(); err != nil {
+			return err
+		}
+	}
+	if s.clock == nil {
+		if x.Track != video || !x.Sync {
+			return nil // nothing can be decoded yet, and sound without a picture has no place
+		}
+		s.begin(x)
+	}
+	x.DTS -= s.fromVideo(s.base90k, x.Track)
+	if x.DTS < 0 {
+		return nil // sound from before the first picture
+	}
+	if x.DTS <= s.lastDTS[x.Track] {
+		return fmt.Errorf("the timestamps of the %s stand still or go back: %d after %d", s.tracks[x.Track].Kind, x.DTS, s.lastDTS[x.Track])
+	}
+	if x.Track == video {
+		if err := s.cutBefore(x); err != nil {
+			return err
+		}
+	}
+	s.lastDTS[x.Track] = x.DTS
+	s.pending[x.Track] = append(s.pending[x.Track], x)
+	return s.flush(false)
+}
+
+// begin starts the run with its first video sample.
+func (s *session) begin(x Sample) {
+	s.base90k = x.DTS
+	s.clock = newRunClock(int64(x.CTS), x.Received)
+	s.planEnd()
+	if s.newEntry != nil {
+		s.tracks[video], s.newEntry = *s.newEntry, nil
+	}
+}
+
+// fromVideo converts a time of the video to the timescale of a track.
+func (s *session) fromVideo(t90k int64, track int) int64 {
+	return mp4.Rescale(t90k, s.tracks[video].Timescale, s.tracks[track].Timescale)
+}
+
+func (s *session) planEnd() {
+	s.endAt90k = cutAfter(s.clock.start90k, s.stream.length90k, s.stream.stagger90k)
+}
+
+// cutBefore looks at a video sample that is about to become pending, and cuts before it where a fragment is to end.
+func (s *session) cutBefore(x Sample) error {
+	pts := x.DTS + int64(x.CTS)
+	if err := s.clock.see(pts, x.Received); err != nil {
+		return err
+	}
+	n, from := len(s.pending[video]), 0
+	if len(s.cuts) > 0 {
+		from = s.cuts[len(s.cuts)-1].video
+	}
+	if n == 0 || !x.Sync && x.DTS-s.pending[video][from].DTS < maxFragment90k {
+		return nil
+	}
+	c := cut{video: n, dts: x.DTS, start90k: s.clock.start90k}
+	if x.Sync && (s.newEntry != nil || s.clock.wall90k(pts) >= s.endAt90k) {
+		c.ends = &ends{wallDuration90k: s.clock.next(pts), next: s.newEntry}
+		// Only now is it known when the first recording of a run started.
+		c.start90k = s.clock.start90k - c.ends.wallDuration90k
+		s.newEntry = nil
+		s.planEnd()
+	}
+	s.cuts = append(s.cuts, c)
+	return nil
+}
+
+// flush writes the fragments before all cuts that are ready; with force, before all cuts.
+func (s *session) flush(force bool) error {
+	for len(s.cuts) > 0 && (force || s.ready(s.cuts[0])) {
+		c := s.cuts[0]
+		s.cuts = s.cuts[1:]
+		for i := range s.cuts {
+			s.cuts[i].video -= c.video
+		}
+		if err := s.write(s.take(c), c.start90k, c.ends); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ready reports whether every other track has come as far as the cut, or is too late to wait for.
+func (s *session) ready(c cut) bool {
+	if s.lastDTS[video] >= c.dts+lateAudio90k {
+		return true
+	}
+	for i := range s.tracks {
+		if s.lastDTS[i] < s.fromVideo(c.dts, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// take moves the samples before a cut out of pending. A sample lasts until the next one of its track, so one whose next
+// one has not come stays.
+func (s *session) take(c cut) []mp4.FragmentTrack {
+	tracks := make([]mp4.FragmentTrack, len(s.tracks))
+	for i, p := range s.pending {
+		n := c.video
+		if i != video {
+			for n = 0; n+1 < len(p) && p[n].DTS < s.fromVideo(c.dts, i); {
+				n++
+			}
+		}
+		tracks[i] = fragmentTrack(p, n, 0)
+		s.pending[i] = slices.Clone(p[n:])
+	}
+	return tracks
+}
+
+// fragmentTrack makes a fragment's track of the first n samples of p, each lasting until the next one. A last sample
+// without a next one gets lastDuration.
+func fragmentTrack(p []Sample, n int, lastDuration uint32) (t mp4.FragmentTrack) {
+	if n > 0 {
+		t.DTS, t.Samples = p[0].DTS, make([]mp4.FragmentSample, n)
+	}
+	for k := range n {
+		d := lastDuration
+		if k+1 < len(p) {
+			d = uint32(p[k+1].DTS - p[k].DTS)
+		}
+		t.Samples[k] = mp4.FragmentSample{Duration: d, CTS: p[k].CTS, Sync: p[k].Sync, Data: p[k].Data}
+	}
+	return t
+}
+
+// finish writes what is pending, and ends the run for a reason.
+func (s *session) finish(reason string) error {
+	if s.clock == nil {
+		return nil
+	}
+	if err := s.flush(true); err != nil {
+		return err
+	}
+	tracks := make([]mp4.FragmentTrack, len(s.tracks))
+	for i, p := range s.pending {
+		tracks[i] = fragmentTrack(p, len(p), s.typicalDuration(i))
+	}
+	return s.write(tracks, s.clock.start90k, &ends{wallDuration90k: -1, reason: reason})
+}
+
+// typicalDuration is what the last sample of a run gets, since no next one tells how long it lasts: as long as the one
+// before it.
+func (s *session) typicalDuration(track int) uint32 {
+	if p := s.pending[track]; len(p) > 1 {
+		return uint32(p[len(p)-1].DTS - p[len(p)-2].DTS)
+	}
+	if s.rec != nil && s.rec.lastDuration[track] > 0 {
+		return s.rec.lastDuration[track]
+	}
+	if track == video {
+		return 90000 / 25
+	}
+	return 1024 // an AAC frame, ISO/IEC 14496-3 4.5.2.1
+}
+
+// write hands a fragment to the disk, as the first of a new recording where there is none, and as its last when e is not
+// nil.
+func (s *session) write(tracks []mp4.FragmentTrack, start90k int64, e *ends) error {
+	if s.rec == nil {
+		rec, err := s.stream.newRecording(s, start90k, tracks)
+		if err != nil {
+			return err
+		}
+		s.rec = rec
+		s.recorded++
+	}
+	r := s.rec
+	r.start90k = start90k
+	media90k := mediaEnd(tracks[video]) - r.startDTS
+	j := r.fragment(tracks)
+	j.wallDuration90k = media90k
+	if e != nil {
+		if e.wallDuration90k >= 0 {
+			j.wallDuration90k = e.wallDuration90k
+		}
+		j.seal = &mp4.Seal{Start90k: start90k, WallDuration90k: j.wallDuration90k, EndReason: e.reason}
+		if e.next != nil {
+			s.tracks[video] = *e.next
+		}
+		s.rec = nil
+	}
+	return s.stream.disk.enqueue(j)
+}
+
+// mediaEnd returns the DTS at which a track's samples end.
+func mediaEnd(t mp4.FragmentTrack) int64 {
+	end := t.DTS
+	for _, x := range t.Samples {
+		end += int64(x.Duration)
+	}
+	return end
+}

@@ -1,0 +1,111 @@
+package recorder
+
+import (
+	"context"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"nvrfs/schema"
+)
+
+// steadyAfter is how long a session must last for the next failure to count as the first.
+const steadyAfter = 10 * time.Second
+
+// remindEvery is how often a camera that stays away is logged again.
+const remindEvery = time.Hour
+
+// A stream records one stream of a camera, session after session, from one goroutine.
+type stream struct {
+	source     Source
+	disk       *disk
+	log        *slog.Logger
+	row        schema.Stream // NextNumber counts on
+	length90k  int64
+	stagger90k int64
+}
+
+func newStream(src Source, row schema.Stream, d *disk, length time.Duration, log *slog.Logger) *stream {
+	s := &stream{source: src, disk: d, row: row, length90k: ticks(length)}
+	s.log = log.With("stream", row.Label())
+	h := fnv.New32a()
+	h.Write([]byte(row.Label())) //nolint:errcheck // never fails
+	s.stagger90k = int64(h.Sum32()) % max(1, s.length90k/2)
+	return s
+}
+
+// run records until ctx ends. A camera that is away is tried again for ever.
+func (s *stream) run(ctx context.Context) {
+	away := absence{log: s.log}
+	for attempt := 0; ctx.Err() == nil; attempt++ {
+		started := time.Now()
+		sess := newSession(s)
+		err := s.source.Run(ctx, away.watch(sess))
+		reason := "stopped"
+		if ctx.Err() == nil && err != nil {
+			reason = err.Error()
+		}
+		if err := sess.finish(reason); err != nil {
+			s.log.Error("the end of a run is lost", "err", err)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(started) > steadyAfter {
+			attempt = 0
+		}
+		away.ended(reason)
+		select {
+		case <-ctx.Done():
+		case <-time.After(Backoff(attempt, rand.Float64)):
+		}
+	}
+}
+
+// absence logs when a camera goes away and when it is back, and is quiet in between.
+type absence struct {
+	log    *slog.Logger
+	reason string    // why the camera is away; empty while it is there
+	logged time.Time // when that was said
+	since  time.Time
+}
+
+// ended says that a session has ended.
+func (a *absence) ended(reason string) {
+	now := time.Now()
+	if a.since.IsZero() {
+		a.since = now
+	}
+	if reason != a.reason || now.Sub(a.logged) > remindEvery {
+		a.log.Warn("not recording; trying again until the camera is back", "reason", reason, "away", now.Sub(a.since).Round(time.Second))
+		a.reason, a.logged = reason, now
+	}
+}
+
+// recording says that samples come in.
+func (a *absence) recording() {
+	if a.since.IsZero() {
+		a.log.Info("recording")
+	} else {
+		a.log.Info("recording again", "away", time.Since(a.since).Round(time.Second))
+	}
+	*a = absence{log: a.log}
+}
+
+// watch returns h, with recording called at its first sample.
+func (a *absence) watch(h Handler) Handler { return &watched{Handler: h, a: a} }
+
+type watched struct {
+	Handler
+	a    *absence
+	seen bool
+}
+
+func (w *watched) Sample(x Sample) error {
+	if !w.seen {
+		w.seen = true
+		w.a.recording()
+	}
+	return w.Handler.Sample(x)
+}
