@@ -273,6 +273,18 @@ func (s *scanner) seal(off int64) (*Seal, error) {
 	return seal, nil
 }
 
+// CheckSeal checks that a sample file of the given size, whose header and fragments take bytes, ends in a seal and nothing
+// else. It does not look at the fragments.
+func CheckSeal(r io.ReaderAt, bytes, size int64) error {
+	if bytes == size {
+		return errors.New("the sample file has no seal")
+	}
+	if _, err := (&scanner{r: r, size: size}).seal(bytes); err != nil {
+		return fmt.Errorf("the sample file does not end as recorded: %w", err)
+	}
+	return nil
+}
+
 // checkCRC compares the checksum, the last four bytes before mdatAt, with the rest of [start, end).
 func (s *scanner) checkCRC(want []byte, start, mdatAt, end int64) error {
 	crc := uint32(0)

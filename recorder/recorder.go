@@ -29,6 +29,9 @@ type StreamOptions struct {
 	Source Source
 }
 
+// samplesDir is where, in a data directory, the sample files lie.
+const samplesDir = "samples"
+
 // stopDeadline bounds how long stopping waits for a disk.
 const stopDeadline = 30 * time.Second
 
@@ -65,7 +68,7 @@ func (r *Recorder) open(ctx context.Context) (err error) {
 	if r.db, err = schema.Create(ctx, r.o.Data); err != nil {
 		return err
 	}
-	st, err := store.Attach(filepath.Join(r.o.Data, "samples"), r.db.UUID())
+	st, err := store.Attach(filepath.Join(r.o.Data, samplesDir), r.db.UUID())
 	if err != nil {
 		return err
 	}

@@ -489,14 +489,15 @@ func newAudioTrack(m *description.Media, f format.Format) (*audioTrack, error) {
 		}
 		config, t.decode = f.Config, d.Decode
 	case *format.MPEG4AudioLATM:
-		if f.CPresent || len(f.StreamMuxConfig.Programs) != 1 || len(f.StreamMuxConfig.Programs[0].Layers) != 1 {
-			return nil, errors.New("of LATM, only one program of one layer with its configuration in the session description is supported")
+		layer, ok := onlyLayer(f)
+		if !ok {
+			return nil, errors.New("of LATM, only one layer of AAC with a plain configuration in the session description is supported")
 		}
 		d, err := f.CreateDecoder()
 		if err != nil {
 			return nil, err
 		}
-		config = f.StreamMuxConfig.Programs[0].Layers[0].AudioSpecificConfig
+		config = layer.AudioSpecificConfig
 		t.decode = func(pkt *rtp.Packet) ([][]byte, error) { return decodeLATM(d, f.StreamMuxConfig, pkt) }
 	}
 	asc, err := config.Marshal()
@@ -505,6 +506,15 @@ func newAudioTrack(m *description.Media, f format.Format) (*audioTrack, error) {
 	}
 	t.aac, err = newAACTrack(asc)
 	return t, err
+}
+
+// onlyLayer returns the one layer of a LATM stream whose frames tell their length.
+func onlyLayer(f *format.MPEG4AudioLATM) (*mpeg4audio.StreamMuxConfigLayer, bool) {
+	if f.CPresent || len(f.StreamMuxConfig.Programs) != 1 || len(f.StreamMuxConfig.Programs[0].Layers) != 1 {
+		return nil, false
+	}
+	layer := f.StreamMuxConfig.Programs[0].Layers[0]
+	return layer, layer.FrameLengthType == 0
 }
 
 // decodeLATM takes the AAC frames out of AudioMuxElements (ISO/IEC 14496-3 1.7.3).
@@ -572,7 +582,7 @@ func explain(err error) error {
 	case base.StatusNotFound:
 		return fmt.Errorf("the camera knows no stream of that path: %w", err)
 	case base.StatusNotEnoughBandwidth, base.StatusServiceUnavailable:
-		return fmt.Errorf("the camera serves no further client: %w", err)
+		return fmt.Errorf("the camera cannot serve the stream now, maybe since too many clients watch it: %w", err)
 	}
 	return err
 }

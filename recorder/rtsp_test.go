@@ -729,4 +729,8 @@ func TestDecodeLATM(t *testing.T) {
 	if _, err := newAudioTrack(&description.Media{}, &format.MPEG4AudioLATM{PayloadTyp: 97, CPresent: true}); err == nil {
 		t.Error("no error for a configuration in the stream")
 	}
+	config.Programs[0].Layers[0].FrameLengthType = 2
+	if _, err := newAudioTrack(&description.Media{}, &format.MPEG4AudioLATM{PayloadTyp: 97, StreamMuxConfig: config}); err == nil {
+		t.Error("no error for frames without a length")
+	}
 }

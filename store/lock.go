@@ -39,6 +39,18 @@ func LockDir(dir string) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
+// CheckUnlocked returns ErrLocked when another process records into a data directory. It creates nothing.
+func CheckUnlocked(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "lock")); err != nil {
+		return nil // nobody ever recorded there, or LockDir will say what is wrong
+	}
+	l, err := LockDir(dir)
+	if err != nil {
+		return err
+	}
+	return l.Release()
+}
+
 func writePID(f *os.File) error {
 	_, err := fmt.Fprintf(f, "%d\n", os.Getpid())
 	return err

@@ -261,7 +261,7 @@ func checkCameraName(name string) error {
 		}
 	}
 	if isWindowsDevice(name) {
-		return errors.New("Windows takes this name for a device, so shares would not show it; want another name")
+		return errors.New("this name is a device to Windows, so shares would not show it; want another name")
 	}
 	return nil
 }

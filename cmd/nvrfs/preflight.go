@@ -147,18 +147,17 @@ func (h host) checkLocal(what, path string) error {
 		return unusable(what, err)
 	}
 	kind := networkMagic[int64(uint32(magic))] // where the kernel's type has 32 bits, magics may be negative
+	why := fmt.Sprintf("lies on a network filesystem (%s)", kind)
 	if magic == unix.FUSE_SUPER_MAGIC {
 		if kind, err = h.fuseKind(path); err != nil {
 			return unusable(what, err)
 		}
+		why = fmt.Sprintf("lies on a FUSE filesystem (%s)", kind)
 	}
 	if kind == "" {
 		return nil
 	}
-	return &environmentError{
-		what, fmt.Sprintf("lies on a network filesystem (%s), where a SQLite database is not safe", kind),
-		"choose a directory on a local disk",
-	}
+	return &environmentError{what, why + ", where a SQLite database is not safe", "choose a directory on a local disk"}
 }
 
 // fuseKind returns the type of the FUSE filesystem that path is in, or "" if it is known to be local.

@@ -17,7 +17,14 @@ import (
 
 // commands makes the subcommands, in the order in which the help lists them.
 var commands = []func(*environment) *cobra.Command{
+	newDemoCommand,
+	newRunCommand,
+	newMountCommand,
+	newLSCommand,
+	newExportCommand,
+	newCheckCommand,
 	newTSCommand,
+	newCameraCommand,
 	newVersionCommand,
 }
 

@@ -72,18 +72,28 @@ func TestRunHelp(t *testing.T) {
 	}
 }
 
-// Help that does not fit a terminal of 80 columns is not read; flags are laid out by cobra.
-func TestHelpIsComplete(t *testing.T) {
+// Every command says what it is for, shows an example, and refuses arguments that mean nothing to it.
+func TestCommandsAreComplete(t *testing.T) {
 	env := newEnvironment(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{})
 	for _, newCommand := range commands {
-		cmd := newCommand(env)
-		if cmd.Short == "" || cmd.Example == "" {
-			t.Errorf("%s: wants a Short and an Example", cmd.Name())
-		}
-		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
-			if len(strings.TrimRight(line, "\n")) > 80 {
-				t.Errorf("%s: longer than 80 columns: %s", cmd.Name(), line)
-			}
+		checkCommand(t, newCommand(env))
+	}
+}
+
+func checkCommand(t *testing.T, cmd *cobra.Command) {
+	t.Helper()
+	for _, sub := range cmd.Commands() {
+		checkCommand(t, sub)
+	}
+	if cmd.Short == "" || cmd.Example == "" {
+		t.Errorf("%s: wants a Short and an Example", cmd.CommandPath())
+	}
+	if !cmd.HasSubCommands() && (cmd.RunE == nil || cmd.Args == nil) {
+		t.Errorf("%s: wants RunE and Args", cmd.CommandPath())
+	}
+	for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+		if len(strings.TrimRight(line, "\n")) > 80 {
+			t.Errorf("%s: longer than 80 columns: %s", cmd.CommandPath(), line)
 		}
 	}
 }

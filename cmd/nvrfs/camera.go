@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"nvrfs/camera"
+)
+
+func newCameraCommand(env *environment) *cobra.Command {
+	var o camera.Options
+	cmd := &cobra.Command{
+		Use:   "camera [FILE]",
+		Short: "Play an .mp4 file as an RTSP camera, to try things",
+		Long: `Serve FILE, an .mp4 with H.264 or H.265 and perhaps AAC, as an RTSP camera that plays
+it in real time, in a loop; without FILE, a built-in clip with a running clock. The
+camera's URL is printed on standard output. A password comes from the environment
+variable NVRFS_CAMERA_PASSWORD.`,
+		Example: `  nvrfs camera
+  nvrfs camera --listen 127.0.0.1:8554 garden.mp4
+  NVRFS_CAMERA_PASSWORD=secret nvrfs camera --user admin --udp`,
+		Args: wantArgs(0, 1, "FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Log = env.log
+			o.Password, _ = env.lookupEnv("NVRFS_CAMERA_PASSWORD")
+			o.Clip = camera.DemoClip()
+			if len(args) > 0 {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return usageErrorf("%w", err)
+				}
+				defer f.Close()
+				if o.Clip, err = parseClip(f); err != nil {
+					return usageErrorf("%s: %w", args[0], err)
+				}
+			}
+			s, err := camera.Start(o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(env.stdout, s.URL())
+			select {
+			case <-cmd.Context().Done():
+			case <-s.Done():
+			}
+			return s.Close()
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8554", "the `ADDRESS` to listen at; port 0 takes a free one")
+	flags.StringVar(&o.Path, "path", "stream", "the `PATH` of the URL")
+	flags.StringVar(&o.User, "user", "", "ask for this `USER` and the password")
+	flags.BoolVar(&o.UDP, "udp", false, "offer UDP too")
+	flags.BoolVar(&o.Once, "once", false, "play once, from the first frame when the first reader comes, then stop")
+	cmd.PreRun = func(*cobra.Command, []string) { o.StartOnPlay = o.Once }
+	return cmd
+}
+
+func parseClip(f *os.File) (*camera.Clip, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return camera.ParseClip(f, info.Size())
+}

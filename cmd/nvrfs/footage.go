@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nvrfs/playback"
+	"nvrfs/schema"
+)
+
+const zoneUsage = "the `ZONE` of days and hours, such as Europe/Berlin (default the host's)"
+
+// footageFlags say which footage a command looks at: that of a configuration file, or of a data directory.
+type footageFlags struct {
+	config, data, zone string
+}
+
+func (f *footageFlags) add(cmd *cobra.Command) {
+	addConfigFlag(cmd, &f.config)
+	cmd.Flags().StringVar(&f.data, "data", "", "the data `DIR`, in place of a configuration file")
+	_ = cmd.MarkFlagDirname("data")
+	cmd.Flags().StringVar(&f.zone, "timezone", "", "the `ZONE` of local times, such as Europe/Berlin (default that of the configuration, else the host's)")
+	cmd.MarkFlagsMutuallyExclusive("config", "data")
+}
+
+// locate returns the data directory and the time zone that the flags say.
+func (f *footageFlags) locate(env *environment) (data string, loc *time.Location, err error) {
+	if f.data == "" {
+		cfg, err := LoadConfig(f.config, nil)
+		if err != nil {
+			return "", nil, err
+		}
+		data, loc = cfg.Data, cfg.Timezone
+	} else {
+		data, loc = f.data, env.local
+	}
+	if f.zone != "" {
+		if loc, err = env.zone(f.zone); err != nil {
+			return "", nil, err
+		}
+	}
+	data, err = env.dataDir(data)
+	return data, loc, err
+}
+
+// open opens the footage that the flags say. The caller closes it.
+func (f *footageFlags) open(ctx context.Context, env *environment) (*playback.Library, error) {
+	data, loc, err := f.locate(env)
+	if err != nil {
+		return nil, err
+	}
+	return playback.Open(ctx, playback.Options{Data: data, Location: loc, Log: env.log})
+}
+
+// zone returns a time zone by name; the host's for the empty one.
+func (env *environment) zone(name string) (*time.Location, error) {
+	if name == "" {
+		return env.local, nil
+	}
+	loc, err := loadTimezone(name)
+	if err != nil {
+		return nil, usageErrorf("--timezone: %w", err)
+	}
+	return loc, nil
+}
+
+// dataDir checks that path is a directory with footage that can be read, and returns it as an absolute path.
+func (env *environment) dataDir(path string) (string, error) {
+	path, err := absolute(path)
+	if err != nil {
+		return "", err
+	}
+	if err := env.host.checkDataDir(path, false); err != nil {
+		return "", err
+	}
+	if _, err := env.host.stat(filepath.Join(path, schema.FileName)); err != nil {
+		return "", &environmentError{"data directory " + path, "has no footage: there is no " + schema.FileName, "name the directory that nvrfs run records into"}
+	}
+	return path, nil
+}
+
+func absolute(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("find the path of %s: %w", path, err)
+	}
+	return abs, nil
+}
+
+// stream returns the stream with a label, or an error that names those that there are.
+func stream(ctx context.Context, lib *playback.Library, label string) (playback.Stream, error) {
+	s, err := lib.Stream(ctx, label)
+	if !errors.Is(err, playback.ErrNotFound) {
+		return s, err
+	}
+	all, err := lib.Streams(ctx)
+	if err != nil {
+		return s, err
+	}
+	var labels []string
+	for _, x := range all {
+		labels = append(labels, x.Label)
+	}
+	if len(labels) == 0 {
+		return s, usageErrorf("camera %s: there is no footage at all", label)
+	}
+	return s, usageErrorf("camera %s has no footage; there is some of %s", label, orList(labels))
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func newMountCommand(env *environment) *cobra.Command {
+	var data, zone string
+	var allowOther bool
+	cmd := &cobra.Command{
+		Use:   "mount --data DIR MOUNTPOINT",
+		Short: "Mount existing footage without recording",
+		Long: `Mount the footage of a data directory, read-only, in the foreground, until SIGINT or
+SIGTERM. Another process may record into the directory meanwhile: what it commits
+appears within two seconds.`,
+		Example: `  nvrfs mount --data /var/lib/nvrfs /mnt/nvr
+  nvrfs mount --data ./demo/data --timezone UTC ./mnt`,
+		Args: wantArgs(1, 1, "MOUNTPOINT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			loc, err := env.zone(zone)
+			if err != nil {
+				return err
+			}
+			from, err := env.dataDir(data)
+			if err != nil {
+				return err
+			}
+			point, err := absolute(args[0])
+			if err != nil {
+				return err
+			}
+			m := Mount{Path: point, AllowOther: allowOther, UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Umask: 0o022}
+			if err := env.prepareMount(m, from); err != nil {
+				return err
+			}
+			return env.serveMount(cmd.Context(), from, loc, m, func() {
+				env.log.Info("mounted", "data", from, "path", point)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", "", "the data `DIR` whose footage to mount")
+	_ = cmd.MarkFlagRequired("data")
+	_ = cmd.MarkFlagDirname("data")
+	cmd.Flags().StringVar(&zone, "timezone", "", zoneUsage)
+	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users read the mount, a Samba server among them")
+	return cmd
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"nvrfs/store"
+)
+
+func newRunCommand(env *environment) *cobra.Command {
+	var config string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Record every camera of the configuration, and mount the footage",
+		Long: `Record every camera of the configuration file and mount the footage, in the
+foreground, until SIGINT or SIGTERM. Then the recordings are sealed and synced, the
+footage is unmounted, and the exit code is 0.
+
+A camera that is away is tried again for as long as it takes.`,
+		Example: `  nvrfs run --config /etc/nvrfs.yaml
+  nvrfs run --config nvrfs.yaml --log-format json`,
+		Args: wantArgs(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := LoadConfig(config, env.lookupEnv)
+			if err != nil {
+				return err
+			}
+			if err := env.checkRecord(cfg); err != nil {
+				return err
+			}
+			return explainLocked(env.record(cmd.Context(), cfg, func() {
+				env.log.Info("started", "data", cfg.Data, "mount", cfg.Mount.Path, "cameras", len(cfg.Cameras))
+			}))
+		},
+	}
+	addConfigFlag(cmd, &config)
+	return cmd
+}
+
+// checkRecord does every check that recording and mounting what cfg says takes. It creates nothing.
+func (env *environment) checkRecord(cfg *Config) error {
+	if err := env.host.checkDataDir(cfg.Data, true); err != nil {
+		return err
+	}
+	if err := store.CheckUnlocked(cfg.Data); err != nil {
+		return explainLocked(err)
+	}
+	if cfg.Mount.Path == "" {
+		return nil
+	}
+	return env.prepareMount(cfg.Mount, cfg.Data)
+}
+
+// explainLocked says what to do about a data directory that another process records into.
+func explainLocked(err error) error {
+	if errors.Is(err, store.ErrLocked) {
+		return usageErrorf("%w; stop that one first, or choose another data directory", err)
+	}
+	return err
+}

@@ -1,0 +1,316 @@
+package footage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"nvrfs/camera"
+	"nvrfs/mp4"
+	"nvrfs/playback"
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+// A Grower records one stream, a GOP at a time. Only one goroutine may use it.
+type Grower struct {
+	c       Camera
+	db      *schema.DB
+	store   store.Store
+	tracks  []*source
+	isVideo []bool
+	stream  schema.Stream
+	entries []int64 // ids of the tracks' sample entries
+	number  int64   // of the next recording
+
+	run  *run
+	rec  *recording
+	rows []row // not committed yet
+	ends []runEnd
+	buf  []byte
+}
+
+// run is where the clip stands in the current run.
+type run struct {
+	id       int64
+	uuid     string
+	start90k int64 // wall time of media time 0
+	sequence int   // of the next recording
+	next     []int64
+}
+
+// recording is the one being written.
+type recording struct {
+	row   schema.Recording
+	index *schema.Index
+	file  store.Writer
+	frags uint32
+}
+
+type row struct {
+	rec   schema.Recording
+	index []byte
+}
+
+type runEnd struct {
+	id     int64
+	reason string
+}
+
+// NewGrower opens a data directory, which it makes when there is none, for recording a stream from c.Start on. Nothing is
+// recorded until Grow is called.
+func NewGrower(ctx context.Context, dataDir string, c Camera) (*Grower, error) {
+	if c.Stream == "" {
+		c.Stream = "main"
+	}
+	if c.RecordingLength == 0 {
+		c.RecordingLength = time.Minute
+	}
+	if c.Clip == nil {
+		c.Clip = camera.DemoClip()
+	}
+	tracks, err := sources(c.Clip, !c.NoAudio, c.Tiny)
+	if err != nil {
+		return nil, err
+	}
+	db, err := schema.Create(ctx, dataDir)
+	if err != nil {
+		return nil, err
+	}
+	g := &Grower{c: c, db: db, tracks: tracks}
+	if err := g.attach(ctx, dataDir); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return g, nil
+}
+
+func (g *Grower) attach(ctx context.Context, dataDir string) (err error) {
+	if g.store, err = store.Attach(playback.SamplesDir(dataDir), g.db.UUID()); err != nil {
+		return err
+	}
+	err = g.db.Write(ctx, func(tx *schema.Tx) error {
+		if g.stream, err = tx.Stream(g.c.Name, g.c.Stream); err != nil {
+			return err
+		}
+		for _, t := range g.tracks {
+			e := t.entry
+			id, err := tx.SampleEntry(schema.SampleEntry{
+				Kind: uint8(e.Kind), Codec: e.Codec, Timescale: e.Timescale, Width: e.Width, Height: e.Height, Box: e.Box,
+			})
+			if err != nil {
+				return err
+			}
+			g.entries = append(g.entries, id)
+			g.isVideo = append(g.isVideo, e.Kind == mp4.Video)
+		}
+		return nil
+	})
+	g.number = g.stream.NextNumber
+	return errors.Join(err, g.startRun(ctx, schema.FromTime(g.c.Start)))
+}
+
+// Grow appends a GOP to the recording that goes on, or starts one, and commits it.
+func (g *Grower) Grow(ctx context.Context) error { return errors.Join(g.append(), g.commit(ctx)) }
+
+// Gap ends the run; the next GOP starts another one after a while. The first frame of it is at the returned time.
+func (g *Grower) Gap(ctx context.Context, d time.Duration) (time.Time, error) {
+	err := errors.Join(g.gap(d, "a gap was asked for"), g.commit(ctx))
+	return g.next(), err
+}
+
+// Seal ends the recording that goes on; the run goes on.
+func (g *Grower) Seal(ctx context.Context) error { return errors.Join(g.seal(""), g.commit(ctx)) }
+
+// Close closes the data directory, and leaves a recording that goes on as it is.
+func (g *Grower) Close() error {
+	var err error
+	if g.rec != nil {
+		err = g.rec.file.Close()
+	}
+	return errors.Join(err, g.db.Close())
+}
+
+// next is the wall time of the next frame.
+func (g *Grower) next() time.Time { return schema.ToTime(g.next90k()) }
+
+func (g *Grower) next90k() int64 {
+	video := g.tracks[0]
+	dts, x := video.at(g.run.next[0])
+	return g.run.start90k + mp4.Rescale(dts+int64(x.CTS), video.entry.Timescale, 90000)
+}
+
+// startRun starts a run whose first frame is shown at first90k.
+func (g *Grower) startRun(ctx context.Context, first90k int64) error {
+	r := &run{uuid: uuid.NewString(), next: make([]int64, len(g.tracks))}
+	for i, t := range g.tracks {
+		for t.dts(r.next[i]) < 0 { // sound from before the picture
+			r.next[i]++
+		}
+	}
+	g.run = r
+	r.start90k = first90k - g.next90k()
+	return g.db.Write(ctx, func(tx *schema.Tx) (err error) {
+		r.id, err = tx.Run(g.stream.ID, r.uuid, first90k)
+		return err
+	})
+}
+
+func (g *Grower) gap(d time.Duration, reason string) error {
+	first := g.next().Add(d)
+	if err := g.end(reason); err != nil {
+		return err
+	}
+	return g.startRun(context.Background(), schema.FromTime(first))
+}
+
+// end ends the run.
+func (g *Grower) end(reason string) error {
+	g.ends = append(g.ends, runEnd{g.run.id, reason})
+	return g.seal(reason)
+}
+
+// append writes the next GOP.
+func (g *Grower) append() error {
+	if g.rec != nil && g.due() {
+		if err := g.seal(""); err != nil {
+			return err
+		}
+	}
+	if g.rec == nil {
+		if err := g.startRecording(); err != nil {
+			return err
+		}
+	}
+	f := g.fragment()
+	var headerLen int
+	g.buf, headerLen = f.Append(g.buf[:0])
+	if err := g.rec.file.Append(g.buf); err != nil {
+		return err
+	}
+	g.count(f, headerLen, int64(len(g.buf)))
+	return nil
+}
+
+// due reports whether the next sync sample starts a recording.
+func (g *Grower) due() bool {
+	const quarter90k = 15 * 60 * 90000
+	start, now := g.rec.row.Start90k, g.next90k()
+	return schema.ToTime(now).Sub(schema.ToTime(start)) >= g.c.RecordingLength || now/quarter90k != start/quarter90k
+}
+
+func (g *Grower) startRecording() error {
+	n := g.number
+	g.number++
+	r := &recording{row: schema.Recording{
+		ID: schema.MakeRecordingID(g.stream.ID, n), Run: g.run.id, Sequence: g.run.sequence, Start90k: g.next90k(),
+	}}
+	g.run.sequence++
+	var entries []mp4.SampleEntry
+	r.index = schema.NewIndex(g.isVideo)
+	for i, t := range g.tracks {
+		entries = append(entries, t.entry)
+		r.index.SetEntry(i, g.entries[i])
+	}
+	header, err := mp4.AppendHeader(nil, mp4.Identity{
+		Camera: g.c.Name, Stream: g.c.Stream, Recording: n, Run: g.run.uuid, Sequence: r.row.Sequence, Start90k: r.row.Start90k,
+	}, entries)
+	if err != nil {
+		return err
+	}
+	if r.file, err = g.store.Create(store.Key{Stream: g.stream.Label(), Number: n}); err != nil {
+		return err
+	}
+	g.rec = r
+	r.row.HeaderBytes, r.row.Bytes = int64(len(header)), int64(len(header))
+	return r.file.Append(header)
+}
+
+// fragment takes the next GOP from the clip.
+func (g *Grower) fragment() *mp4.Fragment {
+	g.rec.frags++
+	f := &mp4.Fragment{Sequence: g.rec.frags, Tracks: make([]mp4.FragmentTrack, len(g.tracks))}
+	video := g.tracks[0]
+	f.Wall90k = g.run.start90k + mp4.Rescale(video.dts(g.run.next[0]), video.entry.Timescale, 90000)
+	g.take(f, 0, func(_ int64, x mp4.FragmentSample) bool { return !x.Sync || len(f.Tracks[0].Samples) == 0 })
+	for i := 1; i < len(g.tracks); i++ {
+		end := mp4.Rescale(video.dts(g.run.next[0]), video.entry.Timescale, g.tracks[i].entry.Timescale)
+		g.take(f, i, func(dts int64, _ mp4.FragmentSample) bool { return dts < end })
+	}
+	return f
+}
+
+// take moves samples of a track into a fragment for as long as more says so.
+func (g *Grower) take(f *mp4.Fragment, track int, more func(dts int64, x mp4.FragmentSample) bool) {
+	t, n := &f.Tracks[track], &g.run.next[track]
+	t.DTS = g.tracks[track].dts(*n)
+	for {
+		dts, x := g.tracks[track].at(*n)
+		if !more(dts, x) {
+			return
+		}
+		t.Samples = append(t.Samples, x)
+		*n++
+	}
+}
+
+// count enters a fragment that was written into the row and the index.
+func (g *Grower) count(f *mp4.Fragment, headerLen int, bytes int64) {
+	r := g.rec
+	described := schema.Fragment{HeaderLen: headerLen, Tracks: make([][]schema.Sample, len(f.Tracks))}
+	starts := make([]int64, len(f.Tracks))
+	for i, t := range f.Tracks {
+		starts[i] = t.DTS
+		for _, x := range t.Samples {
+			described.Tracks[i] = append(described.Tracks[i], schema.Sample{Duration: x.Duration, Size: uint32(len(x.Data)), CTS: x.CTS, Sync: x.Sync})
+		}
+	}
+	r.index.Add(described, starts)
+	r.row.Bytes += bytes
+	r.row.Tracks = r.index.Tracks()
+	r.row.WallDuration90k = mp4.Rescale(r.row.Tracks[0].Duration, g.tracks[0].entry.Timescale, 90000)
+}
+
+// seal ends the recording that goes on, if one does.
+func (g *Grower) seal(reason string) error {
+	r := g.rec
+	if r == nil {
+		return nil
+	}
+	seal, err := mp4.AppendSeal(nil, mp4.Seal{Start90k: r.row.Start90k, WallDuration90k: r.row.WallDuration90k, EndReason: reason})
+	if err != nil {
+		return err
+	}
+	r.row.Sealed = true
+	g.rows = append(g.rows, row{r.row, r.index.Bytes()})
+	g.rec = nil
+	return errors.Join(r.file.Append(seal), r.file.Close())
+}
+
+// commit puts into the database what was written.
+func (g *Grower) commit(ctx context.Context) error {
+	rows := g.rows
+	if g.rec != nil {
+		rows = append(rows, row{g.rec.row, g.rec.index.Bytes()})
+	}
+	err := g.db.Write(ctx, func(tx *schema.Tx) error {
+		for i := range rows {
+			if err := tx.PutRecording(&rows[i].rec, rows[i].index); err != nil {
+				return err
+			}
+		}
+		for _, e := range g.ends {
+			if err := tx.EndRun(e.id, e.reason); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("commit footage of %s: %w", g.stream.Label(), err)
+	}
+	g.rows, g.ends = nil, nil
+	return nil
+}

@@ -1,0 +1,135 @@
+package footage
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"nvrfs/camera"
+	"nvrfs/mp4"
+)
+
+// A source is one track of a clip, repeated without end. Times are in the track's timescale; 0 is the decoding time of the
+// clip's first video sample.
+type source struct {
+	entry   mp4.SampleEntry
+	samples []clipSample
+	lap     lap
+}
+
+type clipSample struct {
+	dts  int64
+	cts  int32
+	sync bool
+	data []byte
+}
+
+// lap is how long the clip lasts, in ticks of its longer track.
+type lap struct {
+	ticks     int64
+	timescale uint32
+}
+
+// start is when lap n starts, rounded once however many laps there were.
+func (l lap) start(n int64, timescale uint32) int64 {
+	return mp4.Rescale(n*l.ticks, l.timescale, timescale)
+}
+
+// at returns sample i, counted over all laps, with its duration: up to the next sample.
+func (s *source) at(i int64) (dts int64, x mp4.FragmentSample) {
+	c := &s.samples[i%int64(len(s.samples))]
+	dts = s.dts(i)
+	return dts, mp4.FragmentSample{Duration: uint32(s.dts(i+1) - dts), CTS: c.cts, Sync: c.sync, Data: c.data}
+}
+
+func (s *source) dts(i int64) int64 {
+	n := int64(len(s.samples))
+	return s.lap.start(i/n, s.entry.Timescale) + s.samples[i%n].dts
+}
+
+// sources returns the tracks of a clip, video first.
+func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
+	if c.Video.Codec != camera.H264 {
+		return nil, fmt.Errorf("the clip has %s, footage is made of H264", c.Video.Codec)
+	}
+	entry, err := mp4.NewAVC(c.Video.SPS, c.Video.PPS)
+	if err != nil {
+		return nil, err
+	}
+	video, err := newSource(c.Video, entry, 0, tiny)
+	if err != nil {
+		return nil, err
+	}
+	if !video.samples[0].sync {
+		return nil, errors.New("the clip does not start with a sync sample")
+	}
+	all := []*source{video}
+	if audio && c.Audio != nil {
+		if entry, err = mp4.NewAAC(c.Audio.AudioConfig); err != nil {
+			return nil, err
+		}
+		zero := mp4.Rescale(c.Video.Samples[0].DTS, c.Video.Timescale, c.Audio.Timescale)
+		sound, err := newSource(c.Audio, entry, zero, tiny)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, sound)
+	}
+	longest := lap{timescale: 1}
+	for i, t := range []*camera.Track{c.Video, c.Audio}[:len(all)] {
+		ticks := mp4.Rescale(t.End-t.Samples[0].DTS, t.Timescale, all[i].entry.Timescale)
+		if mp4.Rescale(ticks, all[i].entry.Timescale, 1e9) > mp4.Rescale(longest.ticks, longest.timescale, 1e9) {
+			longest = lap{ticks, all[i].entry.Timescale}
+		}
+	}
+	for _, s := range all {
+		s.lap = longest
+	}
+	return all, nil
+}
+
+// newSource reads the samples of a track. zero is the time of the track, in its timescale, that becomes 0; for the video
+// it is the first sample's.
+func newSource(t *camera.Track, e mp4.SampleEntry, zero int64, tiny bool) (*source, error) {
+	s := &source{entry: e}
+	if e.Kind == mp4.Video {
+		zero = t.Samples[0].DTS
+	}
+	for i, x := range t.Samples {
+		units, err := t.AccessUnit(i)
+		if err != nil {
+			return nil, err
+		}
+		if tiny {
+			units = [][]byte{tinyUnit(e.Kind, x.Sync, i)}
+		}
+		ticks := func(v int64) int64 { return mp4.Rescale(v-zero, t.Timescale, e.Timescale) }
+		s.samples = append(s.samples, clipSample{
+			dts: ticks(x.DTS), cts: int32(ticks(x.PTS) - ticks(x.DTS)), sync: x.Sync, data: joinUnits(e.Kind, units),
+		})
+	}
+	return s, nil
+}
+
+// tinyUnit is a NAL unit, or an audio frame, that no decoder understands, but that differs from the others of the clip.
+func tinyUnit(k mp4.Kind, sync bool, i int) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(i))
+	switch {
+	case k == mp4.Video && sync:
+		return append(append([]byte{0x65}, b...), "a sync sample is larger than the others"...)
+	case k == mp4.Video:
+		return append([]byte{0x41}, b...)
+	}
+	return b
+}
+
+// joinUnits makes a sample of its NAL units (ISO/IEC 14496-15 5.3.4.2.1); audio frames stay as they are.
+func joinUnits(k mp4.Kind, units [][]byte) (data []byte) {
+	if k == mp4.Audio {
+		return units[0]
+	}
+	for _, u := range units {
+		data = append(binary.BigEndian.AppendUint32(data, uint32(len(u))), u...)
+	}
+	return data
+}
