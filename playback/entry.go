@@ -49,6 +49,9 @@ func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, e
 	if entries, ok := l.hours.get(k); ok {
 		return entries, nil
 	}
+	l.mu.Lock()
+	drops := l.drops
+	l.mu.Unlock()
 	recs, err := l.db.StartingIn(ctx, s.id, hour.From90k, hour.To90k)
 	if err != nil {
 		return nil, err
@@ -65,6 +68,11 @@ func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, e
 			return nil, err
 		}
 		entries = append(entries, e)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.drops != drops {
+		return entries, nil
 	}
 	return l.hours.put(k, entries, 1), nil
 }
@@ -152,7 +160,8 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording) 
 
 func etag(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:16]) }
 
-// digest is a function of the format's version, and of each recording's identity and what is taken of it.
+// digest is a function of the format's version, and of each recording's identity, times and what is taken of it. The
+// times belong to it because they are corrected until a recording is sealed: they cut clips, and are the entry's own.
 func (e *Entry) digest(recs []schema.Recording) [sha256.Size]byte {
 	b := binary.AppendUvarint(nil, mp4.FormatVersion)
 	b = append(b, e.stream.Label...)
@@ -163,6 +172,8 @@ func (e *Entry) digest(recs []schema.Recording) [sha256.Size]byte {
 	for i := range recs {
 		b = binary.AppendVarint(b, recs[i].ID.Number())
 		b = binary.AppendVarint(b, recs[i].Bytes)
+		b = binary.AppendVarint(b, recs[i].Start90k)
+		b = binary.AppendVarint(b, recs[i].WallDuration90k)
 	}
 	return sha256.Sum256(b)
 }

@@ -74,6 +74,8 @@ func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording,
 			return recs, nil
 		}
 	}
+	// Whoever lists again must not get the same entry from the cache, which may not have heard of the change yet.
+	l.forget(map[hourKey]int{{e.stream.id, e.from90k}: 0}, false)
 	return nil, fmt.Errorf("%s: %w", e.Name, ErrStale)
 }
 

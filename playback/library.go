@@ -50,6 +50,7 @@ type Library struct {
 	mu      sync.Mutex
 	entries map[int64]mp4.SampleEntry
 	days    map[int64][]Span // by stream
+	drops   int              // how often listings were dropped: one that was read before must not be kept after
 	nextSub int
 	subs    map[int]func([]Change)
 }
@@ -96,6 +97,9 @@ func (l *Library) Close() error {
 	l.samples.close()
 	return l.db.Close()
 }
+
+// Data is the data directory.
+func (l *Library) Data() string { return l.o.Data }
 
 // Location is that of the days and hours.
 func (l *Library) Location() *time.Location { return l.o.Location }
@@ -185,12 +189,13 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 
 // forget drops the listings of hours, or every listing.
 func (l *Library) forget(changed map[hourKey]int, all bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drops++
 	l.hours.remove(func(k hourKey) bool {
 		_, ok := changed[k]
 		return ok || all
 	})
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for k := range changed {
 		delete(l.days, k.stream)
 	}
@@ -240,6 +245,7 @@ func (l *Library) Stream(ctx context.Context, label string) (Stream, error) {
 func (l *Library) Days(ctx context.Context, s Stream) ([]Span, error) {
 	l.mu.Lock()
 	days, ok := l.days[s.id]
+	drops := l.drops
 	l.mu.Unlock()
 	if ok {
 		return days, nil
@@ -256,8 +262,10 @@ func (l *Library) Days(ctx context.Context, s Stream) ([]Span, error) {
 		days, from = append(days, day), day.To90k
 	}
 	l.mu.Lock()
-	l.days[s.id] = days
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if l.drops == drops {
+		l.days[s.id] = days
+	}
 	return days, nil
 }
 

@@ -32,7 +32,7 @@ type Transport string
 
 // The transports.
 const (
-	TCP  Transport = "tcp"  // interleaved with RTSP in one connection; nothing is lost
+	TCP  Transport = "tcp"  // interleaved with RTSP in one connection, where nothing is lost on the way
 	UDP  Transport = "udp"  // unicast
 	Auto Transport = "auto" // UDP, or TCP where the camera or the network refuses UDP
 )
@@ -109,6 +109,7 @@ type rtspSession struct {
 	started     bool      // h.Start was called
 	ended       bool      // h is to be called no more
 	loss        lossLog
+	tie         tie
 }
 
 func newRTSPSession(r *RTSP, h Handler) *rtspSession {
@@ -241,7 +242,7 @@ func (s *rtspSession) take(m *description.Media) error {
 			}
 			a, err := newAudioTrack(m, f)
 			if err == nil {
-				s.audio = a
+				s.audio, s.tie.rate = a, float64(a.aac.entry.Timescale)
 			}
 			return err
 		}
@@ -308,9 +309,12 @@ func (s *rtspSession) overdue(now time.Time) error {
 	return fmt.Errorf("the camera sent no IDR picture within %v: set its I-frame interval to a few seconds, and intra refresh and open GOPs off", s.syncTimeout)
 }
 
-// close ends the session and its goroutines. h is called no more.
+// close ends the session and its goroutines. h gets the samples that still wait, and is then called no more.
 func (s *rtspSession) close() {
 	s.mu.Lock()
+	if !s.ended && s.started {
+		_ = s.tie.flush() // the session ends anyway, for a reason that came first
+	}
 	s.ended = true
 	s.mu.Unlock()
 	s.client.Close()
@@ -396,6 +400,9 @@ func (s *rtspSession) videoPacket(pkt *rtp.Packet, now time.Time) error {
 	if !v.ptsKnown {
 		v.pts, v.ptsKnown = s.client.PacketPTS(v.media, pkt) // called only after Decode, it never knows the time of some streams
 	}
+	if ntp, ok := s.client.PacketNTP(v.media, pkt); ok && v.ptsKnown {
+		s.tie.video.mark(ntp, v.pts)
+	}
 	err := s.decodeVideo(pkt)
 	if pkt.Marker {
 		v.open = false
@@ -450,16 +457,17 @@ func (s *rtspSession) accessUnit(au [][]byte) error {
 	if err := s.announce(changed); err != nil {
 		return err
 	}
-	return s.h.Sample(*sample)
+	return s.tie.do(heldCall{received: v.received, call: func(int64) error { return s.h.Sample(*sample) }}, s.started, v.received)
 }
 
 // announce calls h.Start before the first sample of video, and h.NewEntry where its sample entry changed later.
 func (s *rtspSession) announce(changed bool) error {
 	if s.started {
-		if changed {
-			return s.h.NewEntry(0, s.video.avc.entry)
+		if !changed {
+			return nil
 		}
-		return nil
+		entry := s.video.avc.entry
+		return s.tie.do(heldCall{call: func(int64) error { return s.h.NewEntry(0, entry) }}, true, time.Now())
 	}
 	tracks := []mp4.SampleEntry{s.video.avc.entry}
 	if s.audio != nil {
@@ -541,6 +549,9 @@ func (s *rtspSession) onAudio(pkt *rtp.Packet) {
 func (s *rtspSession) audioPacket(pkt *rtp.Packet, now time.Time) error {
 	a := s.audio
 	pts, ok := s.client.PacketPTS(a.media, pkt)
+	if ntp, reported := s.client.PacketNTP(a.media, pkt); ok && reported {
+		s.tie.audio.mark(ntp, pts)
+	}
 	frames, err := a.decode(pkt)
 	switch {
 	case errors.Is(err, rtpmpeg4audio.ErrMorePacketsNeeded), errors.Is(err, rtpfragmented.ErrMorePacketsNeeded):
@@ -548,7 +559,7 @@ func (s *rtspSession) audioPacket(pkt *rtp.Packet, now time.Time) error {
 	case err != nil:
 		s.loss.add(now, 0, err)
 		return nil
-	case !ok || !s.started:
+	case !ok:
 		return nil
 	}
 	samples, err := a.aac.frames(frames, pts)
@@ -560,7 +571,11 @@ func (s *rtspSession) audioPacket(pkt *rtp.Packet, now time.Time) error {
 		if err := a.leap.check("audio", &sample, a.aac.entry.Timescale); err != nil {
 			return err
 		}
-		if err := s.h.Sample(sample); err != nil {
+		c := heldCall{audio: true, received: now, call: func(shift int64) error {
+			sample.DTS += shift
+			return s.h.Sample(sample)
+		}}
+		if err := s.tie.do(c, s.started, now); err != nil {
 			return err
 		}
 	}

@@ -145,11 +145,6 @@ func (g *Grower) next90k() int64 {
 // startRun starts a run whose first frame is shown at first90k.
 func (g *Grower) startRun(ctx context.Context, first90k int64) error {
 	r := &run{uuid: uuid.NewString(), next: make([]int64, len(g.tracks))}
-	for i, t := range g.tracks {
-		for t.dts(r.next[i]) < 0 { // sound from before the picture
-			r.next[i]++
-		}
-	}
 	g.run = r
 	r.start90k = first90k - g.next90k()
 	return g.db.Write(ctx, func(tx *schema.Tx) (err error) {

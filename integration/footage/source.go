@@ -24,7 +24,7 @@ type clipSample struct {
 	data []byte
 }
 
-// lap is how long the clip lasts, in ticks of its longer track.
+// lap is how long the video of the clip lasts.
 type lap struct {
 	ticks     int64
 	timescale uint32
@@ -56,7 +56,9 @@ func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	video, err := newSource(c.Video, entry, 0, tiny)
+	zero := c.Video.Samples[0].DTS
+	length := lap{mp4.Rescale(c.Video.End-zero, c.Video.Timescale, entry.Timescale), entry.Timescale}
+	video, err := newSource(c.Video, entry, zero, length, tiny)
 	if err != nil {
 		return nil, err
 	}
@@ -68,34 +70,25 @@ func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
 		if entry, err = mp4.NewAAC(c.Audio.AudioConfig); err != nil {
 			return nil, err
 		}
-		zero := mp4.Rescale(c.Video.Samples[0].DTS, c.Video.Timescale, c.Audio.Timescale)
-		sound, err := newSource(c.Audio, entry, zero, tiny)
+		sound, err := newSource(c.Audio, entry, mp4.Rescale(zero, c.Video.Timescale, c.Audio.Timescale), length, tiny)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, sound)
 	}
-	longest := lap{timescale: 1}
-	for i, t := range []*camera.Track{c.Video, c.Audio}[:len(all)] {
-		ticks := mp4.Rescale(t.End-t.Samples[0].DTS, t.Timescale, all[i].entry.Timescale)
-		if mp4.Rescale(ticks, all[i].entry.Timescale, 1e9) > mp4.Rescale(longest.ticks, longest.timescale, 1e9) {
-			longest = lap{ticks, all[i].entry.Timescale}
-		}
-	}
-	for _, s := range all {
-		s.lap = longest
-	}
 	return all, nil
 }
 
-// newSource reads the samples of a track. zero is the time of the track, in its timescale, that becomes 0; for the video
-// it is the first sample's.
-func newSource(t *camera.Track, e mp4.SampleEntry, zero int64, tiny bool) (*source, error) {
-	s := &source{entry: e}
-	if e.Kind == mp4.Video {
-		zero = t.Samples[0].DTS
-	}
+// newSource reads the samples of a track. zero is the time, in the track's timescale, that becomes 0. What sounds before
+// the picture or after it is left out.
+func newSource(t *camera.Track, e mp4.SampleEntry, zero int64, length lap, tiny bool) (*source, error) {
+	s := &source{entry: e, lap: length}
 	for i, x := range t.Samples {
+		ticks := func(v int64) int64 { return mp4.Rescale(v-zero, t.Timescale, e.Timescale) }
+		dts := ticks(x.DTS)
+		if dts < 0 || dts >= length.start(1, e.Timescale) {
+			continue
+		}
 		units, err := t.AccessUnit(i)
 		if err != nil {
 			return nil, err
@@ -103,10 +96,10 @@ func newSource(t *camera.Track, e mp4.SampleEntry, zero int64, tiny bool) (*sour
 		if tiny {
 			units = [][]byte{tinyUnit(e.Kind, x.Sync, i)}
 		}
-		ticks := func(v int64) int64 { return mp4.Rescale(v-zero, t.Timescale, e.Timescale) }
-		s.samples = append(s.samples, clipSample{
-			dts: ticks(x.DTS), cts: int32(ticks(x.PTS) - ticks(x.DTS)), sync: x.Sync, data: joinUnits(e.Kind, units),
-		})
+		s.samples = append(s.samples, clipSample{dts: dts, cts: int32(ticks(x.PTS) - dts), sync: x.Sync, data: joinUnits(e.Kind, units)})
+	}
+	if len(s.samples) == 0 {
+		return nil, fmt.Errorf("the %s of the clip lies outside its picture", e.Kind)
 	}
 	return s, nil
 }
