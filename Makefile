@@ -1,0 +1,47 @@
+# Everything that people and CI do with the source. `make demo` is the place to start.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GO      := go
+TOOL    := $(GO) tool -modfile=tools/go.mod
+
+.PHONY: build demo test unit fuzz bench check fmt clean
+
+build: ## bin/nvrfs
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/nvrfs ./cmd/nvrfs
+
+demo: ## record a built-in camera and mount its footage at ./demo/mnt
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory build
+	@exec bin/nvrfs demo
+
+test: ## every test, with the race detector; installs what the tests need, where it may
+	@tools/deps.sh test
+	$(GO) test -race -timeout 9m ./...
+
+unit: ## the tests that need nothing but Go
+	$(GO) test $$($(GO) list ./... | grep -v /integration)
+
+FUZZTIME := 20s
+fuzz: ## every fuzz test for FUZZTIME
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
+	  done; \
+	done
+
+bench: ## measurements; they never fail a build
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+check: ## formatting, vet, staticcheck, tidy
+	@tools/deps.sh demo
+	@test -z "$$($(TOOL) gofumpt -l .)" || { echo "not formatted; run: make fmt"; $(TOOL) gofumpt -d .; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(GO) mod tidy -diff
+	cd tools && $(GO) mod tidy -diff
+
+fmt:
+	$(TOOL) gofumpt -w .
+
+clean:
+	rm -rf bin

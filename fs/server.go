@@ -1,0 +1,169 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"nvrfs/playback"
+)
+
+// Options says how to mount. The zero value is usable but for Log.
+type Options struct {
+	AllowOther bool    // let other users in; permissions are checked then
+	UID, GID   *uint32 // owner of everything; nil means the process's
+	Umask      uint32  // permissions taken away from 0555 for directories and 0444 for files; writing is never allowed
+	Debug      bool    // log every request
+	Log        *slog.Logger
+	Version    string     // for status.json
+	Status     func() any // what status.json says under "recorder"; may be nil
+}
+
+// A Server is a mounted library. It is safe for concurrent use.
+type Server struct {
+	lib      *playback.Library
+	o        Options
+	uid, gid uint32
+	path     string // of the mount point, absolute
+
+	failures failureLog
+	news     *notifier
+	started  time.Time
+	newest   atomic.Int64 // unix nanoseconds at which footage was added last, or of the mount
+	root     *dirNode
+
+	ctx      context.Context // of requests; ends when nothing is served any more
+	stop     context.CancelFunc
+	done     chan struct{} // closed when the mount is gone
+	detached sync.Once
+}
+
+// maxRequest is the most that the kernel asks for at once. It pays only together with the read-ahead below.
+const (
+	maxRequest  = 1 << 20
+	readAheadKB = 2048
+)
+
+// requestDeadline bounds the time that a request waits for the database. A signal to the reader does not end its request
+// earlier: programs do not expect stat or open to fail with EINTR.
+const requestDeadline = 20 * time.Second
+
+// Mount mounts lib on the directory mountpoint, with mount(2) as root and through fusermount3 otherwise. The mount is ready
+// when it returns; ctx bounds only the mounting. A dead mount that is there is removed first. What stands in the directory
+// is hidden meanwhile.
+func Mount(ctx context.Context, lib *playback.Library, mountpoint string, o Options) (*Server, error) {
+	path, err := prepare(ctx, mountpoint, o.AllowOther)
+	if err != nil {
+		return nil, fmt.Errorf("mount footage on %s: %w", mountpoint, err)
+	}
+	s := newServer(lib, path, o)
+	// From here on no change is missed, though none can matter before the kernel has asked for something.
+	unsubscribe := lib.Subscribe(s.news.add)
+	if err := s.mount(ctx); err != nil {
+		unsubscribe()
+		s.stop()
+		return nil, fmt.Errorf("mount footage on %s: %w", mountpoint, err)
+	}
+	s.setReadAhead()
+	s.news.start(unsubscribe)
+	return s, nil
+}
+
+func newServer(lib *playback.Library, path string, o Options) *Server {
+	s := &Server{
+		lib: lib, o: o, path: path, uid: uint32(os.Getuid()), gid: uint32(os.Getgid()),
+		failures: failureLog{log: o.Log}, started: time.Now(), done: make(chan struct{}),
+	}
+	if o.UID != nil {
+		s.uid = *o.UID
+	}
+	if o.GID != nil {
+		s.gid = *o.GID
+	}
+	s.newest.Store(s.started.UnixNano())
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.news = newNotifier(s)
+	s.root = &dirNode{base: base{s: s, ino: rootInode}, d: s.tree()}
+	return s
+}
+
+// mount mounts and serves.
+func (s *Server) mount(ctx context.Context) error {
+	opts := s.mountOptions()
+	server, err := fuse.NewServer(fusefs.NewNodeFS(s.root, &opts), s.path, &opts.MountOptions)
+	if err != nil {
+		if mounted(s.path) {
+			Detach(s.path) //nolint:errcheck // the first error says what is wrong
+		}
+		return explain(err)
+	}
+	go func() {
+		defer close(s.done)
+		server.Serve()
+		s.stop()
+	}()
+	ready := make(chan error, 1)
+	go func() { ready <- server.WaitMount() }()
+	select {
+	case err = <-ready:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		Detach(s.path) //nolint:errcheck // the first error says what is wrong
+	}
+	return err
+}
+
+func (s *Server) mountOptions() fusefs.Options {
+	level := slog.LevelWarn
+	if s.o.Debug {
+		level = slog.LevelDebug
+	}
+	logger := slog.NewLogLogger(s.o.Log.Handler(), level)
+	o := fusefs.Options{
+		MountOptions: fuse.MountOptions{
+			AllowOther:        s.o.AllowOther,
+			Options:           []string{"ro"},
+			FsName:            "nvrfs",
+			Name:              "nvrfs",
+			MaxWrite:          maxRequest,
+			DisableXAttrs:     true,
+			Debug:             s.o.Debug,
+			Logger:            logger,
+			DirectMountStrict: asRoot(),
+			DirectMountFlags:  unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV,
+			PanicHandler:      s.panicked,
+		},
+		NullPermissions: true,
+		RootStableAttr:  &fusefs.StableAttr{Ino: rootInode},
+		Logger:          logger,
+	}
+	if s.o.AllowOther {
+		o.Options = append(o.Options, "default_permissions")
+	}
+	return o
+}
+
+// panicked keeps a bug in one request from ending all of them.
+func (s *Server) panicked(v any) fuse.Status {
+	s.o.Log.Error("a request to the mount failed by a bug in nvrfs", "panic", v, "stack", string(debug.Stack()))
+	return fuse.EIO
+}
+
+// request is the context of one request.
+func (s *Server) request() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.ctx, requestDeadline)
+}
+
+// Done is closed when the mount is gone, also when someone else unmounted it.
+func (s *Server) Done() <-chan struct{} { return s.done }

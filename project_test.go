@@ -1,0 +1,101 @@
+// Package nvrfs_test keeps promises that no single package can keep.
+package nvrfs_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is the table of design/packages.md.
+var mayImport = map[string][]string{
+	"mp4":      {},
+	"schema":   {},
+	"store":    {},
+	"camera":   {},
+	"playback": {"mp4", "schema", "store"},
+	"recorder": {"mp4", "schema", "store"},
+	"fs":       {"playback"},
+}
+
+// onlyIn says which packages may import a module.
+var onlyIn = map[string][]string{
+	"github.com/bluenviron/gortsplib": {"recorder", "camera"},
+	"github.com/hanwen/go-fuse":       {"fs"},
+	"github.com/mattn/go-sqlite3":     {"schema", "cmd/nvrfs"},
+	"database/sql":                    {"schema"},
+}
+
+func TestImports(t *testing.T) {
+	walk(t, func(path string) {
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range f.Imports {
+			name := strings.Trim(i.Path.Value, `"`)
+			allowed, listed := mayImport[dir]
+			if ours, ok := strings.CutPrefix(name, "nvrfs/"); ok && listed && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s; package %s may import of ours only %v", path, ours, dir, allowed)
+			}
+			for module, dirs := range onlyIn {
+				if strings.HasPrefix(name, module) && !slices.Contains(dirs, dir) {
+					t.Errorf("%s imports %s, which only %v may know", path, name, dirs)
+				}
+			}
+		}
+	})
+}
+
+var link = regexp.MustCompile(`\]\(([^)#]+)`)
+
+// TestLinks checks that what the documents point at is there.
+func TestLinks(t *testing.T) {
+	walk(t, func(path string) {
+		if !strings.HasSuffix(path, ".md") {
+			return
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s points at %s, which is not there", path, m[1])
+			}
+		}
+	})
+}
+
+// walk visits the files of the project.
+func walk(t *testing.T, visit func(path string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && slices.Contains([]string{".git", "bin", "demo"}, path) {
+			return filepath.SkipDir
+		}
+		if !d.IsDir() {
+			visit(path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
