@@ -59,7 +59,7 @@ func Open(ctx context.Context, o Options) (*Recorder, error) {
 	}
 	r := &Recorder{o: o, lock: lock}
 	if err := r.open(ctx); err != nil {
-		return nil, errors.Join(err, r.release())
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
@@ -113,8 +113,8 @@ func (r *Recorder) currentRows(ctx context.Context, rows []schema.Stream) ([]sch
 	return rows, nil
 }
 
-// Run records until ctx ends. When it returns, what was recorded is sealed, synced and committed, and everything is
-// closed.
+// Run records until ctx ends. When it returns nil, what was recorded is sealed, synced and committed. It must be called
+// only once.
 func (r *Recorder) Run(ctx context.Context) error {
 	go r.disk.run() // until disk.close
 	var wg sync.WaitGroup
@@ -124,16 +124,11 @@ func (r *Recorder) Run(ctx context.Context) error {
 	wg.Wait()
 	deadline, cancel := context.WithTimeout(context.Background(), stopDeadline)
 	defer cancel()
-	if err := r.disk.close(deadline); err != nil {
-		return err // its goroutine still uses the database
-	}
-	return r.release()
+	return r.disk.close(deadline)
 }
 
-// Close gives everything back that Open took, when Run is not to be called.
-func (r *Recorder) Close() error { return r.release() }
-
-func (r *Recorder) release() error {
+// Close gives back what Open took, after Run. Where readers close the database before, nothing is left of it but one file.
+func (r *Recorder) Close() error {
 	var err error
 	if r.db != nil {
 		err = r.db.Close()

@@ -76,13 +76,14 @@ func (env *environment) streams(cfg *Config) (streams []recorder.StreamOptions) 
 
 // record records and mounts what cfg says until ctx ends. ready is called when both have begun. When the mount goes while
 // recording, recording goes on: footage matters more.
-func (env *environment) record(ctx context.Context, cfg *Config, ready func()) error {
+func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
 		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg), Log: env.log,
 	})
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, rec.Close()) }()
 	recorded := make(chan error, 1)
 	recording, stopRecording := context.WithCancel(ctx)
 	defer stopRecording()
