@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"playback": {"mp4", "schema", "store"},
 	"recorder": {"mp4", "schema", "store"},
 	"fs":       {"playback"},
+	"web":      {"playback"},
 }
 
 // onlyIn says which packages may import a module.

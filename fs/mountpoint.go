@@ -46,7 +46,12 @@ func prepare(ctx context.Context, mountpoint string, allowOther bool) (path stri
 	return path, nil
 }
 
+// isDirectory fails with ENOTCONN where a dead server's mount is.
 func isDirectory(path string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); errors.Is(err, unix.ENOTCONN) { // the kernel may still answer stat
+		return err
+	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):

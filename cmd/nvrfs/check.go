@@ -13,9 +13,9 @@ func newCheckCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check that every recording has its file, and every file its recording",
-		Long: `Check that every row of the database has its sample file, that the file has the right
-size, and that every sample file has its row. Nothing is changed. Each finding is a
-line on standard output; the exit code is 1 when there is any.
+		Long: `Check that every row of the database has its sample file, that the file has the
+right size, and that every sample file has its row. Nothing is changed. Each
+finding is a line on standard output; the exit code is 1 when there is any.
 
 A recorder may be at work: what it is writing is not looked at.`,
 		Example: `  nvrfs check

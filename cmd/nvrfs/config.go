@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ type Config struct {
 	Data      string         // directory of the database and of the sample files
 	Mount     Mount          // Path is "" if the file has none
 	Timezone  *time.Location // of the mount's days and hours; default: the host's
+	HTTP      HTTP
 	Recording Recording
 	Cameras   []Camera // in the order of the file; at least one
 }
@@ -30,6 +32,11 @@ type Mount struct {
 	AllowOther bool        // users other than the one that mounts may enter
 	UID, GID   uint32      // owner of every entry; default: who runs nvrfs
 	Umask      fs.FileMode // permission bits that entries lack; default 0022
+}
+
+// HTTP says where the footage is served over HTTP.
+type HTTP struct {
+	Listen string // host:port; "" if the file has none, and nothing is served
 }
 
 // Recording says how streams are cut into sample files.
@@ -48,9 +55,10 @@ type Camera struct {
 
 // Values that would be right, for messages.
 const (
-	dataExample  = "/var/lib/nvrfs"
-	mountExample = "/mnt/nvr"
-	urlExample   = "rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"
+	dataExample   = "/var/lib/nvrfs"
+	mountExample  = "/mnt/nvr"
+	listenExample = "127.0.0.1:8090"
+	urlExample    = "rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"
 )
 
 // addConfigFlag adds the flag that names the configuration file.
@@ -94,10 +102,11 @@ type configReader struct {
 
 func (r configReader) config(root yamlValue) (*Config, error) {
 	c := &Config{Timezone: time.Local, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second}}
-	f := root.fields("data", "mount", "timezone", "recording", "cameras")
+	f := root.fields("data", "mount", "timezone", "http", "recording", "cameras")
 	required(f, "data", dataExample, &c.Data, r.path(dataExample))
 	optional(f, "mount", &c.Mount, r.mount)
 	optional(f, "timezone", &c.Timezone, readTimezone)
+	optional(f, "http", &c.HTTP, HTTP{}.read)
 	optional(f, "recording", &c.Recording, c.Recording.read)
 	required(f, "cameras", "{ front-door: { url: rtsp://192.0.2.10/stream1 } }", &c.Cameras, r.cameras)
 	return c, f.err
@@ -176,6 +185,23 @@ func loadTimezone(name string) (*time.Location, error) {
 		}
 	}
 	return nil, fmt.Errorf("unknown time zone %q; want a name of the IANA database such as Europe/Berlin or UTC", name)
+}
+
+func (h HTTP) read(v yamlValue) (HTTP, error) {
+	f := v.fields("listen")
+	required(f, "listen", listenExample, &h.Listen, readListen)
+	return h, f.err
+}
+
+func readListen(v yamlValue) (string, error) {
+	address, err := v.text(listenExample)
+	if err != nil {
+		return "", err
+	}
+	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+		return "", v.errorf("%q is no address to listen at; want host:port, such as %s", address, listenExample)
+	}
+	return address, nil
 }
 
 // read returns r with those values replaced that v has.

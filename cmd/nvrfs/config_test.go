@@ -154,7 +154,9 @@ func TestLoadConfigMistakes(t *testing.T) {
 		{"no camera", head + "cameras: {}\n", ":2:1: cameras: names no camera; want at least one, such as front-door: { url: rtsp://192.0.2.10/stream1 }"},
 		{"misspelled key", head + "mont: /m\n" + camera, `:2:1: mont: unknown key; did you mean "mount"?`},
 		{"wrong case", "Data: /d\n" + camera, `:1:1: Data: unknown key; did you mean "data"?`},
-		{"unknown key", head + "http: { listen: 127.0.0.1:80 }\n" + camera, ":2:1: http: unknown key; want data, mount, timezone, recording or cameras"},
+		{"unknown key", head + "mqtt: { broker: 127.0.0.1 }\n" + camera, ":2:1: mqtt: unknown key; want data, mount, timezone, http, recording or cameras"},
+		{"http without address", head + "http: {}\n" + camera, ":2:1: http.listen: is missing; add one such as listen: 127.0.0.1:8090"},
+		{"http without port", head + "http: { listen: localhost }\n" + camera, `:2:17: http.listen: "localhost" is no address to listen at; want host:port, such as 127.0.0.1:8090`},
 		{
 			"misspelled key of a camera", head + "cameras:\n  front-door:\n    url: rtsp://h\n    transprot: tcp\n",
 			`:5:5: cameras.front-door.transprot: unknown key; did you mean "transport"?`,

@@ -23,8 +23,8 @@ func newDemoCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Record a built-in camera, and mount its footage, to look around",
-		Long: `Start a built-in RTSP camera, record it through a real RTSP session, and mount the
-footage, until Ctrl-C. Under DIR there are then
+		Long: `Start a built-in RTSP camera, record it through a real RTSP session, and mount
+the footage, until Ctrl-C. Under DIR there are then
 
   mnt/        the footage, while the demo runs
   data/       the sample files and the database, which stay

@@ -22,9 +22,10 @@ func newExportCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export CAMERA START END",
 		Short: "Write any range of footage as one .mp4",
-		Long: `Write the frames of CAMERA from START to just before END as one .mp4 file, joined
-across recordings and gaps. Nothing is re-encoded: the frames are those of the camera.
-A CAMERA's second stream is CAMERA.sub. For the forms of START and END: nvrfs ts --help
+		Long: `Write the frames of CAMERA from START to just before END as one .mp4 file,
+joined across recordings and gaps. Nothing is re-encoded: the frames are those
+of the camera. A CAMERA's second stream is CAMERA.sub. For the forms of START
+and END: nvrfs ts --help
 
 The file appears when it is whole; interrupted, nothing is left behind.`,
 		Example: `  nvrfs export front-door "2026-11-20 14:03:10" "2026-11-20 14:05"

@@ -19,10 +19,10 @@ func newLSCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls [CAMERA [DAY]]",
 		Short: "List what footage there is",
-		Long: `Without arguments, list the cameras: first and last footage, bytes, days. With a
-CAMERA, list its days. With a DAY such as 2026-11-20, today or yesterday, list the
-spans of footage on it, the gaps between them, and why the recording before a gap
-ended.`,
+		Long: `Without arguments, list the cameras: first and last footage, bytes, days. With
+a CAMERA, list its days. With a DAY such as 2026-11-20, today or yesterday,
+list the spans of footage on it, the gaps between them, and why the recording
+before a gap ended.`,
 		Example: `  nvrfs ls
   nvrfs ls front-door
   nvrfs ls front-door yesterday --json`,

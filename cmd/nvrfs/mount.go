@@ -12,9 +12,9 @@ func newMountCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mount --data DIR MOUNTPOINT",
 		Short: "Mount existing footage without recording",
-		Long: `Mount the footage of a data directory, read-only, in the foreground, until SIGINT or
-SIGTERM. Another process may record into the directory meanwhile: what it commits
-appears within two seconds.`,
+		Long: `Mount the footage of a data directory, read-only, in the foreground, until
+SIGINT or SIGTERM. Another process may record into the directory meanwhile:
+what it commits appears within two seconds.`,
 		Example: `  nvrfs mount --data /var/lib/nvrfs /mnt/nvr
   nvrfs mount --data ./demo/data --timezone UTC ./mnt`,
 		Args: wantArgs(1, 1, "MOUNTPOINT"),
@@ -35,7 +35,7 @@ appears within two seconds.`,
 			if err := env.prepareMount(m, from); err != nil {
 				return err
 			}
-			return env.serveMount(cmd.Context(), from, loc, m, func() {
+			return env.show(cmd.Context(), view{data: from, loc: loc, mount: m}, func() {
 				env.log.Info("mounted", "data", from, "path", point)
 			})
 		},

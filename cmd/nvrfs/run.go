@@ -14,8 +14,8 @@ func newRunCommand(env *environment) *cobra.Command {
 		Use:   "run",
 		Short: "Record every camera of the configuration, and mount the footage",
 		Long: `Record every camera of the configuration file and mount the footage, in the
-foreground, until SIGINT or SIGTERM. Then the recordings are sealed and synced, the
-footage is unmounted, and the exit code is 0.
+foreground, until SIGINT or SIGTERM. Then the recordings are sealed and synced,
+the footage is unmounted, and the exit code is 0.
 
 A camera that is away is tried again for as long as it takes.`,
 		Example: `  nvrfs run --config /etc/nvrfs.yaml

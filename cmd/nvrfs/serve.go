@@ -4,16 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
 	"nvrfs/fs"
 	"nvrfs/playback"
 	"nvrfs/recorder"
+	"nvrfs/web"
 )
 
 // unmountDeadline is how long readers may finish what they have open when the mount goes.
 const unmountDeadline = 10 * time.Second
+
+// A view is how the footage of a data directory is shown.
+type view struct {
+	data   string
+	loc    *time.Location
+	mount  Mount  // not mounted where Path is empty
+	listen string // address for HTTP; none where empty
+}
 
 // prepareMount checks that m can be mounted, and detaches the mount of a server that died there.
 func (env *environment) prepareMount(m Mount, data string) error {
@@ -29,9 +39,9 @@ func (env *environment) prepareMount(m Mount, data string) error {
 	return err
 }
 
-// serveMount shows the footage of data at m until ctx ends. ready is called when the mount can be used.
-func (env *environment) serveMount(ctx context.Context, data string, loc *time.Location, m Mount, ready func()) (err error) {
-	lib, err := playback.Open(ctx, playback.Options{Data: data, Location: loc, Log: env.log})
+// show shows footage until ctx ends. ready is called when it can be seen. It returns early when that is no longer so.
+func (env *environment) show(ctx context.Context, v view, ready func()) (err error) {
+	lib, err := playback.Open(ctx, playback.Options{Data: v.data, Location: v.loc, Log: env.log})
 	if err != nil {
 		return err
 	}
@@ -42,18 +52,47 @@ func (env *environment) serveMount(ctx context.Context, data string, loc *time.L
 	defer cancel()
 	wg.Go(func() { lib.Run(ctx) })
 
-	mounted, err := fs.Mount(ctx, lib, m.Path, fs.Options{
-		AllowOther: m.AllowOther, UID: &m.UID, GID: &m.GID, Umask: uint32(m.Umask), Version: buildVersion(), Log: env.log,
-	})
-	if err != nil {
-		return err
+	ways, ended := 0, make(chan error, 2)
+	if v.listen != "" {
+		l, err := net.Listen("tcp", v.listen)
+		if err != nil {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		env.log.Info("serving HTTP", "url", "http://"+l.Addr().String()+"/")
+		ways++
+		wg.Go(func() { ended <- web.Serve(ctx, l, web.NewHandler(lib, env.log)) })
+	}
+	if v.mount.Path != "" {
+		m, err := fs.Mount(ctx, lib, v.mount.Path, fs.Options{
+			AllowOther: v.mount.AllowOther, UID: &v.mount.UID, GID: &v.mount.GID, Umask: uint32(v.mount.Umask),
+			Version: buildVersion(), Log: env.log,
+		})
+		if err != nil {
+			return err
+		}
+		ways++
+		wg.Go(func() { ended <- untilUnmounted(ctx, m, v.mount.Path) })
 	}
 	ready()
 	select {
 	case <-ctx.Done():
-		return mounted.Unmount(unmountDeadline)
-	case <-mounted.Done():
-		return fmt.Errorf("mount point %s: it was unmounted by someone else", m.Path)
+	case err = <-ended:
+		ways--
+		cancel()
+	}
+	for range ways {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+// untilUnmounted unmounts m when ctx ends, and returns an error when someone else does so before.
+func untilUnmounted(ctx context.Context, m *fs.Server, path string) error {
+	select {
+	case <-ctx.Done():
+		return m.Unmount(unmountDeadline)
+	case <-m.Done():
+		return fmt.Errorf("mount point %s: it was unmounted by someone else", path)
 	}
 }
 
@@ -74,8 +113,8 @@ func (env *environment) streams(cfg *Config) (streams []recorder.StreamOptions) 
 	return streams
 }
 
-// record records and mounts what cfg says until ctx ends. ready is called when both have begun. When the mount goes while
-// recording, recording goes on: footage matters more.
+// record records and shows what cfg says until ctx ends. ready is called when both have begun. When the footage can no
+// longer be shown, recording goes on: footage matters more.
 func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
 		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg), Log: env.log,
@@ -84,36 +123,32 @@ func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (
 		return err
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
-	recorded := make(chan error, 1)
 	recording, stopRecording := context.WithCancel(ctx)
 	defer stopRecording()
+	recorded := make(chan error, 1)
 	go func() { recorded <- rec.Run(recording) }()
-	if cfg.Mount.Path == "" {
-		ready()
-		return <-recorded
-	}
 
-	// The mount outlives the recording, so that what is sealed last is still seen.
-	mounting, unmount := context.WithCancel(context.WithoutCancel(ctx))
-	defer unmount()
-	mounted := make(chan error, 1)
-	isReady := make(chan struct{})
+	// What is sealed last is still seen: showing outlives recording.
+	showing, stopShowing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopShowing()
+	shown, isReady := make(chan error, 1), make(chan struct{})
 	go func() {
-		mounted <- env.serveMount(mounting, cfg.Data, cfg.Timezone, cfg.Mount, func() { close(isReady) })
+		v := view{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen}
+		shown <- env.show(showing, v, func() { close(isReady) })
 	}()
 	select {
 	case <-isReady:
 		ready()
-	case err := <-mounted:
+	case err := <-shown:
 		stopRecording()
 		return errors.Join(err, <-recorded)
 	}
 	select {
 	case err := <-recorded:
-		unmount()
-		return errors.Join(err, <-mounted)
-	case err := <-mounted:
-		env.log.Error("the footage is no longer mounted; recording goes on", "err", err)
+		stopShowing()
+		return errors.Join(err, <-shown)
+	case err := <-shown:
+		env.log.Error("the footage is no longer shown; recording goes on", "err", err)
 		return <-recorded
 	}
 }

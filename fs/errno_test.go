@@ -1,0 +1,79 @@
+package fs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nvrfs/playback"
+)
+
+func TestErrno(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		want   syscall.Errno
+		logged bool
+	}{
+		{nil, 0, false},
+		{fmt.Errorf("x: %w", playback.ErrNotFound), syscall.ENOENT, false},
+		{fmt.Errorf("x: %w", playback.ErrStale), syscall.ESTALE, false},
+		{fmt.Errorf("open sample file: %w", fs.ErrNotExist), syscall.EIO, true},
+		{errors.New("x"), syscall.EIO, true},
+	} {
+		var log bytes.Buffer
+		s := &Server{failures: failureLog{log: slog.New(slog.NewTextHandler(&log, nil))}}
+		if got := s.errno("read", "a.mp4", c.err); got != c.want || (log.Len() > 0) != c.logged {
+			t.Errorf("%v: %v, logged %q", c.err, got, log.String())
+		}
+	}
+}
+
+func TestFailureLog(t *testing.T) {
+	var l failureLog
+	now := time.Now()
+	for i, c := range []struct {
+		name string
+		at   time.Duration
+		more int
+		ok   bool
+	}{
+		{"a", 0, 0, true},
+		{"a", time.Second, 0, false},
+		{"b", time.Second, 0, true},
+		{"a", 2 * time.Second, 0, false},
+		{"a", failurePause, 2, true},
+		{"a", 2 * failurePause, 0, true},
+	} {
+		if more, ok := l.due(c.name, now.Add(c.at)); more != c.more || ok != c.ok {
+			t.Errorf("step %d: %d, %t, want %d, %t", i, more, ok, c.more, c.ok)
+		}
+	}
+	for i := range 3 * failureNames {
+		l.due(fmt.Sprint(i), now)
+	}
+	if len(l.byName) > failureNames {
+		t.Errorf("it remembers %d names", len(l.byName))
+	}
+}
+
+func TestUnescape(t *testing.T) {
+	if got := unescape(`/mnt/a\040b\134c`); got != `/mnt/a b\c` {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestAllowsOther(t *testing.T) {
+	for conf, want := range map[string]bool{
+		"": false, "#user_allow_other\n": false, "mount_max = 7\n user_allow_other \n": true,
+	} {
+		if got := allowsOther(conf); got != want {
+			t.Errorf("%q: %t", strings.TrimSpace(conf), got)
+		}
+	}
+}

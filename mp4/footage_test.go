@@ -1,0 +1,297 @@
+package mp4
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// The tests' footage: a camera whose every sample is known, and the sample files that its recordings become. What a File
+// must show is computed from the samples one by one, never from tables.
+
+// recorded is one recording: its samples, and the Part that describes its file.
+type recorded struct {
+	part      Part
+	identity  Identity
+	tracks    []recordedTrack
+	fragments []Fragment
+	ends      []int64 // bytes of the file up to the end of each fragment
+	header    int64   // bytes of the file before the first fragment
+	file      []byte
+	seal      Seal
+}
+
+type recordedTrack struct {
+	entry   SampleEntry
+	samples []*recordedSample // in decoding order
+}
+
+type recordedSample struct {
+	FragmentSample
+	rec *recorded
+	dts int64 // since the start of the run
+}
+
+func (s *recordedSample) pts() int64 { return s.dts + int64(s.CTS) }
+func (s *recordedSample) end() int64 { return s.pts() + int64(s.Duration) }
+
+// testCamera records runs. Its fields may be changed between them.
+type testCamera struct {
+	t       testing.TB
+	rnd     *rand.Rand
+	video   SampleEntry
+	audio   *SampleEntry // nil for none
+	bFrames bool         // needs steady90k
+	// steady90k is the duration of every frame; 0 is one that varies.
+	steady90k uint32
+	// startDTS is that of a run's first video sample, audioLate how many audio ticks after it the first audio sample is.
+	startDTS, audioLate int64
+
+	runs, recordings    int64
+	sequence            int
+	nextVideo, nextSoun int64 // DTS
+	made                uint32
+}
+
+func newTestCamera(t testing.TB, seed uint64) *testCamera {
+	return &testCamera{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), video: testAVC(t, 0), steady90k: 3600}
+}
+
+// randomize changes everything that may differ between runs of one camera.
+func (c *testCamera) randomize() {
+	c.video = testAVC(c.t, c.rnd.IntN(2))
+	c.bFrames = c.rnd.IntN(2) == 0
+	c.steady90k = []uint32{3600, 3003}[c.rnd.IntN(2)]
+	if !c.bFrames && c.rnd.IntN(2) == 0 {
+		c.steady90k = 0
+	}
+	c.startDTS = c.rnd.Int64N(1_000_000)
+	c.audio, c.audioLate = nil, 0
+	if c.rnd.IntN(3) > 0 {
+		c.audio = testAAC(c.t, []string{"1210", "1190", "1408"}[c.rnd.IntN(3)]) // 44.1, 48 and 16 kHz
+		c.audioLate = c.rnd.Int64N(2*1024+1) - 1024
+	}
+}
+
+func testAVC(t testing.TB, i int) SampleEntry {
+	t.Helper()
+	e, err := NewAVC(unhex(t, avcStreams[i].sps), unhex(t, avcStreams[i].pps))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func testAAC(t testing.TB, asc string) *SampleEntry {
+	t.Helper()
+	e, err := NewAAC(unhex(t, asc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &e
+}
+
+// run records a run. silent names the recordings of it in which no sound comes.
+func (c *testCamera) run(recordings int, silent ...int) (out []*recorded) {
+	c.runs++
+	c.sequence, c.nextVideo = 0, c.startDTS
+	if c.audio != nil {
+		c.nextSoun = Rescale(c.startDTS, c.video.Timescale, c.audio.Timescale) + c.audioLate
+	}
+	for i := range recordings {
+		mute := false
+		for _, s := range silent {
+			mute = mute || s == i
+		}
+		out = append(out, c.record(2+c.rnd.IntN(2), mute))
+	}
+	return out
+}
+
+// record records a few GOPs, some of them in two fragments.
+func (c *testCamera) record(gops int, mute bool) *recorded {
+	c.recordings++
+	r := &recorded{tracks: []recordedTrack{{entry: c.video}}}
+	if c.audio != nil {
+		r.tracks = append(r.tracks, recordedTrack{entry: *c.audio})
+	}
+	for range gops {
+		frames := c.gop(1 + c.rnd.IntN(8))
+		if n := len(frames); n > 4 && c.rnd.IntN(3) == 0 {
+			c.fragment(r, frames[:n/2], mute)
+			frames = frames[n/2:]
+		}
+		c.fragment(r, frames, mute)
+	}
+	c.write(r)
+	c.sequence++
+	return r
+}
+
+// gop returns the frames up to the next sync sample, in decoding order.
+func (c *testCamera) gop(n int) (frames []*recordedSample) {
+	for i, shown := range decodingOrder(n, c.bFrames) {
+		s := &recordedSample{dts: c.nextVideo}
+		s.Duration, s.Sync, s.Data = c.steady90k, i == 0, c.nal(i == 0)
+		if s.Duration == 0 {
+			s.Duration = uint32(2500 + 500*c.rnd.IntN(3))
+		}
+		if c.bFrames {
+			s.CTS = int32(shown+1-i) * int32(s.Duration) // one frame of delay is enough for the pattern
+		}
+		c.nextVideo += int64(s.Duration)
+		frames = append(frames, s)
+	}
+	return frames
+}
+
+// decodingOrder returns which frame, in order of showing, is decoded as the i-th: with B-frames I P b b P b b ...
+func decodingOrder(n int, bFrames bool) (order []int) {
+	group := 1
+	if bFrames {
+		group = 3
+	}
+	order = append(order, 0)
+	for at := 1; at < n; {
+		g := min(group, n-at)
+		order = append(order, at+g-1)
+		for i := range g - 1 {
+			order = append(order, at+i)
+		}
+		at += g
+	}
+	return order
+}
+
+// nal returns an access unit of one NAL unit that is like no other.
+func (c *testCamera) nal(idr bool) []byte {
+	typ := byte(0x41)
+	if idr {
+		typ = 0x65
+	}
+	payload := append([]byte{typ}, c.unique()...)
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...)
+}
+
+func (c *testCamera) unique() []byte {
+	c.made++
+	p := make([]byte, 4+c.rnd.IntN(40))
+	binary.BigEndian.PutUint32(p, c.made)
+	return p
+}
+
+// fragment adds frames to a recording, and the sound that starts before they end.
+func (c *testCamera) fragment(r *recorded, frames []*recordedSample, mute bool) {
+	tracks := [][]*recordedSample{frames}
+	if c.audio != nil {
+		var sound []*recordedSample
+		for c.nextSoun*int64(c.video.Timescale) < c.nextVideo*int64(c.audio.Timescale) {
+			s := &recordedSample{dts: c.nextSoun}
+			s.Duration, s.Sync, s.Data = 1024, true, c.unique()
+			c.nextSoun += 1024
+			sound = append(sound, s)
+		}
+		if mute {
+			sound = nil
+		}
+		tracks = append(tracks, sound)
+	}
+	f := Fragment{Sequence: uint32(len(r.fragments) + 1), Wall90k: 160_000_000_000_000 + c.nextVideo}
+	for i, samples := range tracks {
+		var ft FragmentTrack
+		for _, s := range samples {
+			s.rec = r
+			ft.Samples = append(ft.Samples, s.FragmentSample)
+		}
+		if len(samples) > 0 {
+			ft.DTS = samples[0].dts
+		}
+		r.tracks[i].samples = append(r.tracks[i].samples, samples...)
+		f.Tracks = append(f.Tracks, ft)
+	}
+	r.fragments = append(r.fragments, f)
+}
+
+// write makes the sample file of a recording, and its Part.
+func (c *testCamera) write(r *recorded) {
+	entries := make([]SampleEntry, len(r.tracks))
+	all := make([]Samples, len(r.tracks))
+	for i, t := range r.tracks {
+		entries[i] = t.entry
+	}
+	r.identity = Identity{
+		Camera: "front-door", Stream: "main", Recording: c.recordings, Run: fmt.Sprintf("run-%d", c.runs),
+		Sequence: c.sequence, Start90k: 160_000_000_000_000 + c.nextVideo,
+	}
+	file, err := AppendHeader(nil, r.identity, entries)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.header = int64(len(file))
+	for i := range r.fragments {
+		var headerLen int
+		at := int64(len(file))
+		file, headerLen = r.fragments[i].Append(file)
+		describe(all, &r.fragments[i], at+int64(headerLen)-r.header)
+		r.ends = append(r.ends, int64(len(file)))
+	}
+	bytes := int64(len(file))
+	r.seal = Seal{Start90k: r.identity.Start90k, WallDuration90k: 1234567, EndReason: "the camera hung up"}
+	if r.file, err = AppendSeal(file, r.seal); err != nil {
+		c.t.Fatal(err)
+	}
+	r.part = Part{
+		Name: fmt.Sprintf("front-door/%d", c.recordings), Run: c.runs, Sequence: c.sequence,
+		Source: sourceOf(r), Offset: r.header, Length: bytes - r.header,
+		Load: func() ([]Samples, error) { return all, nil },
+	}
+	for i, t := range r.tracks {
+		start := int64(0)
+		if len(t.samples) > 0 {
+			start = t.samples[0].dts
+		}
+		r.part.Tracks = append(r.part.Tracks, Count(t.entry, start, &all[i]))
+	}
+}
+
+func sourceOf(r *recorded) *bytes.Reader { return bytes.NewReader(r.file) }
+
+// describe adds a fragment whose first sample lies at an offset to the description of each track.
+func describe(all []Samples, f *Fragment, at int64) {
+	for i, t := range f.Tracks {
+		s := &all[i]
+		if len(t.Samples) == 0 {
+			continue
+		}
+		s.ChunkOffsets, s.ChunkCounts = append(s.ChunkOffsets, at), append(s.ChunkCounts, uint32(len(t.Samples)))
+		for _, x := range t.Samples {
+			if x.Sync && i == 0 {
+				s.Syncs = append(s.Syncs, uint32(len(s.Sizes)))
+			}
+			s.Durations, s.Sizes = append(s.Durations, x.Duration), append(s.Sizes, uint32(len(x.Data)))
+			if i == 0 {
+				s.CTS = append(s.CTS, x.CTS)
+			}
+			at += int64(len(x.Data))
+		}
+	}
+}
+
+// parts returns the Parts of recordings.
+func parts(recs []*recorded) (out []Part) {
+	for _, r := range recs {
+		out = append(out, r.part)
+	}
+	return out
+}
+
+func mustFile(t testing.TB, parts []Part) *File {
+	t.Helper()
+	f, err := NewFile(parts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
