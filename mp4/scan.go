@@ -103,48 +103,60 @@ func (s *scanner) read(off, n int64) ([]byte, error) {
 		return nil, errTornEnd
 	}
 	p := make([]byte, n)
-	if _, err := s.r.ReadAt(p, off); err != nil {
-		return nil, fmt.Errorf("read %d bytes at %d of sample file: %w", n, off, err)
-	}
-	return p, nil
+	return p, s.readFull(p, off)
 }
 
-// box returns the header of the box at off, which must lie in the file.
-func (s *scanner) box(off int64) (boxHeader, error) {
+func (s *scanner) readFull(p []byte, off int64) error {
+	if n, err := s.r.ReadAt(p, off); n < len(p) {
+		return fmt.Errorf("read %d bytes at %d of sample file: %w", len(p), off, err)
+	}
+	return nil
+}
+
+// box returns the header of the box at off, which must have the type, lie in the file, and be no larger than limit. Only
+// of a box that could be ours does it say that the file ends too early: a damaged size is no torn end.
+func (s *scanner) box(off int64, typ string, limit int64) (boxHeader, error) {
 	p, err := s.read(off, min(16, s.size-off))
 	if err != nil {
 		return boxHeader{}, err
 	}
 	h, ok := parseBoxHeader(p)
-	if !ok {
+	switch {
+	case len(p) < 8:
+		return h, errTornEnd
+	case !ok:
 		return h, tornError("no box starts here")
-	}
-	if h.size > s.size-off {
+	case h.typ != typ || h.size > limit:
+		return h, tornError(fmt.Sprintf("expected a box %s of at most %d bytes, found %q of %d", typ, limit, h.typ, h.size))
+	case h.size > s.size-off:
 		return h, errTornEnd
 	}
 	return h, nil
 }
 
-// content returns the content of the box at off, which must have the type and be no larger than limit.
+// content returns the content of the box that box describes.
 func (s *scanner) content(off int64, typ string, limit int64) (body []byte, end int64, err error) {
-	h, err := s.box(off)
+	h, err := s.box(off, typ, limit)
 	if err != nil {
 		return nil, 0, err
-	}
-	if h.typ != typ || h.size > limit {
-		return nil, 0, tornError(fmt.Sprintf("expected a box %s of at most %d bytes, found %q of %d", typ, limit, h.typ, h.size))
 	}
 	body, err = s.read(off+h.head, h.size-h.head)
 	return body, off + h.size, err
 }
 
 func (s *scanner) header() (*SampleFile, error) {
-	_, end, err := s.content(0, "ftyp", maxHeaderBytes)
+	_, moovAt, err := s.content(0, "ftyp", maxHeaderBytes)
 	if err != nil {
 		return nil, headerError(err)
 	}
-	moov, end, err := s.content(end, "moov", maxHeaderBytes)
+	moov, end, err := s.content(moovAt, "moov", maxHeaderBytes)
 	if err != nil {
+		return nil, headerError(err)
+	}
+	if len(moov) < 4 {
+		return nil, headerError(tornError("the moov is empty"))
+	}
+	if err := s.checkCRC(moov[len(moov)-4:], 0, end, end); err != nil {
 		return nil, headerError(err)
 	}
 	f := &SampleFile{HeaderBytes: end, Bytes: end}

@@ -18,6 +18,10 @@ func (l *Library) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entr
 		stream: s, kind: clipEntry, from90k: schema.FromTime(from), to90k: schema.FromTime(to),
 		Name: fmt.Sprintf("%s--%s.mp4", from.In(l.o.Location).Format(nameFormat), to.In(l.o.Location).Format(nameFormat)),
 	}
+	newest90k, err := l.newest90k(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	recs, err := l.overlapping(ctx, s, e.from90k, e.to90k)
 	if err != nil {
 		return nil, err
@@ -25,7 +29,7 @@ func (l *Library) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entr
 	if len(recs) == 0 {
 		return nil, fmt.Errorf("%s from %s to %s: %w", s.Label, from.Format(time.RFC3339), to.Format(time.RFC3339), ErrNotFound)
 	}
-	return l.entry(ctx, e, recs)
+	return l.entry(ctx, e, recs, newest90k)
 }
 
 // overlapping lists the recordings that have a part in [from90k, to90k), by start.

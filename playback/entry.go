@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"time"
 
 	"nvrfs/mp4"
@@ -24,6 +25,10 @@ type Entry struct {
 	stream         Stream
 	kind           entryKind
 	from90k, to90k int64 // the hour, the day, or the range of the clip
+
+	// recs is what the entry is made of, where the stream's newest recording is part of it: such an entry changes every few
+	// seconds, and can still be opened as it was listed, since recordings only grow. It is nil for all others.
+	recs []schema.Recording
 }
 
 // entryKind says which recordings an entry takes.
@@ -52,7 +57,7 @@ func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, e
 	l.mu.Lock()
 	drops := l.drops
 	l.mu.Unlock()
-	recs, err := l.db.StartingIn(ctx, s.id, hour.From90k, hour.To90k)
+	newest90k, recs, err := l.startingIn(ctx, s, hour)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +68,7 @@ func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, e
 		if names[name]++; names[name] > 1 {
 			name = fmt.Sprintf("%s-%d.mp4", name[:len(name)-len(".mp4")], names[name])
 		}
-		e, err := l.entry(ctx, &Entry{Name: name, stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k}, group)
+		e, err := l.entry(ctx, &Entry{Name: name, stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k}, group, newest90k)
 		if err != nil {
 			return nil, err
 		}
@@ -79,14 +84,29 @@ func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, e
 
 // WholeDay returns the entry that joins all recordings that start on a day.
 func (l *Library) WholeDay(ctx context.Context, s Stream, day Span) (*Entry, error) {
-	recs, err := l.db.StartingIn(ctx, s.id, day.From90k, day.To90k)
+	newest90k, recs, err := l.startingIn(ctx, s, day)
 	if err != nil {
 		return nil, err
 	}
 	if len(recs) == 0 {
 		return nil, fmt.Errorf("%s/%s: %w", s.Label, day.Name, ErrNotFound)
 	}
-	return l.entry(ctx, &Entry{Name: day.Name + ".mp4", stream: s, kind: dayEntry, from90k: day.From90k, to90k: day.To90k}, recs)
+	return l.entry(ctx, &Entry{Name: day.Name + ".mp4", stream: s, kind: dayEntry, from90k: day.From90k, to90k: day.To90k}, recs, newest90k)
+}
+
+// startingIn lists the recordings that start in a span, and says when the newest one of the stream started before that.
+func (l *Library) startingIn(ctx context.Context, s Stream, span Span) (newest90k int64, recs []schema.Recording, err error) {
+	if newest90k, err = l.newest90k(ctx, s); err != nil {
+		return 0, nil, err
+	}
+	recs, err = l.db.StartingIn(ctx, s.id, span.From90k, span.To90k)
+	return newest90k, recs, err
+}
+
+// newest90k returns when the newest recording of a stream starts.
+func (l *Library) newest90k(ctx context.Context, s Stream) (start90k int64, err error) {
+	start90k, _, _, err = l.db.LastSpan(ctx, s.id, math.MaxInt64)
+	return start90k, err
 }
 
 // stretches groups recordings, which are in order of start, into what one entry can show. Runs may overlap in time, where
@@ -131,8 +151,8 @@ func sameEntries(a, b *schema.Recording) bool {
 	return true
 }
 
-// entry completes an Entry from its recordings.
-func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording) (*Entry, error) {
+// entry completes an Entry from its recordings, which were read after newest90k was.
+func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, newest90k int64) (*Entry, error) {
 	f, err := l.layOut(ctx, e, recs)
 	if err != nil {
 		return nil, err
@@ -148,6 +168,9 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording) 
 		start, end = max(start, e.from90k), min(end, e.to90k)
 	}
 	e.Start, e.End = schema.ToTime(start), schema.ToTime(end)
+	if recs[len(recs)-1].Start90k >= newest90k {
+		e.recs = recs
+	}
 	e.Size = f.Size()
 	digest := e.digest(recs)
 	e.ETag = etag(digest)

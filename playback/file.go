@@ -48,6 +48,9 @@ func (l *Library) Open(ctx context.Context, e *Entry) (*File, error) {
 
 // recordings returns what an entry is made of, or ErrStale.
 func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording, error) {
+	if e.recs != nil {
+		return e.recs, nil
+	}
 	var groups [][]schema.Recording
 	switch e.kind {
 	case hourEntry:
