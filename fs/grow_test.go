@@ -167,20 +167,50 @@ func mdatFits(b []byte, at int) bool {
 	return n == uint64(len(b)-(at-4))
 }
 
-// TestStaleEntry opens a file that has changed since it was looked up, which the library has not noticed.
-func TestStaleEntry(t *testing.T) {
+// TestListedVersion opens a file that has grown since it was looked up, which the library has not noticed.
+func TestListedVersion(t *testing.T) {
 	f, g := growing(t, true)
 	before := f.size(t, growFile)
-	grow(t, g)
+	for range 15 { // into the next recording
+		grow(t, g)
+	}
+	if b := f.read(t, growFile); int64(len(b)) != before {
+		t.Errorf("read %d bytes, want the %d of the version that was looked up", len(b), before)
+	}
+}
+
+// TestStaleEntry opens a file part of which was deleted since it was looked up, which the library has not noticed: the open
+// fails, the kernel looks the path up again, and opens what is there.
+func TestStaleEntry(t *testing.T) {
+	start := footage.Camera{Name: "cam", Start: growStart, Duration: 3 * time.Minute, Tiny: true}
+	later := footage.Camera{Name: "cam", Start: growStart.Add(10 * time.Minute), Duration: time.Minute, Tiny: true}
+	f := newFixture(t, fixtureOptions{still: true, cameras: []footage.Camera{start, later}})
+	before := f.size(t, growFile)
+	f.delete(t, "stream_id = 1 AND sequence = 2 AND run_id = 1")
 	if now := f.size(t, growFile); now != before {
 		t.Fatalf("the size changed from %d to %d, though nobody looked", before, now)
 	}
 	b := f.read(t, growFile)
-	if int64(len(b)) <= before {
-		t.Errorf("read %d bytes, the old version has %d", len(b), before)
+	if now := f.size(t, growFile); now != int64(len(b)) || now >= before {
+		t.Errorf("read %d bytes, the size is %d, it was %d", len(b), now, before)
 	}
-	if now := f.size(t, growFile); now != int64(len(b)) {
-		t.Errorf("the size is %d now, read %d", now, len(b))
+}
+
+// delete deletes the rows of recordings.
+func (f *fixture) delete(t *testing.T, where string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", filepath.Join(f.data, "nvrfs.db")+"?_foreign_keys=1&_busy_timeout=10000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, q := range []string{
+		"INSERT INTO change (stream_id, start_90k, added) SELECT stream_id, start_90k, 0 FROM recording WHERE ",
+		"DELETE FROM recording WHERE ",
+	} {
+		if _, err := db.Exec(q + where); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -242,17 +272,7 @@ func TestNewFootageIsListed(t *testing.T) {
 func TestDeletedFootage(t *testing.T) {
 	f, _ := growing(t, false)
 	f.names(t, "cam")
-	db, err := sql.Open("sqlite3", filepath.Join(f.data, "nvrfs.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	_, err = db.Exec(`PRAGMA foreign_keys = 1;
-		INSERT INTO change (stream_id, start_90k, added) SELECT stream_id, start_90k, 0 FROM recording WHERE stream_id = 2;
-		DELETE FROM recording WHERE stream_id = 2`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f.delete(t, "stream_id = 2")
 	for _, name := range []string{growFile, growDir, "cam/2026-11-20"} {
 		eventually(t, name+" is gone", func() bool { _, err := os.Stat(f.path(name)); return errors.Is(err, fs.ErrNotExist) })
 	}

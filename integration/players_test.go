@@ -17,8 +17,8 @@ func playInMPV(t *testing.T, path string) {
 
 // playInVLC plays an entry to its end, in real time. VLC does not run as root.
 func playInVLC(t *testing.T, path string) {
-	needTools(t, "cvlc")
-	cmd := command("cvlc", "--vout", "dummy", "--aout", "dummy", "--no-loop", "--play-and-exit", path)
+	needTools(t, "vlc")
+	cmd := command("vlc", "--intf", "dummy", "--no-dbus", "--vout", "dummy", "--aout", "dummy", "--no-loop", "--play-and-exit", path)
 	cmd.Env = append(cmd.Env, "HOME="+tempDir(t))
 	if os.Geteuid() == 0 {
 		needNobody(t)

@@ -49,6 +49,14 @@ func mountAt(t *testing.T, data, mnt string, flags ...string) *process {
 	return p
 }
 
+// allowOthers is the flag that lets other users read a mount, where that is allowed.
+func allowOthers() []string {
+	if os.Geteuid() == 0 {
+		return []string{"--allow-other"}
+	}
+	return nil
+}
+
 // stopUnmounted stops a service and checks that nothing of it stays mounted.
 func (s site) stopUnmounted(t *testing.T, p *process) {
 	t.Helper()
@@ -221,4 +229,9 @@ func readFile(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// cameraOf makes the options of a camera that plays the built-in clip in a loop, at a path.
+func cameraOf(path string) camera.Options {
+	return camera.Options{Clip: camera.DemoClip(), Path: path}
 }

@@ -8,7 +8,7 @@ import (
 // placer puts parts on the File's timeline, one after the other.
 //
 // Parts of one run share its clock: their samples stand as far apart in the File as they stood in the run. Where a part
-// does not continue the one before it, the master track goes on without a gap, and the other tracks keep the distance to
+// does not continue the one before it, the master track goes on where it ended, and the other tracks keep the distance to
 // the master that they had in the recording. The last sample of a piece lasts until the track's next sample, wherever that
 // is; so tracks never drift apart, and no tick is lost to rounding.
 type placer struct {
@@ -34,6 +34,7 @@ func (f *File) placeParts() error {
 	_, shown := f.parts[len(f.parts)-1].window()
 	lastStart := pl.start(0, len(f.parts)-1)
 	f.shownStart, f.shownEnd = lead*master.pieces[0].scale, lastStart+shown*master.pieces[len(f.parts)-1].scale
+	f.dropUnseen()
 	return nil
 }
 
@@ -44,7 +45,7 @@ func (pl *placer) place(i int) error {
 		return fmt.Errorf("recording %s has no %s, which the file starts with; choose a range without it", p.Name, f.tracks[0].kind)
 	}
 	if i == 0 || !p.continues(&f.parts[i-1]) || pl.overlap(i) > 0 {
-		pl.shift = pl.end - p.Tracks[0].Start*f.tracks[0].pieces[i].scale
+		pl.shift = pl.joint(i) - p.Tracks[0].Start*f.tracks[0].pieces[i].scale
 		pl.shift += pl.overlap(i)
 	}
 	for k := range f.tracks {
@@ -55,6 +56,18 @@ func (pl *placer) place(i int) error {
 		}
 	}
 	return nil
+}
+
+// joint returns where the master track of part i starts that does not continue the part before it: where that one ends,
+// both in order of decoding and of showing, since a run with B-frames shows each frame later than one without.
+func (pl *placer) joint(i int) int64 {
+	if i == 0 {
+		return 0
+	}
+	scale := pl.f.tracks[0].pieces[i].scale
+	_, shown := pl.f.parts[i-1].window()
+	shownEnd := pl.start(0, i-1) + shown*pl.f.tracks[0].pieces[i-1].scale
+	return max(pl.end, shownEnd-int64(pl.f.parts[i].Tracks[0].FirstCTS)*scale)
 }
 
 func (p *Part) continues(prev *Part) bool {
@@ -116,17 +129,29 @@ type edit struct {
 // edit aligns a track with the master's first shown frame. What a cut range takes in beyond it is hidden.
 func (f *File) edit(k int) edit {
 	t, master := &f.tracks[k], &f.tracks[0]
-	shown := Rescale(f.shownStart, master.timescale, t.timescale)
-	end := t.start + t.duration
 	if k == 0 {
-		end = f.shownEnd
-	} else if f.parts[len(f.parts)-1].trimmed {
-		end = min(end, Rescale(f.shownEnd, master.timescale, t.timescale))
+		return edit{mediaTime: f.shownStart, duration90k: f.Duration90k()}
 	}
+	shown := Rescale(f.shownStart, master.timescale, t.timescale)
 	from := max(shown, t.start)
-	return edit{
+	e := edit{
 		empty90k:    Rescale(from-shown, t.timescale, movieTimescale),
 		mediaTime:   from - t.start,
-		duration90k: Rescale(max(0, end-from), t.timescale, movieTimescale),
+		duration90k: Rescale(t.start+t.duration-from, t.timescale, movieTimescale),
 	}
+	if f.parts[len(f.parts)-1].trimmed {
+		e.duration90k = min(e.duration90k, f.Duration90k()-e.empty90k)
+	}
+	return e
+}
+
+// dropUnseen leaves out the tracks of which a cut range shows less than a tick: an edit of no duration is not allowed.
+func (f *File) dropUnseen() {
+	kept := f.tracks[:1]
+	for k := 1; k < len(f.tracks); k++ {
+		if f.edit(k).duration90k > 0 {
+			kept = append(kept, f.tracks[k])
+		}
+	}
+	f.tracks = kept
 }

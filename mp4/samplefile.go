@@ -58,7 +58,8 @@ const (
 	nonSyncFlags = 0x01010000 // depends on others, is no sync sample
 )
 
-// AppendHeader appends the ftyp and moov of a sample file. Track IDs are 1 plus the index in tracks.
+// AppendHeader appends the ftyp and moov of a sample file. Track IDs are 1 plus the index in tracks. The last box is a
+// checksum over all the rest.
 func AppendHeader(dst []byte, id Identity, tracks []SampleEntry) ([]byte, error) {
 	info := headerInfo{Identity: id}
 	for _, t := range tracks {
@@ -68,6 +69,7 @@ func AppendHeader(dst []byte, id Identity, tracks []SampleEntry) ([]byte, error)
 	if err != nil {
 		return dst, fmt.Errorf("write identity of sample file: %w", err)
 	}
+	start := len(dst)
 	w := &writer{dst}
 	w.box("ftyp", func() {
 		w.str("iso6")
@@ -84,8 +86,13 @@ func AppendHeader(dst []byte, id Identity, tracks []SampleEntry) ([]byte, error)
 				w.fullBox("trex", 0, 0, func() { w.u32s(uint32(i+1), 1, 0, 0, defaultFlags(t)) })
 			}
 		})
-		w.box("udta", func() { w.uuidBox(identityUUID, func() { w.bytes(identity) }) })
+		w.box("udta", func() {
+			w.uuidBox(identityUUID, func() { w.bytes(identity) })
+			w.uuidBox(checksumUUID, func() { w.u32(0) })
+		})
 	})
+	crcAt := len(w.b) - 4
+	binary.BigEndian.PutUint32(w.b[crcAt:], crc32.Checksum(w.b[start:crcAt], crcTable))
 	return w.b, nil
 }
 
@@ -215,14 +222,17 @@ func (w *writer) traf(id uint32, t FragmentTrack) (dataOffsetAt int) {
 	return dataOffsetAt
 }
 
-// AppendSeal appends the box that ends a sample file.
+// AppendSeal appends the box that ends a sample file: the seal as JSON, and its checksum.
 func AppendSeal(dst []byte, s Seal) ([]byte, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
 		return dst, fmt.Errorf("write seal of sample file: %w", err)
 	}
 	w := &writer{dst}
-	w.uuidBox(sealUUID, func() { w.bytes(text) })
+	w.uuidBox(sealUUID, func() {
+		w.bytes(text)
+		w.u32(crc32.Checksum(text, crcTable))
+	})
 	return w.b, nil
 }
 

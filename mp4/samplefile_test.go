@@ -221,16 +221,16 @@ func (f *failingAt) ReadAt(p []byte, off int64) (int, error) {
 
 func TestCheckSeal(t *testing.T) {
 	r := specimen(t)
-	bytes_ := r.ends[len(r.ends)-1]
-	check := func(file []byte) error { return CheckSeal(bytes.NewReader(file), bytes_, int64(len(file))) }
+	whole := r.ends[len(r.ends)-1]
+	check := func(file []byte) error { return CheckSeal(bytes.NewReader(file), whole, int64(len(file))) }
 	if err := check(r.file); err != nil {
 		t.Error(err)
 	}
 	for name, file := range map[string][]byte{
-		"no seal":               r.file[:bytes_],
+		"no seal":               r.file[:whole],
 		"half a seal":           r.file[:len(r.file)-1],
 		"bytes behind the seal": append(slices.Clone(r.file), 0),
-		"a fragment instead":    append(slices.Clone(r.file[:bytes_]), r.file[r.header:r.ends[0]]...),
+		"a fragment instead":    append(slices.Clone(r.file[:whole]), r.file[r.header:r.ends[0]]...),
 	} {
 		if check(file) == nil {
 			t.Errorf("%s: accepted", name)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 )
 
 // ErrHeader says that a file does not start as a sample file does, so that nothing can be kept of it.
@@ -44,14 +45,15 @@ type ScannedFragment struct {
 	Tracks    []ScannedTrack // as in the header
 }
 
-// The most that a header and a moof may take, far more than any recorder writes: bounds the memory that a damaged size can ask for.
+// The most that a header and a moof may take, far more than any recorder writes: bounds the memory that a damaged size can
+// ask for.
 const (
 	maxHeaderBytes = 1 << 20
 	maxMoofBytes   = 16 << 20
 )
 
-// Scan reads a sample file of the given size back, fragment by fragment, and hands every whole one to visit, beside what the header says. It verifies
-// each checksum, so it reads every byte. A file that ends in the middle of a fragment, or whose fragments are damaged, is
+// Scan reads a sample file of the given size back, fragment by fragment, and hands every whole one to visit, beside what
+// the header says. It verifies each checksum, so it reads every byte. A file that ends in the middle of a fragment, or whose fragments are damaged, is
 // no error: Bytes says how far it is whole, and Torn why it goes no further. Errors are ErrHeader, those of r, and those
 // of visit.
 func Scan(r io.ReaderAt, size int64, visit func(*SampleFile, *ScannedFragment) error) (*SampleFile, error) {
@@ -113,19 +115,29 @@ func (s *scanner) readFull(p []byte, off int64) error {
 	return nil
 }
 
-// box returns the header of the box at off, which must have the type, lie in the file, and be no larger than limit. Only
-// of a box that could be ours does it say that the file ends too early: a damaged size is no torn end.
-func (s *scanner) box(off int64, typ string, limit int64) (boxHeader, error) {
+// peek returns the header of the box at off, of which the file may hold no more.
+func (s *scanner) peek(off int64) (boxHeader, error) {
 	p, err := s.read(off, min(16, s.size-off))
 	if err != nil {
 		return boxHeader{}, err
 	}
+	if len(p) < 8 {
+		return boxHeader{}, errTornEnd
+	}
 	h, ok := parseBoxHeader(p)
-	switch {
-	case len(p) < 8:
-		return h, errTornEnd
-	case !ok:
+	if !ok {
 		return h, tornError("no box starts here")
+	}
+	return h, nil
+}
+
+// box returns the header of the box at off, which must have the type, be no larger than limit, and lie in the file. Only
+// of a box that could be ours does it say that the file ends too early: a damaged size is no torn end.
+func (s *scanner) box(off int64, typ string, limit int64) (boxHeader, error) {
+	h, err := s.peek(off)
+	switch {
+	case err != nil:
+		return h, err
 	case h.typ != typ || h.size > limit:
 		return h, tornError(fmt.Sprintf("expected a box %s of at most %d bytes, found %q of %d", typ, limit, h.typ, h.size))
 	case h.size > s.size-off:
@@ -228,7 +240,7 @@ func parseTrak(trak []byte) (e SampleEntry, ok bool) {
 
 // fragment reads the fragment or the seal behind f.Bytes.
 func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
-	h, err := s.box(f.Bytes)
+	h, err := s.peek(f.Bytes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -247,12 +259,9 @@ func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	mdat, err := s.box(mdatAt)
+	mdat, err := s.box(mdatAt, "mdat", math.MaxInt64)
 	if err != nil {
 		return nil, nil, err
-	}
-	if mdat.typ != "mdat" {
-		return nil, nil, tornError("no mdat behind the moof")
 	}
 	frag := &ScannedFragment{
 		HeaderLen: int(mdatAt + mdat.head - f.Bytes),
@@ -275,11 +284,15 @@ func (s *scanner) seal(off int64) (*Seal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(body) < 16 || [16]byte(body[:16]) != sealUUID || end != s.size {
+	if len(body) < 20 || [16]byte(body[:16]) != sealUUID || end != s.size {
 		return nil, tornError("the box is no seal at the end of the file")
 	}
+	text, crc := body[16:len(body)-4], body[len(body)-4:]
+	if crc32.Checksum(text, crcTable) != binary.BigEndian.Uint32(crc) {
+		return nil, tornError("the checksum of the seal differs from its bytes")
+	}
 	seal := new(Seal)
-	if err := json.Unmarshal(body[16:], seal); err != nil {
+	if err := json.Unmarshal(text, seal); err != nil {
 		return nil, tornError("seal: " + err.Error())
 	}
 	return seal, nil
@@ -297,21 +310,21 @@ func CheckSeal(r io.ReaderAt, bytes, size int64) error {
 	return nil
 }
 
-// checkCRC compares the checksum, the last four bytes before mdatAt, with the rest of [start, end).
-func (s *scanner) checkCRC(want []byte, start, mdatAt, end int64) error {
+// checkCRC compares the checksum, the last four bytes before behind, with the rest of [start, end).
+func (s *scanner) checkCRC(want []byte, start, behind, end int64) error {
 	crc := uint32(0)
-	for _, span := range [][2]int64{{start, mdatAt - 4}, {mdatAt, end}} {
+	for _, span := range [][2]int64{{start, behind - 4}, {behind, end}} {
 		for off := span[0]; off < span[1]; {
 			p := s.buf[:min(int64(len(s.buf)), span[1]-off)]
-			if _, err := s.r.ReadAt(p, off); err != nil {
-				return fmt.Errorf("read %d bytes at %d of sample file: %w", len(p), off, err)
+			if err := s.readFull(p, off); err != nil {
+				return err
 			}
 			crc = crc32.Update(crc, crcTable, p)
 			off += int64(len(p))
 		}
 	}
 	if crc != binary.BigEndian.Uint32(want) {
-		return tornError("the checksum of the fragment differs from its bytes")
+		return tornError("the checksum differs from the bytes")
 	}
 	return nil
 }

@@ -68,24 +68,22 @@ func (l *Library) Stretches(ctx context.Context, s Stream, from90k, to90k int64)
 		return nil, err
 	}
 	var out []Stretch
-	end, run := int64(0), int64(0)
+	end := int64(0)
+	var run schema.Run
 	for i := range recs {
 		r := &recs[i]
 		if i == 0 || r.Start90k-end > joinGap90k {
 			out = append(out, Stretch{Start: schema.ToTime(r.Start90k)})
 			end = r.End90k()
 		}
-		x := &out[len(out)-1]
-		end = max(end, r.End90k())
-		x.End, x.Bytes = schema.ToTime(end), x.Bytes+r.Bytes
-		if r.Run != run || i == len(recs)-1 {
-			row, err := l.db.Run(ctx, r.Run)
-			if err != nil {
+		if r.Run != run.ID {
+			if run, err = l.db.Run(ctx, r.Run); err != nil {
 				return nil, err
 			}
-			run = r.Run
-			x.EndReason = row.EndReason
 		}
+		x := &out[len(out)-1]
+		end = max(end, r.End90k())
+		x.End, x.Bytes, x.EndReason = schema.ToTime(end), x.Bytes+r.Bytes, run.EndReason
 	}
 	return out, nil
 }

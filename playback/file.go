@@ -30,7 +30,8 @@ func (f *File) ModTime() time.Time { return f.e.End }
 // ETag tells the bytes from all others, without quotes.
 func (f *File) ETag() string { return f.e.ETag }
 
-// Open opens an entry. It returns ErrStale when the entry is no more what it was.
+// Open opens an entry. It returns ErrStale when the entry is no more what it was; the newest one of a stream only grows, and
+// opens as it was listed.
 func (l *Library) Open(ctx context.Context, e *Entry) (*File, error) {
 	if f, ok := l.files.get(e.ETag); ok {
 		return &File{f, e}, nil
@@ -120,10 +121,11 @@ func trim(p mp4.Part, r *schema.Recording, from90k, to90k int64) (mp4.Part, erro
 }
 
 // mediaTime converts wall time to the run's media time, in ticks of a track. The two differ in rate by the correction of
-// the camera's clock.
+// the camera's clock. The first recording of a run is not corrected, and the sum of its durations tells nothing: where there
+// are B-frames, its first frame may have a CTS of 0 and the one that follows it another, so that DTS passes less than PTS.
 func mediaTime(t *mp4.TrackPart, r *schema.Recording, wall90k int64) int64 {
 	ticks, wall := t.Duration, r.WallDuration90k
-	if wall == 0 {
+	if wall == 0 || r.Sequence == 0 {
 		ticks, wall = int64(t.Entry.Timescale), 90000
 	}
 	// Up to hours of ticks on both sides: the product stays below 2^63.

@@ -42,6 +42,8 @@ type Library struct {
 	db    *schema.DB
 	store store.Store
 
+	rev     int64 // of the newest change when the Library was opened
+
 	tables  *lru[tableKey, []byte]
 	hours   *lru[hourKey, []*Entry]
 	files   *lru[string, *mp4.File] // by ETag
@@ -79,8 +81,12 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	rev, err := db.Rev(ctx) // before anything is listed, so that Run misses no change to it
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	l := &Library{
-		o: o, db: db, store: st,
+		o: o, db: db, store: st, rev: rev,
 		tables:  newLRU[tableKey, []byte](o.Cache, nil),
 		hours:   newLRU[hourKey, []*Entry](cachedHours, nil),
 		files:   newLRU[string, *mp4.File](cachedFiles, nil),
@@ -121,14 +127,12 @@ func (l *Library) Subscribe(f func([]Change)) (cancel func()) {
 
 // Run looks for new footage until ctx ends. Without it, a Library shows what there was when it first looked.
 func (l *Library) Run(ctx context.Context) {
-	rev, err := l.db.Rev(ctx)
+	rev, failing := l.rev, false
 	tick := time.NewTicker(l.o.Poll)
 	defer tick.Stop()
-	failing := false
 	for {
-		if err == nil {
-			rev, err = l.follow(ctx, rev)
-		}
+		var err error
+		rev, err = l.follow(ctx, rev)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -137,7 +141,7 @@ func (l *Library) Run(ctx context.Context) {
 		case err == nil && failing:
 			l.o.Log.Info("looking for new footage again")
 		}
-		failing, err = err != nil, nil
+		failing = err != nil
 		select {
 		case <-ctx.Done():
 			return

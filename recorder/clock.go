@@ -51,17 +51,23 @@ func (c *runClock) see(pts int64, received time.Time) error {
 	return nil
 }
 
-// wall90k returns the wall time of a frame of the current recording.
-func (c *runClock) wall90k(pts int64) int64 { return c.start90k + pts - c.startPTS }
+// wallDuration90k returns how long the current recording lasts if it ends before a frame.
+func (c *runClock) wallDuration90k(pts int64) int64 {
+	d := pts - c.startPTS
+	if c.first || c.minOffset90k == math.MaxInt64 {
+		return d // nothing was seen yet to correct it by
+	}
+	drift := c.minOffset90k - (c.start90k - c.startPTS)
+	most := d * maxCorrectionPPM / 1_000_000
+	return d + max(-most, min(most, drift))
+}
+
+// wall90k returns when the next recording starts if it starts with a frame.
+func (c *runClock) wall90k(pts int64) int64 { return c.start90k + c.wallDuration90k(pts) }
 
 // next ends the current recording where the next one starts, and returns its wall duration.
 func (c *runClock) next(pts int64) (wallDuration90k int64) {
-	d := pts - c.startPTS
-	if !c.first {
-		drift := c.minOffset90k - (c.start90k - c.startPTS)
-		most := d * maxCorrectionPPM / 1_000_000
-		d += max(-most, min(most, drift))
-	}
+	d := c.wallDuration90k(pts)
 	c.start90k, c.startPTS = c.start90k+d, pts
 	c.first, c.minOffset90k = false, math.MaxInt64
 	return d
@@ -77,7 +83,7 @@ const quarter90k = 15 * 60 * 90000
 // cutAfter returns the wall time at, or after, which the recording that starts at start90k is to end. Every quarter of an
 // hour, on which the hours of all time zones begin, is such a time; those in between are length90k apart, shifted by
 // stagger90k so that the files of many streams do not all change at once. No recording is planned shorter than half of
-// length90k.
+// length90k, unless a quarter ends sooner.
 func cutAfter(start90k, length90k, stagger90k int64) int64 {
 	quarter := start90k - mod(start90k, quarter90k)
 	next := quarter + quarter90k

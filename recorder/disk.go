@@ -39,6 +39,8 @@ type disk struct {
 
 	// The goroutine's own.
 	dirty   []*recording // with bytes or an end that no row counts yet
+	broken  []*recording // whose files are not in a known state
+	ended   []*run       // whose end is not in the database yet
 	entries map[entryKey]int64
 	failing bool // the last commit failed
 }
@@ -98,6 +100,7 @@ func (d *disk) run() {
 		case <-d.wake:
 			if d.writeAll() {
 				d.commit()
+				d.closeAll()
 				return
 			}
 		case <-tick.C:
@@ -121,20 +124,29 @@ func (d *disk) writeAll() (last bool) {
 	return last
 }
 
-// write appends a fragment to its sample file. When that fails, the recording ends before it.
+// write appends a fragment to its sample file, or ends a run. When that fails, the run ends before it.
 func (d *disk) write(j job) {
 	r := j.rec
-	if r.failed.Load() != nil {
+	if r.run.failed.Load() != nil {
 		return
 	}
 	if !slices.Contains(d.dirty, r) {
 		d.dirty = append(d.dirty, r)
 	}
+	if j.data == nil {
+		d.end(r, j.endReason)
+		return
+	}
 	if err := d.append(j); err != nil {
 		d.fail(r, err)
 		return
 	}
-	r.seal = j.seal
+	if j.seal != nil {
+		r.seal, r.sealed = j.seal, true
+		if j.seal.EndReason != "" {
+			d.endRun(r.run, j.seal.EndReason)
+		}
+	}
 }
 
 func (d *disk) append(j job) error {
@@ -158,6 +170,7 @@ func (d *disk) append(j job) error {
 	if err := r.file.Append(data); err != nil {
 		return err
 	}
+	r.unsynced = true
 	r.index.Add(j.index, j.starts)
 	r.row.Bytes += int64(whole)
 	r.row.Start90k, r.row.WallDuration90k = j.start90k, j.wallDuration90k
@@ -173,29 +186,34 @@ func newIndex(tracks []mp4.SampleEntry) *schema.Index {
 	return schema.NewIndex(isVideo)
 }
 
-// fail ends a recording at what was written of it so far. Its session notices with its next sample.
+// fail ends a run at what was written of a recording of it so far. Its session notices with its next sample.
 func (d *disk) fail(r *recording, err error) {
-	r.seal = &mp4.Seal{EndReason: err.Error()}
-	r.failed.Store(&err)
+	d.end(r, err.Error())
+	r.run.failed.Store(&err)
 	d.log.Error("recording ends: cannot write", "stream", r.key.Stream, "err", err)
+}
+
+// end ends a recording, and its run, at what was written of it so far. The seal is written with the next commit.
+func (d *disk) end(r *recording, reason string) {
+	r.seal = &mp4.Seal{Start90k: r.row.Start90k, WallDuration90k: r.row.WallDuration90k, EndReason: reason}
+	d.endRun(r.run, reason)
+}
+
+func (d *disk) endRun(r *run, reason string) {
+	r.endReason = reason
+	d.ended = append(d.ended, r)
 }
 
 // commit syncs what was written since the last commit, and makes rows of it. What fails is tried again with the next.
 func (d *disk) commit() {
-	if len(d.dirty) == 0 {
-		return
-	}
-	ready := d.sync()
 	ctx, cancel := context.WithTimeout(context.Background(), commitDeadline)
 	defer cancel()
-	err := d.db.Write(ctx, func(tx *schema.Tx) error {
-		for _, r := range ready {
-			if err := d.put(tx, r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	d.mend(ctx)
+	ready := d.committable(d.sync())
+	if len(ready) == 0 && len(d.ended) == 0 {
+		return
+	}
+	err := d.db.Write(ctx, func(tx *schema.Tx) error { return d.putAll(tx, ready) })
 	if err != nil {
 		clear(d.entries) // what the transaction added is not there
 		if !d.failing {
@@ -212,35 +230,124 @@ func (d *disk) commit() {
 
 const commitDeadline = time.Minute
 
-// sync makes the bytes of dirty recordings durable, and returns those that can become rows.
-func (d *disk) sync() (ready []*recording) {
+// sync makes the bytes of dirty recordings durable, and returns those of which there are any.
+func (d *disk) sync() (synced []*recording) {
 	d.dirty = slices.DeleteFunc(d.dirty, func(r *recording) bool {
+		if r.index == nil {
+			return true // not even made
+		}
 		if r.row.Bytes == 0 {
-			d.discard(r)
+			d.leaveToMend(r)
 			return true
 		}
-		err := r.file.Sync()
-		if err == nil && !r.named {
-			err = d.store.SyncDir(r.key)
-			r.named = err == nil
-		}
-		if err != nil {
-			// What the disk holds now is not known. The row stays at what was synced before; start-up reads the file back.
+		if err := d.syncFile(r); err != nil {
+			// What the disk holds now is not known.
 			d.fail(r, err)
-			d.closeFile(r)
+			d.leaveToMend(r)
 			return true
 		}
-		ready = append(ready, r)
+		synced = append(synced, r)
 		return false
 	})
+	return synced
+}
+
+// syncFile makes the bytes and the name of a recording durable, with the seal of one that was cut short, and closes its
+// file when it has ended.
+func (d *disk) syncFile(r *recording) error {
+	if r.seal != nil && !r.sealed {
+		seal, err := mp4.AppendSeal(nil, *r.seal)
+		if err == nil && r.file.Append(seal) == nil { // or else with the next commit
+			r.sealed, r.unsynced = true, true
+		}
+	}
+	if r.unsynced {
+		if err := r.file.Sync(); err != nil {
+			return err
+		}
+		r.unsynced = false
+	}
+	if !r.named {
+		if err := d.store.SyncDir(r.key); err != nil {
+			return err
+		}
+		r.named = true
+	}
+	if r.sealed {
+		d.closeFile(r)
+	}
+	return nil
+}
+
+// committable leaves out recordings of streams of which an earlier one has no row yet: start-up looks for files only from
+// the number after the last row on.
+func (d *disk) committable(synced []*recording) (ready []*recording) {
+	waits := map[int64]bool{}
+	for _, r := range d.broken {
+		waits[r.id.Stream()] = waits[r.id.Stream()] || !r.hasRow
+	}
+	for _, r := range synced {
+		if !waits[r.id.Stream()] {
+			ready = append(ready, r)
+		}
+	}
 	return ready
 }
 
+// leaveToMend closes a recording whose file is not in a known state.
+func (d *disk) leaveToMend(r *recording) {
+	d.closeFile(r)
+	d.broken = append(d.broken, r)
+}
+
+// mend reads back the files that are not in a known state, as start-up would, and commits what is whole in them.
+func (d *disk) mend(ctx context.Context) {
+	d.broken = slices.DeleteFunc(d.broken, func(r *recording) bool {
+		log := d.log.With("stream", r.key.Stream, "recording", r.key.Number)
+		rec := recovery{db: d.db, st: d.store, stream: r.id.Stream(), key: r.key, hasRow: r.hasRow, reason: r.run.endReason, log: log}
+		if err := rec.run(ctx); err != nil {
+			if !r.mending {
+				log.Error("cannot read a recording back; its file is kept, and this is tried again", "err", err)
+			}
+			r.mending = true
+			return false
+		}
+		if rec.kept {
+			r.run.known = true
+			d.ended = append(d.ended, r.run)
+		}
+		return true
+	})
+}
+
+// putAll puts into the database what changed.
+func (d *disk) putAll(tx *schema.Tx, ready []*recording) error {
+	for _, r := range ready {
+		if err := d.put(tx, r); err != nil {
+			return err
+		}
+	}
+	for _, u := range d.ended {
+		if !u.known {
+			continue // nothing of it was written
+		}
+		id, err := tx.Run(u.stream, u.uuid, u.start90k)
+		if err == nil {
+			err = tx.EndRun(id, u.endReason)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (d *disk) put(tx *schema.Tx, r *recording) error {
-	runID, err := tx.Run(r.id.Stream(), r.runUUID, r.runStart90k)
+	runID, err := tx.Run(r.run.stream, r.run.uuid, r.run.start90k)
 	if err != nil {
 		return err
 	}
+	r.run.known = true
 	for i, t := range r.tracks {
 		id, err := d.entry(tx, t)
 		if err != nil {
@@ -248,14 +355,8 @@ func (d *disk) put(tx *schema.Tx, r *recording) error {
 		}
 		r.index.SetEntry(i, id)
 	}
-	r.row.Run, r.row.Tracks, r.row.Sealed = runID, r.index.Tracks(), r.seal != nil
-	if err := tx.PutRecording(&r.row, r.index.Bytes()); err != nil {
-		return err
-	}
-	if r.seal != nil && r.seal.EndReason != "" {
-		return tx.EndRun(runID, r.seal.EndReason)
-	}
-	return nil
+	r.row.Run, r.row.Tracks, r.row.Sealed = runID, r.index.Tracks(), r.sealed
+	return tx.PutRecording(&r.row, r.index.Bytes())
 }
 
 func (d *disk) entry(tx *schema.Tx, e mp4.SampleEntry) (int64, error) {
@@ -274,24 +375,21 @@ func entryRow(e mp4.SampleEntry) schema.SampleEntry {
 	return schema.SampleEntry{Kind: uint8(e.Kind), Codec: e.Codec, Timescale: e.Timescale, Width: e.Width, Height: e.Height, Box: e.Box}
 }
 
-// forget drops recordings from the dirty ones, and closes those that have ended.
+// forget drops what was committed.
 func (d *disk) forget(committed []*recording) {
+	d.ended = d.ended[:0]
 	for _, r := range committed {
-		if r.seal != nil {
-			d.closeFile(r)
-		}
+		r.hasRow = true
 	}
-	d.dirty = d.dirty[:0]
+	d.dirty = slices.DeleteFunc(d.dirty, func(r *recording) bool {
+		return slices.Contains(committed, r) && (r.sealed || r.seal == nil)
+	})
 }
 
-// discard removes the file of a recording of which not one fragment could be written.
-func (d *disk) discard(r *recording) {
-	if r.file == nil {
-		return
-	}
-	d.closeFile(r)
-	if err := d.store.Remove(r.key); err != nil {
-		d.log.Warn("cannot remove an empty sample file", "stream", r.key.Stream, "err", err)
+// closeAll closes the files of recordings that could not be committed. Start-up will find them.
+func (d *disk) closeAll() {
+	for _, r := range d.dirty {
+		d.closeFile(r)
 	}
 }
 

@@ -9,17 +9,38 @@ import (
 	"nvrfs/store"
 )
 
+// A run is what the recordings of one session share.
+type run struct {
+	uuid     string
+	stream   int64
+	start90k int64 // as known when its first recording started
+
+	// Why the disk takes no more of it. A recording that is cut short must not be followed by another of the same run,
+	// which has no gaps.
+	failed atomic.Pointer[error]
+
+	// The disk's.
+	known     bool   // a recording of it may be in the database
+	endReason string // empty while it goes on
+}
+
+// failure returns why the disk takes no more of the run, or nil.
+func (r *run) failure() error {
+	if err := r.failed.Load(); err != nil {
+		return fmt.Errorf("cannot write: %w", *err)
+	}
+	return nil
+}
+
 // A recording is one that is being written. The session that makes it cuts its fragments; the disk writes them.
 type recording struct {
 	// Set when it is made.
-	stream      *stream
-	key         store.Key
-	id          schema.RecordingID
-	runUUID     string
-	runStart90k int64
-	sequence    int
-	tracks      []mp4.SampleEntry
-	header      []byte
+	key      store.Key
+	id       schema.RecordingID
+	run      *run
+	sequence int
+	tracks   []mp4.SampleEntry
+	header   []byte
 
 	// The session's.
 	start90k     int64 // wall time of the first frame, as known so far
@@ -29,18 +50,22 @@ type recording struct {
 	fragments    uint32
 
 	// The disk's.
-	file  store.Writer
-	index *schema.Index
-	row   schema.Recording
-	seal  *mp4.Seal
-	named bool // the file's directory is synced
-
-	failed atomic.Pointer[error] // why the disk takes no more of it
+	file     store.Writer
+	index    *schema.Index // nil before the file was made
+	row      schema.Recording
+	seal     *mp4.Seal // not nil when it has ended
+	sealed   bool      // the seal is in the file
+	unsynced bool      // the file has bytes that are not synced
+	named    bool      // the file's directory is synced
+	hasRow   bool
+	mending  bool // it was not possible yet to read it back
 }
 
-// job is what a session hands to the disk: one fragment, and perhaps the end of its recording.
+// job is what a session hands to the disk: one fragment, and perhaps the end of its recording; or the end of its run
+// alone.
 type job struct {
 	rec             *recording
+	endReason       string // not empty when the run ends without another fragment
 	data            []byte // the fragment
 	index           schema.Fragment
 	starts          []int64 // by track, the DTS of its first sample in the fragment
@@ -53,16 +78,19 @@ type job struct {
 func (s *stream) newRecording(sess *session, start90k int64, tracks []mp4.FragmentTrack) (*recording, error) {
 	number := s.row.NextNumber
 	s.row.NextNumber++
+	if sess.recorded == 0 {
+		sess.run.start90k = start90k
+	}
 	r := &recording{
-		stream: s, key: store.Key{Stream: s.row.Label(), Number: number}, id: schema.MakeRecordingID(s.row.ID, number),
-		runUUID: sess.uuid, runStart90k: start90k, sequence: sess.recorded,
+		key: store.Key{Stream: s.row.Label(), Number: number}, id: schema.MakeRecordingID(s.row.ID, number),
+		run: sess.run, sequence: sess.recorded,
 		tracks: append([]mp4.SampleEntry(nil), sess.tracks...), lastDuration: make([]uint32, len(sess.tracks)),
 		start90k: start90k, startDTS: tracks[video].DTS, firstCTS: tracks[video].Samples[0].CTS,
 	}
 	var err error
 	r.header, err = mp4.AppendHeader(nil, mp4.Identity{
 		Camera: s.row.Camera, Stream: s.row.Name, Recording: number,
-		Run: r.runUUID, Sequence: r.sequence, Start90k: start90k,
+		Run: r.run.uuid, Sequence: r.sequence, Start90k: start90k,
 	}, r.tracks)
 	return r, err
 }
@@ -86,12 +114,4 @@ func (r *recording) fragment(tracks []mp4.FragmentTrack) job {
 	}
 	j.data, j.index.HeaderLen = f.Append(make([]byte, 0, bytes+512))
 	return j
-}
-
-// failure returns why the disk takes no more of the recording, or nil.
-func (r *recording) failure() error {
-	if err := r.failed.Load(); err != nil {
-		return fmt.Errorf("cannot write: %w", *err)
-	}
-	return nil
 }

@@ -40,7 +40,10 @@ func recoverStreams(ctx context.Context, db *schema.DB, st store.Store, log *slo
 			return err
 		}
 		for _, n := range append(numbers, unknown...) {
-			rec := recovery{db: db, st: st, stream: s, key: store.Key{Stream: s.Label(), Number: n}, hasRow: n < s.NextNumber, log: log.With("stream", s.Label(), "recording", n)}
+			rec := recovery{
+				db: db, st: st, stream: s.ID, key: store.Key{Stream: s.Label(), Number: n}, hasRow: n < s.NextNumber,
+				reason: cutOffReason, log: log.With("stream", s.Label(), "recording", n),
+			}
 			if err := rec.run(ctx); err != nil {
 				return fmt.Errorf("recording %s/%d: %w", s.Label(), n, err)
 			}
@@ -53,19 +56,22 @@ func recoverStreams(ctx context.Context, db *schema.DB, st store.Store, log *slo
 type recovery struct {
 	db     *schema.DB
 	st     store.Store
-	stream schema.Stream
+	stream int64
 	key    store.Key
 	hasRow bool
+	reason string // why its run ended, where the file does not say
 	log    *slog.Logger
+
+	kept bool // its row counts what is whole
 }
 
 func (r *recovery) run(ctx context.Context) error {
 	found, err := r.read()
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && r.hasRow:
-		r.log.Error("the sample file of a recording is missing; its row is kept", "err", err)
+	case errors.Is(err, fs.ErrNotExist):
+		r.log.Error("the sample file of a recording is missing", "err", err)
 		return r.sealRow(ctx)
-	case errors.Is(err, mp4.ErrHeader), err == nil && found.Bytes == found.HeaderBytes:
+	case errors.Is(err, errUnreadable), errors.Is(err, mp4.ErrHeader), err == nil && found.Bytes == found.HeaderBytes:
 		return r.nothingWhole(ctx, err)
 	case err != nil:
 		return err
@@ -73,12 +79,12 @@ func (r *recovery) run(ctx context.Context) error {
 	if found.Torn != nil {
 		r.log.Info("cut off the torn end of a recording", "bytes", found.size-found.Bytes, "why", found.Torn)
 	}
-	if found.Seal == nil {
-		if err := r.sealFile(found); err != nil {
-			return err
-		}
+	if err := r.endFile(found); err != nil {
+		return err
 	}
-	return r.db.Write(ctx, func(tx *schema.Tx) error { return r.put(tx, found) })
+	err = r.db.Write(ctx, func(tx *schema.Tx) error { return r.put(tx, found) })
+	r.kept = err == nil
+	return err
 }
 
 // readBack is what a sample file alone tells.
@@ -99,9 +105,17 @@ func (r *recovery) read() (*readBack, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer src.Close()
-	return readSampleFile(src, size)
+	defer src.Close() //nolint:errcheck // read only: nothing can be lost
+	found, err := readSampleFile(src, size)
+	if err != nil && !errors.Is(err, mp4.ErrHeader) {
+		err = fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	return found, err
 }
+
+// errUnreadable says that the disk does not give a sample file's bytes. One bad sector must not keep a recorder from
+// starting.
+var errUnreadable = errors.New("the disk cannot read it")
 
 // readSampleFile makes the index of a sample file from the file alone.
 func readSampleFile(src io.ReaderAt, size int64) (*readBack, error) {
@@ -136,20 +150,16 @@ func indexed(x *mp4.ScannedFragment) (f schema.Fragment, starts []int64) {
 	return f, starts
 }
 
-// sealFile ends a file that was cut off, behind its last whole fragment.
-func (r *recovery) sealFile(found *readBack) error {
-	found.Seal = &mp4.Seal{Start90k: found.start90k, WallDuration90k: found.media90k, EndReason: cutOffReason}
-	seal, err := mp4.AppendSeal(nil, *found.Seal)
-	if err != nil {
-		return err
-	}
+// endFile cuts a file off behind its last whole fragment and seals it, unless it is sealed, and makes it durable: whoever
+// wrote it may have been cut off before that.
+func (r *recovery) endFile(found *readBack) error {
 	w, err := r.st.Reopen(r.key)
 	if err != nil {
 		return err
 	}
-	err = w.Truncate(found.Bytes)
-	if err == nil {
-		err = w.Append(seal)
+	if found.Seal == nil {
+		found.Seal = &mp4.Seal{Start90k: found.start90k, WallDuration90k: found.media90k, EndReason: r.reason}
+		err = appendSeal(w, found)
 	}
 	if err == nil {
 		err = w.Sync()
@@ -157,11 +167,22 @@ func (r *recovery) sealFile(found *readBack) error {
 	return errors.Join(err, w.Close(), r.st.SyncDir(r.key))
 }
 
+func appendSeal(w store.Writer, found *readBack) error {
+	seal, err := mp4.AppendSeal(nil, *found.Seal)
+	if err != nil {
+		return err
+	}
+	if err := w.Truncate(found.Bytes); err != nil {
+		return err
+	}
+	return w.Append(seal)
+}
+
 // nothingWhole removes a file in which not one fragment had been written when the recorder was cut off. A file that is no
 // torn sample file is not ours to remove: it is set aside.
 func (r *recovery) nothingWhole(ctx context.Context, why error) error {
 	if r.hasRow {
-		r.log.Error("the sample file of a recording is damaged from its start; it is left as it is", "err", why)
+		r.log.Error("the sample file of a recording is damaged; it is left as it is", "err", why)
 		return r.sealRow(ctx)
 	}
 	if why == nil || errors.Is(why, mp4.ErrTorn) {
@@ -170,20 +191,20 @@ func (r *recovery) nothingWhole(ctx context.Context, why error) error {
 	}
 	name, err := r.st.SetAside(r.key)
 	if err == nil {
-		r.log.Warn("set aside a file that is no sample file", "now", name, "why", why)
+		r.log.Warn("set aside a file that is no sample file, or a damaged one", "now", name, "why", why)
 	}
 	return err
 }
 
-// sealRow ends a recording whose file cannot be read back.
+// sealRow ends a recording whose file cannot be read back, where it has a row.
 func (r *recovery) sealRow(ctx context.Context) error {
 	return r.db.Write(ctx, func(tx *schema.Tx) error {
-		return tx.SealRow(schema.MakeRecordingID(r.stream.ID, r.key.Number))
+		return tx.SealRow(schema.MakeRecordingID(r.stream, r.key.Number))
 	})
 }
 
 func (r *recovery) put(tx *schema.Tx, found *readBack) error {
-	runID, err := tx.Run(r.stream.ID, found.Identity.Run, found.Seal.Start90k)
+	runID, err := tx.Run(r.stream, found.Identity.Run, found.Seal.Start90k)
 	if err != nil {
 		return err
 	}
@@ -195,7 +216,7 @@ func (r *recovery) put(tx *schema.Tx, found *readBack) error {
 		found.index.SetEntry(i, id)
 	}
 	row := schema.Recording{
-		ID: schema.MakeRecordingID(r.stream.ID, r.key.Number), Run: runID, Sequence: found.Identity.Sequence,
+		ID: schema.MakeRecordingID(r.stream, r.key.Number), Run: runID, Sequence: found.Identity.Sequence,
 		Start90k: found.Seal.Start90k, WallDuration90k: found.Seal.WallDuration90k,
 		HeaderBytes: found.HeaderBytes, Bytes: found.Bytes, Sealed: true, Tracks: found.index.Tracks(),
 	}

@@ -23,7 +23,7 @@ const lateAudio90k = 90000
 // tracks have come as far. A cut may also end the recording.
 type session struct {
 	stream *stream
-	uuid   string // of the run
+	run    *run
 	clock  *runClock
 
 	// Where samples come in. Times are since the start of the run: the DTS of its first video sample, which base90k is by
@@ -39,6 +39,7 @@ type session struct {
 	tracks   []mp4.SampleEntry // of the current recording
 	rec      *recording        // nil between recordings
 	recorded int               // recordings of the run so far
+	refused  bool              // the disk took a fragment no more, so that no other may follow
 }
 
 // cut is a place before which a fragment ends.
@@ -58,7 +59,9 @@ type ends struct {
 
 const video = 0 // the track that leads, see Handler.Start
 
-func newSession(s *stream) *session { return &session{stream: s, uuid: uuid.NewString()} }
+func newSession(s *stream) *session {
+	return &session{stream: s, run: &run{uuid: uuid.NewString(), stream: s.row.ID}}
+}
 
 // Start implements Handler.
 func (s *session) Start(tracks []mp4.SampleEntry) error {
@@ -82,10 +85,8 @@ func (s *session) NewEntry(track int, e mp4.SampleEntry) error {
 
 // Sample implements Handler.
 func (s *session) Sample(x Sample) error {
-	if s.rec != nil {
-		if err := s.rec.failure(); err != nil {
-			return err
-		}
+	if err := s.run.failure(); err != nil {
+		return err
 	}
 	if s.clock == nil {
 		if x.Track != video || !x.Sync {
@@ -94,7 +95,7 @@ func (s *session) Sample(x Sample) error {
 		s.begin(x)
 	}
 	x.DTS -= s.fromVideo(s.base90k, x.Track)
-	if x.DTS < 0 {
+	if x.DTS < 0 && s.lastDTS[x.Track] < 0 {
 		return nil // sound from before the first picture
 	}
 	if x.DTS <= s.lastDTS[x.Track] {
@@ -134,6 +135,9 @@ func (s *session) cutBefore(x Sample) error {
 	pts := x.DTS + int64(x.CTS)
 	if err := s.clock.see(pts, x.Received); err != nil {
 		return err
+	}
+	if s.clock.first {
+		s.planEnd() // the start may have moved, even to before a quarter of an hour
 	}
 	n, from := len(s.pending[video]), 0
 	if len(s.cuts) > 0 {
@@ -220,6 +224,9 @@ func (s *session) finish(reason string) error {
 	if s.clock == nil {
 		return nil
 	}
+	if s.refused {
+		return s.stream.disk.enqueue(job{rec: s.rec, endReason: reason})
+	}
 	if err := s.flush(true); err != nil {
 		return err
 	}
@@ -266,12 +273,18 @@ func (s *session) write(tracks []mp4.FragmentTrack, start90k int64, e *ends) err
 			j.wallDuration90k = e.wallDuration90k
 		}
 		j.seal = &mp4.Seal{Start90k: start90k, WallDuration90k: j.wallDuration90k, EndReason: e.reason}
+	}
+	if err := s.stream.disk.enqueue(j); err != nil {
+		s.refused = true
+		return err
+	}
+	if e != nil {
+		s.rec = nil
 		if e.next != nil {
 			s.tracks[video] = *e.next
 		}
-		s.rec = nil
 	}
-	return s.stream.disk.enqueue(j)
+	return nil
 }
 
 // mediaEnd returns the DTS at which a track's samples end.

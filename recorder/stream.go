@@ -10,7 +10,7 @@ import (
 	"nvrfs/schema"
 )
 
-// steadyAfter is how long a session must last for the next failure to count as the first.
+// steadyAfter is how long a session must record for the next failure to count as the first.
 const steadyAfter = 10 * time.Second
 
 // remindEvery is how often a camera that stays away is logged again.
@@ -39,9 +39,9 @@ func newStream(src Source, row schema.Stream, d *disk, length time.Duration, log
 func (s *stream) run(ctx context.Context) {
 	away := absence{log: s.log}
 	for attempt := 0; ctx.Err() == nil; attempt++ {
-		started := time.Now()
 		sess := newSession(s)
-		err := s.source.Run(ctx, away.watch(sess))
+		watched := away.watch(sess)
+		err := s.source.Run(ctx, watched)
 		reason := "stopped"
 		if ctx.Err() == nil && err != nil {
 			reason = err.Error()
@@ -52,7 +52,7 @@ func (s *stream) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if time.Since(started) > steadyAfter {
+		if !watched.first.IsZero() && time.Since(watched.first) > steadyAfter {
 			attempt = 0
 		}
 		away.ended(reason)
@@ -94,17 +94,17 @@ func (a *absence) recording() {
 }
 
 // watch returns h, with recording called at its first sample.
-func (a *absence) watch(h Handler) Handler { return &watched{Handler: h, a: a} }
+func (a *absence) watch(h Handler) *watched { return &watched{Handler: h, a: a} }
 
 type watched struct {
 	Handler
-	a    *absence
-	seen bool
+	a     *absence
+	first time.Time // when the first sample came
 }
 
 func (w *watched) Sample(x Sample) error {
-	if !w.seen {
-		w.seen = true
+	if w.first.IsZero() {
+		w.first = time.Now()
 		w.a.recording()
 	}
 	return w.Handler.Sample(x)

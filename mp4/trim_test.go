@@ -1,0 +1,272 @@
+package mp4
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// framesShown computes, from the camera's frames alone, which of them a range shows, in order.
+func framesShown(r *recorded, from, to int64) (shown []*recordedSample) {
+	for _, x := range r.tracks[0].samples {
+		if x.pts() >= from && x.pts() < to {
+			shown = append(shown, x)
+		}
+	}
+	slices.SortFunc(shown, func(a, b *recordedSample) int { return int(a.pts() - b.pts()) })
+	return shown
+}
+
+// framesEnd is when the last frame that a range shows is over: when the next is shown, but within the range.
+func framesEnd(r *recorded, shown []*recordedSample, to int64) int64 {
+	last := shown[len(shown)-1]
+	for _, x := range r.tracks[0].samples {
+		if x.pts() > last.pts() {
+			return to
+		}
+	}
+	return min(to, last.end())
+}
+
+// A clip is recordings in order, of which the first is cut at its start and the last at its end.
+type clip struct {
+	recs     []*recorded
+	from, to int64 // since the start of the first's, and of the last's run
+}
+
+func (c clip) parts() (out []Part, err error) {
+	for i, r := range c.recs {
+		from, to := int64(math.MinInt32), int64(math.MaxInt32)
+		if i == 0 {
+			from = c.from
+		}
+		if i == len(c.recs)-1 {
+			to = c.to
+		}
+		p := r.part
+		if i == 0 || i == len(c.recs)-1 {
+			if p, err = p.Trim(from, to); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// cutPoint picks a time about a frame: often a sync sample, often just beside it.
+func cutPoint(rnd *rand.Rand, r *recorded) int64 {
+	frames := r.tracks[0].samples
+	if rnd.IntN(3) == 0 {
+		frames = slices.DeleteFunc(slices.Clone(frames), func(x *recordedSample) bool { return !x.Sync })
+	}
+	x := frames[rnd.IntN(len(frames))]
+	return x.pts() + []int64{-1, 0, 1, rnd.Int64N(int64(x.Duration))}[rnd.IntN(4)]
+}
+
+func TestTrimShowsTheRangeAndNothingElse(t *testing.T) {
+	shownClips := 0
+	for seed := range uint64(1500) {
+		camera := newTestCamera(t, seed)
+		camera.randomize()
+		var c clip
+		c.recs = camera.run(1 + camera.rnd.IntN(2))
+		if camera.rnd.IntN(3) == 0 {
+			camera.randomize()
+			c.recs = append(c.recs, camera.run(1)...)
+		}
+		c.from, c.to = cutPoint(camera.rnd, c.recs[0]), cutPoint(camera.rnd, c.recs[len(c.recs)-1])
+		if checkClip(t, fmt.Sprintf("seed %d", seed), c) {
+			shownClips++
+		}
+	}
+	if shownClips < 900 {
+		t.Errorf("only %d clips showed something", shownClips)
+	}
+}
+
+// Every pair of interesting times of one small recording.
+func TestTrimAtEveryFrame(t *testing.T) {
+	for _, bFrames := range []bool{false, true} {
+		camera := newTestCamera(t, 11)
+		camera.bFrames, camera.audio = bFrames, testAAC(t, "1210")
+		r := camera.run(1)[0]
+		var times []int64
+		for _, x := range r.tracks[0].samples {
+			times = append(times, x.pts()-1, x.pts(), x.pts()+1)
+		}
+		for _, from := range times {
+			for _, to := range times {
+				checkClip(t, fmt.Sprintf("B-frames %v [%d, %d)", bFrames, from, to), clip{[]*recorded{r}, from, to})
+			}
+		}
+	}
+}
+
+// checkClip reports whether the clip shows something.
+func checkClip(t *testing.T, name string, c clip) bool {
+	t.Helper()
+	var want []*recordedSample
+	empty := false
+	for i, r := range c.recs {
+		from, to := int64(math.MinInt64), int64(math.MaxInt64)
+		if i == 0 {
+			from = c.from
+		}
+		if i == len(c.recs)-1 {
+			to = c.to
+		}
+		shown := framesShown(r, from, to)
+		empty = empty || len(shown) == 0
+		want = append(want, shown...)
+	}
+	ps, err := c.parts()
+	if empty || err != nil {
+		if empty != errors.Is(err, ErrNothingShown) {
+			t.Fatalf("%s: error is %v, of %d frames shown", name, err, len(want))
+		}
+		return false
+	}
+	f := mustFile(t, ps)
+	s := show(t, f, c.recs)
+	s.checkSamples(t)
+	s.checkInStep(t)
+
+	last := c.recs[len(c.recs)-1]
+	overhang := framesEnd(last, framesShown(last, math.MinInt64, c.to), c.to) - want[len(want)-1].pts()
+	s.checkFramesShown(t, name, want, overhang)
+	s.checkNoWaste(t, name, c)
+	s.checkSoundShown(t, name, c, want)
+	return true
+}
+
+// checkFramesShown compares the frames that the edit list lets be seen, in order, with those wanted; the last one is seen
+// for as long as overhang says.
+func (s *shownFile) checkFramesShown(t *testing.T, name string, want []*recordedSample, overhang int64) {
+	t.Helper()
+	video := s.tracks[Video]
+	if len(video.Edits) != 1 {
+		t.Fatalf("%s: edits are %+v", name, video.Edits)
+	}
+	_, first, end := video.edit()
+	var got []int
+	for i, x := range video.Samples {
+		if x.CTS >= first && x.CTS < end {
+			got = append(got, i)
+		}
+	}
+	slices.SortFunc(got, func(a, b int) int { return int(video.Samples[a].CTS - video.Samples[b].CTS) })
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d frames are shown, want %d", name, len(got), len(want))
+	}
+	for i, k := range got {
+		if video.source[k] != want[i] {
+			t.Fatalf("%s: frame %d shown is that of %d, want that of %d", name, i+1, video.source[k].pts(), want[i].pts())
+		}
+	}
+	if x := video.Samples[got[0]].CTS; first != x {
+		t.Fatalf("%s: the edit starts at %d, the first frame at %d", name, first, x)
+	}
+	if got := end - video.Samples[got[len(got)-1]].CTS; got != overhang {
+		t.Fatalf("%s: the last frame is shown for %d ticks, want %d", name, got, overhang)
+	}
+}
+
+// checkNoWaste checks that the clip takes in no more than the lead from the sync sample on.
+func (s *shownFile) checkNoWaste(t *testing.T, name string, c clip) {
+	t.Helper()
+	video := s.tracks[Video]
+	_, first, _ := video.edit()
+	for i, x := range video.Samples[1:] {
+		if x.Sync && x.CTS <= first {
+			t.Fatalf("%s: the clip starts at %d, though sync sample %d is at %d", name, first, i+2, x.CTS)
+		}
+	}
+	if tail := video.source[len(video.source)-1]; tail.pts() >= c.to {
+		t.Fatalf("%s: the clip ends at %d, and its last sample is of %d", name, c.to, tail.pts())
+	}
+}
+
+// checkSoundShown checks that the sound which is heard covers what is seen, as far as it was recorded, to one frame.
+func (s *shownFile) checkSoundShown(t *testing.T, name string, c clip, frames []*recordedSample) {
+	t.Helper()
+	first, last := c.recs[0], c.recs[len(c.recs)-1]
+	seconds := func(ticks int64, scale uint32) float64 { return float64(ticks) / float64(scale) }
+	from := seconds(frames[0].pts(), movieTimescale)
+	to := seconds(framesEnd(last, framesShown(last, math.MinInt64, c.to), c.to), movieTimescale)
+	in := func(r *recorded) (kept, all []*recordedSample, rate uint32) {
+		if len(r.tracks) == 1 {
+			return nil, nil, 1
+		}
+		if st := s.tracks[Audio]; st != nil {
+			for _, x := range st.source {
+				if x.rec == r {
+					kept = append(kept, x)
+				}
+			}
+		}
+		return kept, r.tracks[1].samples, r.tracks[1].entry.Timescale
+	}
+	kept, all, rate := in(first)
+	tick := 1/float64(min(rate, movieTimescale)) + 1e-9
+	for _, x := range all { // the sound sample that is to be heard first
+		if seconds(x.dts+int64(x.Duration), rate) > from+tick && (first != last || seconds(x.dts, rate) < to-tick) {
+			if len(kept) == 0 || kept[0].dts > x.dts || seconds(kept[0].dts+int64(kept[0].Duration), rate) < from-tick {
+				t.Fatalf("%s: sound from %.4f on is missing or too early, in %d samples", name, seconds(x.dts, rate), len(kept))
+			}
+			break
+		}
+	}
+	kept, all, rate = in(last)
+	tick = 1/float64(min(rate, movieTimescale)) + 1e-9
+	for _, x := range slices.Backward(all) { // and last
+		if seconds(x.dts, rate) < to-tick && (first != last || seconds(x.dts+int64(x.Duration), rate) > from+tick) {
+			if len(kept) == 0 || kept[len(kept)-1].dts < x.dts || seconds(kept[len(kept)-1].dts, rate) > to+tick {
+				t.Fatalf("%s: sound up to %.4f is missing or too late, in %d samples", name, seconds(x.dts, rate), len(kept))
+			}
+			break
+		}
+	}
+	if st := s.tracks[Audio]; st != nil {
+		movie := seconds(int64(s.tracks[Video].Edits[0].Duration), movieTimescale)
+		zero, _, end := st.edit()
+		if heard := zero + seconds(end, st.Timescale); heard > movie+tick {
+			t.Fatalf("%s: sound is heard until %.5f, the picture seen until %.5f", name, heard, movie)
+		}
+	}
+}
+
+func TestTrimPassesOnErrors(t *testing.T) {
+	p := newTestCamera(t, 1).run(1)[0].part
+	boom := errors.New("boom")
+	p.Load = func() ([]Samples, error) { return nil, boom }
+	if _, err := p.Trim(0, 1); !errors.Is(err, boom) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestRescale(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(2, 2))
+	for range 100_000 {
+		from, to := 1+rnd.Uint32N(math.MaxInt32), 1+rnd.Uint32N(math.MaxInt32)
+		v := rnd.Int64N(1<<40) - 1<<39
+		want := math.Floor(float64(v)*float64(to)/float64(from) + 0.5)
+		if got := Rescale(v, from, to); math.Abs(float64(got)-want) > math.Abs(want)*1e-15+1 {
+			t.Fatalf("Rescale(%d, %d, %d) = %d, want %.0f", v, from, to, got, want)
+		}
+	}
+	for _, c := range []struct {
+		t        int64
+		from, to uint32
+		want     int64
+	}{
+		{-1, 2, 1, 0}, {1, 2, 1, 1}, {-3, 2, 1, -1}, {1024, 44100, 90000, 2090}, {1 << 55, 90000, 45000, 1 << 54}, {7, 3, 3, 7},
+	} {
+		if got := Rescale(c.t, c.from, c.to); got != c.want {
+			t.Errorf("Rescale(%d, %d, %d) = %d, want %d", c.t, c.from, c.to, got, c.want)
+		}
+	}
+}
