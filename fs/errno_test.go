@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -65,15 +64,5 @@ func TestFailureLog(t *testing.T) {
 func TestUnescape(t *testing.T) {
 	if got := unescape(`/mnt/a\040b\134c`); got != `/mnt/a b\c` {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestAllowsOther(t *testing.T) {
-	for conf, want := range map[string]bool{
-		"": false, "#user_allow_other\n": false, "mount_max = 7\n user_allow_other \n": true,
-	} {
-		if got := allowsOther(conf); got != want {
-			t.Errorf("%q: %t", strings.TrimSpace(conf), got)
-		}
 	}
 }

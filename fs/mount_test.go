@@ -99,8 +99,8 @@ func TestMountRefuses(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		f.mnt:                           "mounted there already",
-		file:                            "no directory",
-		filepath.Join(t.TempDir(), "x"): "make the directory first",
+		file:                            "not a directory",
+		filepath.Join(t.TempDir(), "x"): "no such file or directory",
 	} {
 		s, err := Mount(t.Context(), f.lib, path, Options{Log: slog.New(slog.DiscardHandler)})
 		if err == nil {
@@ -192,7 +192,7 @@ func serveOnly() {
 	os.Exit(0)
 }
 
-// TestDeadMount mounts where a server was killed.
+// TestDeadMount detaches the mount of a server that was killed, and mounts there.
 func TestDeadMount(t *testing.T) {
 	if why := cannotMount(); why != "" {
 		t.Skip(why)
@@ -206,6 +206,9 @@ func TestDeadMount(t *testing.T) {
 	dead.cmd.Wait()
 	if err := unix.Statfs(mnt, &unix.Statfs_t{}); !errors.Is(err, unix.ENOTCONN) {
 		t.Fatalf("the mount of a dead server: %v", err)
+	}
+	if err := Detach(mnt); err != nil {
+		t.Fatal(err)
 	}
 	next := startServer(t, data, mnt, nil)
 	if b, err := os.ReadFile(filepath.Join(mnt, anHour)); err != nil || len(b) == 0 {

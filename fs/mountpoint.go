@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,49 +18,29 @@ const mountpointDeadline = 10 * time.Second
 // asRoot reports whether to call mount(2) directly.
 func asRoot() bool { return os.Geteuid() == 0 }
 
-// prepare returns the absolute path of a directory on which we can mount, without a dead mount on it.
-func prepare(ctx context.Context, mountpoint string, allowOther bool) (path string, err error) {
-	if err := mayMount(allowOther); err != nil {
-		return "", err
-	}
+// prepare returns the absolute path of a directory on which we can mount.
+func prepare(ctx context.Context, mountpoint string) (path string, err error) {
 	if path, err = filepath.Abs(mountpoint); err != nil {
 		return "", err
 	}
-	err = within(ctx, mountpointDeadline, func() error { return isDirectory(path) })
-	if errors.Is(err, unix.ENOTCONN) {
-		if err := Detach(path); err != nil {
-			return "", err
-		}
-		err = within(ctx, mountpointDeadline, func() error { return isDirectory(path) })
-	}
-	if err != nil {
+	if err := within(ctx, mountpointDeadline, func() error { return isDirectory(path) }); err != nil {
 		return "", err
 	}
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return "", err
 	}
 	if mounted(path) {
-		return "", errors.New("an nvrfs is mounted there already; stop it, or unmount it with `umount` or `fusermount3 -u`")
+		return "", errors.New("an nvrfs is mounted there already")
 	}
 	return path, nil
 }
 
-// isDirectory fails with ENOTCONN where a dead server's mount is.
 func isDirectory(path string) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); errors.Is(err, unix.ENOTCONN) { // the kernel may still answer stat
-		return err
-	}
 	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w; make the directory first", err)
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return errors.New("it is no directory")
+	if err == nil && !info.IsDir() {
+		err = unix.ENOTDIR
 	}
-	return nil
+	return err
 }
 
 // within runs f, and gives up on it when it takes too long.
@@ -76,28 +55,6 @@ func within(ctx context.Context, d time.Duration, f func() error) error {
 	case <-ctx.Done():
 		return fmt.Errorf("no answer from the filesystem: %w", ctx.Err())
 	}
-}
-
-// mayMount says what stands in the way of a user who is not root.
-func mayMount(allowOther bool) error {
-	switch err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); {
-	case errors.Is(err, unix.ENOENT):
-		return errors.New("there is no /dev/fuse; load the kernel module with `modprobe fuse`, or pass the device into the container")
-	case err != nil:
-		return fmt.Errorf("open /dev/fuse: %w; run as root, or allow it with `chmod 0666 /dev/fuse`", err)
-	}
-	if allowOther && !asRoot() {
-		if text, err := os.ReadFile("/etc/fuse.conf"); err != nil || !allowsOther(string(text)) {
-			return errors.New("only root may let other users in; add the line user_allow_other to /etc/fuse.conf, or leave allow_other out")
-		}
-	}
-	return nil
-}
-
-func allowsOther(conf string) bool {
-	return slices.ContainsFunc(strings.Split(conf, "\n"), func(line string) bool {
-		return strings.TrimSpace(line) == "user_allow_other"
-	})
 }
 
 // mounted reports whether an nvrfs is mounted on a directory. It asks no filesystem.

@@ -22,10 +22,8 @@ type Options struct {
 	AllowOther bool    // let other users in; permissions are checked then
 	UID, GID   *uint32 // owner of everything; nil means the process's
 	Umask      uint32  // permissions taken away from 0555 for directories and 0444 for files; writing is never allowed
-	Debug      bool    // log every request
 	Log        *slog.Logger
-	Version    string     // for status.json
-	Status     func() any // what status.json says under "recorder"; may be nil
+	Version    string // for status.json
 }
 
 // A Server is a mounted library. It is safe for concurrent use.
@@ -58,10 +56,9 @@ const (
 const requestDeadline = 20 * time.Second
 
 // Mount mounts lib on the directory mountpoint, with mount(2) as root and through fusermount3 otherwise. The mount is ready
-// when it returns; ctx bounds only the mounting. A dead mount that is there is removed first. What stands in the directory
-// is hidden meanwhile.
+// when it returns; ctx bounds only the mounting. What stands in the directory is hidden meanwhile.
 func Mount(ctx context.Context, lib *playback.Library, mountpoint string, o Options) (*Server, error) {
-	path, err := prepare(ctx, mountpoint, o.AllowOther)
+	path, err := prepare(ctx, mountpoint)
 	if err != nil {
 		return nil, fmt.Errorf("mount footage on %s: %w", mountpoint, err)
 	}
@@ -125,11 +122,7 @@ func (s *Server) mount(ctx context.Context) error {
 }
 
 func (s *Server) mountOptions() fusefs.Options {
-	level := slog.LevelWarn
-	if s.o.Debug {
-		level = slog.LevelDebug
-	}
-	logger := slog.NewLogLogger(s.o.Log.Handler(), level)
+	logger := slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn)
 	o := fusefs.Options{
 		MountOptions: fuse.MountOptions{
 			AllowOther:        s.o.AllowOther,
@@ -138,7 +131,6 @@ func (s *Server) mountOptions() fusefs.Options {
 			Name:              "nvrfs",
 			MaxWrite:          maxRequest,
 			DisableXAttrs:     true,
-			Debug:             s.o.Debug,
 			Logger:            logger,
 			DirectMountStrict: asRoot(),
 			DirectMountFlags:  unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV,

@@ -17,10 +17,9 @@ import (
 
 // status is the content of status.json.
 type status struct {
-	Version  string         `json:"version"`
-	Time     time.Time      `json:"time"`
-	Streams  []streamStatus `json:"streams"`
-	Recorder any            `json:"recorder,omitempty"`
+	Version string         `json:"version"`
+	Time    time.Time      `json:"time"`
+	Streams []streamStatus `json:"streams"`
 }
 
 type streamStatus struct {
@@ -43,9 +42,6 @@ type growingStatus struct {
 
 func (s *Server) status(ctx context.Context) (st status, err error) {
 	st = status{Version: s.o.Version, Time: s.local(time.Now()), Streams: []streamStatus{}}
-	if s.o.Status != nil {
-		st.Recorder = s.o.Status()
-	}
 	streams, err := s.lib.Streams(ctx)
 	for _, x := range streams {
 		one, err := s.streamStatus(ctx, x)

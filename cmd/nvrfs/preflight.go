@@ -191,6 +191,9 @@ func (h host) checkMountPoint(path string) (stale bool, err error) {
 		return false, unusable(what, err)
 	}
 	info, err := h.stat(path)
+	if err == nil {
+		_, err = h.statfs(path) // the kernel may still answer stat for a server that died
+	}
 	switch {
 	case errors.Is(err, unix.ENOTCONN):
 		return h.checkStale(what, path, mounts)
