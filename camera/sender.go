@@ -93,13 +93,15 @@ func (s *sender) packetize(e event) ([]*rtp.Packet, error) {
 	return packets, nil
 }
 
-// report says which RTP time goes with which wall time: now, which is at media on
-// the clip's timeline.
+// report says which RTP time goes with which wall time: those of the tick of the
+// RTP clock that is nearest to now, which is at media on the clip's timeline.
 func (s *sender) report(now time.Time, media time.Duration) *rtcp.SenderReport {
+	tick := rescale(int64(media), s.track.ClockRate, uint32(time.Second))
+	off := time.Duration(rescale(tick, uint32(time.Second), s.track.ClockRate)) - media
 	return &rtcp.SenderReport{
 		SSRC:        s.ssrc,
-		NTPTime:     ntp.Encode(now),
-		RTPTime:     s.offset + uint32(rescale(int64(media), s.track.ClockRate, uint32(time.Second))),
+		NTPTime:     ntp.Encode(now.Add(off)),
+		RTPTime:     s.offset + uint32(tick),
 		PacketCount: s.packets,
 		OctetCount:  s.octets,
 	}

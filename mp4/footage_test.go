@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -48,11 +49,12 @@ type testCamera struct {
 	steady90k uint32
 	// startDTS is that of a run's first video sample, audioLate how many audio ticks after it the first audio sample is.
 	startDTS, audioLate int64
+	loses               bool // frames, now and then, between two recordings
 
-	runs, recordings    int64
-	sequence            int
-	nextVideo, nextSoun int64 // DTS
-	made                uint32
+	runs, recordings     int64
+	sequence             int
+	nextVideo, nextAudio int64 // DTS
+	made                 uint32
 }
 
 func newTestCamera(t testing.TB, seed uint64) *testCamera {
@@ -67,11 +69,11 @@ func (c *testCamera) randomize() {
 	if !c.bFrames && c.rnd.IntN(2) == 0 {
 		c.steady90k = 0
 	}
-	c.startDTS = c.rnd.Int64N(1_000_000)
+	c.startDTS, c.loses = c.rnd.Int64N(1_000_000), true
 	c.audio, c.audioLate = nil, 0
 	if c.rnd.IntN(3) > 0 {
 		c.audio = testAAC(c.t, []string{"1210", "1190", "1408"}[c.rnd.IntN(3)]) // 44.1, 48 and 16 kHz
-		c.audioLate = c.rnd.Int64N(2*1024+1) - 1024
+		c.audioLate = []int64{0, c.rnd.Int64N(2*1024+1) - 1024}[min(1, c.rnd.IntN(4))]
 	}
 }
 
@@ -98,16 +100,27 @@ func (c *testCamera) run(recordings int, silent ...int) (out []*recorded) {
 	c.runs++
 	c.sequence, c.nextVideo = 0, c.startDTS
 	if c.audio != nil {
-		c.nextSoun = Rescale(c.startDTS, c.video.Timescale, c.audio.Timescale) + c.audioLate
+		c.nextAudio = Rescale(c.startDTS, c.video.Timescale, c.audio.Timescale) + c.audioLate
 	}
 	for i := range recordings {
-		mute := false
-		for _, s := range silent {
-			mute = mute || s == i
+		if i > 0 && c.loses && c.rnd.IntN(3) == 0 {
+			c.lose()
 		}
-		out = append(out, c.record(2+c.rnd.IntN(2), mute))
+		out = append(out, c.record(2+c.rnd.IntN(2), slices.Contains(silent, i)))
 	}
 	return out
+}
+
+// lose drops a few frames, and the sound of the same time, between two recordings of a run.
+func (c *testCamera) lose() {
+	c.gop(3)
+	for c.audio != nil && c.soundIsDue() {
+		c.nextAudio += 1024
+	}
+}
+
+func (c *testCamera) soundIsDue() bool {
+	return c.nextAudio*int64(c.video.Timescale) < c.nextVideo*int64(c.audio.Timescale)
 }
 
 // record records a few GOPs, some of them in two fragments.
@@ -187,10 +200,10 @@ func (c *testCamera) fragment(r *recorded, frames []*recordedSample, mute bool) 
 	tracks := [][]*recordedSample{frames}
 	if c.audio != nil {
 		var sound []*recordedSample
-		for c.nextSoun*int64(c.video.Timescale) < c.nextVideo*int64(c.audio.Timescale) {
-			s := &recordedSample{dts: c.nextSoun}
+		for c.soundIsDue() {
+			s := &recordedSample{dts: c.nextAudio}
 			s.Duration, s.Sync, s.Data = 1024, true, c.unique()
-			c.nextSoun += 1024
+			c.nextAudio += 1024
 			sound = append(sound, s)
 		}
 		if mute {

@@ -132,13 +132,12 @@ func (f *File) edit(k int) edit {
 	if k == 0 {
 		return edit{mediaTime: f.shownStart, duration90k: f.Duration90k()}
 	}
-	shown := Rescale(f.shownStart, master.timescale, t.timescale)
-	from := max(shown, t.start)
-	e := edit{
-		empty90k:    Rescale(from-shown, t.timescale, movieTimescale),
-		mediaTime:   from - t.start,
-		duration90k: Rescale(t.start+t.duration-from, t.timescale, movieTimescale),
+	shown90k := Rescale(f.shownStart, master.timescale, movieTimescale)
+	e := edit{empty90k: max(0, Rescale(t.start, t.timescale, movieTimescale)-shown90k)}
+	if e.empty90k == 0 {
+		e.mediaTime = max(0, Rescale(f.shownStart, master.timescale, t.timescale)-t.start)
 	}
+	e.duration90k = Rescale(t.duration-e.mediaTime, t.timescale, movieTimescale)
 	if f.parts[len(f.parts)-1].trimmed {
 		e.duration90k = min(e.duration90k, f.Duration90k()-e.empty90k)
 	}

@@ -16,7 +16,7 @@ import (
 func specimen(t testing.TB) *recorded {
 	c := newTestCamera(t, 1)
 	c.bFrames, c.audio, c.startDTS = true, testAAC(t, "1210"), 12345
-	c.runs, c.nextVideo, c.nextSoun = 1, c.startDTS, 6100
+	c.runs, c.nextVideo, c.nextAudio = 1, c.startDTS, 6100
 	r := &recorded{tracks: []recordedTrack{{entry: c.video}, {entry: *c.audio}}}
 	c.fragment(r, c.gop(4), false)
 	c.fragment(r, c.gop(1), true)
@@ -266,14 +266,23 @@ func TestWallTimeIsExact(t *testing.T) {
 }
 
 // FuzzScan holds Scan to its word on any bytes: no panic, memory within the bounds it names, and fragments that tile what
-// it counts. A checksum made right lets the fuzzer past it.
+// it counts. Checksums made right let the fuzzer past them.
 func FuzzScan(f *testing.F) {
 	r := specimen(f)
 	f.Add(r.file)
 	f.Add(r.file[:r.ends[1]+7])
 	f.Add(r.file[:r.header])
+	larger := slices.Clone(r.file) // the first sample, by a byte
+	larger[bytes.Index(larger, []byte("trun"))+27]++
+	f.Add(larger)
+	twice := slices.Clone(r.file) // the first track, instead of the second
+	twice[bytes.LastIndex(twice[:r.ends[0]], []byte("tfhd"))+11] = 1
+	f.Add(twice)
+	if !bytes.Equal(mend(r.file), r.file) {
+		f.Fatal("mend changes a file that is whole")
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		for _, b := range [][]byte{file, mendChecksum(file, int(r.header))} {
+		for _, b := range [][]byte{file, mend(file)} {
 			at := int64(-1)
 			got, err := Scan(bytes.NewReader(b), int64(len(b)), func(f *SampleFile, x *ScannedFragment) error {
 				data, samples := int64(0), 0
@@ -299,23 +308,29 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// mendChecksum makes the checksum of the first fragment right, where the file still has one.
-func mendChecksum(file []byte, at int) []byte {
-	if len(file) <= at {
-		return file
-	}
+// mend makes every checksum right, as far as the file still has them.
+func mend(file []byte) []byte {
 	b := slices.Clone(file)
-	end := at
-	var mdatAt int
-	for range 3 {
-		h, ok := parseBoxHeader(b[end:])
-		if !ok || h.size > int64(len(b)-end) {
-			return file
+	start, sum := 0, 0 // of what the next checksum covers, and where it stands
+	for at := 0; at < len(b); {
+		h, ok := parseBoxHeader(b[at:])
+		if !ok || h.size > int64(len(b)-at) {
+			break
 		}
-		mdatAt, end = end, end+int(h.size)
-	}
-	if mdatAt-4 > at {
-		binary.BigEndian.PutUint32(b[mdatAt-4:], fragmentChecksum(b[at:mdatAt-4], b[mdatAt:end]))
+		end := at + int(h.size)
+		switch {
+		case h.typ == "moov" && end-4 > start:
+			binary.BigEndian.PutUint32(b[end-4:], fragmentChecksum(b[start:end-4], nil))
+		case h.typ == "moof":
+			sum = end - 4
+		case h.typ == "mdat" && sum > start:
+			binary.BigEndian.PutUint32(b[sum:], fragmentChecksum(b[start:sum], b[sum+4:end]))
+		case h.typ == "uuid" && h.size >= 28:
+			binary.BigEndian.PutUint32(b[end-4:], fragmentChecksum(b[at+24:end-4], nil))
+		}
+		if at = end; h.typ == "moov" || h.typ == "mdat" {
+			start = end
+		}
 	}
 	return b
 }

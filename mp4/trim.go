@@ -10,7 +10,8 @@ var ErrNothingShown = errors.New("no frame in the range")
 
 // Trim returns the part of p whose frames are shown in [from, to), in ticks of the master track since the start of the
 // run. It takes in the sync sample before the first such frame, whose lead File hides by an edit list, and the other
-// tracks' samples of the same span. It returns ErrNothingShown when there is no such frame.
+// tracks' samples of the same span. An end of p at which no frame is cut off keeps all that the other tracks have there,
+// so that p still joins the part before or behind it. It returns ErrNothingShown when there is no such frame.
 func (p Part) Trim(from, to int64) (Part, error) {
 	all, err := p.load()
 	if err != nil {
@@ -25,8 +26,7 @@ func (p Part) Trim(from, to int64) (Part, error) {
 	for i, t := range p.Tracks {
 		r := cut.sampleRange
 		if i > 0 {
-			scale := func(t90k int64) int64 { return Rescale(t90k, p.Tracks[0].Entry.Timescale, t.Entry.Timescale) }
-			r = cutOther(&all[i], t.Start, scale(cut.firstPTS), scale(cut.end))
+			r = cut.other(&all[i], &t, p.Tracks[0].Entry.Timescale)
 		}
 		kept[i] = all[i].slice(r)
 		if i == 0 && cut.lastDuration > 0 {
@@ -52,6 +52,8 @@ type masterCut struct {
 	firstPTS     int64  // of the first frame shown
 	end          int64  // when the last frame shown ends
 	lastDuration uint32 // of the last sample, when the cut shortens it; otherwise 0
+	cutsStart    bool   // frames are cut off before the range
+	cutsEnd      bool   // frames are cut off, or short, behind it
 }
 
 // cutMaster finds the samples that showing the frames of [from, to) takes: from the last sync sample at or before the
@@ -59,13 +61,15 @@ type masterCut struct {
 // later; they are cut by the edit list's duration.
 func cutMaster(s *Samples, start, from, to int64) (c masterCut, ok bool) {
 	dts := s.decodeTimes(start)
-	first, last, cutShort := -1, -1, false // in order of showing
+	first, last := -1, -1 // in order of showing
 	pts := func(i int) int64 { return dts[i] + s.cts(i) }
 	for i := range s.Durations {
 		switch {
 		case pts(i) >= to:
-			cutShort = true
-		case pts(i) >= from:
+			c.cutsEnd = true
+		case pts(i) < from:
+			c.cutsStart = true
+		default:
 			if first < 0 || pts(i) < pts(first) {
 				first = i
 			}
@@ -81,7 +85,8 @@ func cutMaster(s *Samples, start, from, to int64) (c masterCut, ok bool) {
 	c.first = s.syncBefore(first)
 	c.dts, c.firstPTS = dts[c.first], pts(first)
 	c.end = pts(last) + int64(s.Durations[last])
-	if cutShort || to < c.end {
+	c.cutsEnd = c.cutsEnd || to < c.end
+	if c.cutsEnd {
 		c.end = to
 	}
 	if last == c.sampleRange.end-1 && c.end-pts(last) <= math.MaxUint32 {
@@ -90,15 +95,21 @@ func cutMaster(s *Samples, start, from, to int64) (c masterCut, ok bool) {
 	return c, true
 }
 
-// cutOther finds the samples of another track that overlap [from, to).
-func cutOther(s *Samples, start, from, to int64) sampleRange {
-	dts := s.decodeTimes(start)
-	r := sampleRange{}
-	for r.first < len(s.Durations) && dts[r.first+1] <= from {
-		r.first++
+// other finds the samples of another track that overlap what is shown.
+func (c *masterCut) other(s *Samples, t *TrackPart, masterTimescale uint32) sampleRange {
+	dts := s.decodeTimes(t.Start)
+	r := sampleRange{end: len(s.Durations)}
+	if c.cutsStart {
+		from := Rescale(c.firstPTS, masterTimescale, t.Entry.Timescale)
+		for r.first < len(s.Durations) && dts[r.first+1] <= from {
+			r.first++
+		}
 	}
-	for r.end = r.first; r.end < len(s.Durations) && dts[r.end] < to; {
-		r.end++
+	if c.cutsEnd {
+		to := Rescale(c.end, masterTimescale, t.Entry.Timescale)
+		for r.end > r.first && dts[r.end-1] >= to {
+			r.end--
+		}
 	}
 	r.dts = dts[r.first]
 	return r

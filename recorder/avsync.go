@@ -10,6 +10,10 @@ import (
 // first ones come within a few seconds; some cameras never send any.
 const mostTieDelay = 3 * time.Second
 
+// mostTieShift is more than sound and picture are apart by when they arrive. Where sender reports say more, the camera's
+// tracks have clocks that have nothing to do with each other, and arrival is the better guess.
+const mostTieShift = 10 * time.Second
+
 // A tie brings the sound of a session in step with the picture. Packets only say how time passes within a track; how the
 // clocks of the tracks stand to each other is known from sender reports (RFC 3550 6.4.1), and until they have come only
 // from when packets arrive, which is off by what the camera buffers. So the samples of a session wait until both tracks
@@ -80,7 +84,10 @@ func (t *tie) tryTie(now time.Time) {
 	case t.video.seen && t.audio.seen:
 		const videoRate = 90000
 		apart := t.audio.ntp.Sub(t.video.ntp).Seconds()*t.rate + float64(t.video.pts)*t.rate/videoRate
-		t.shift, t.tied = int64(math.Round(apart))-t.audio.pts, true
+		if shift := apart - float64(t.audio.pts); math.Abs(shift) <= mostTieShift.Seconds()*t.rate {
+			t.shift = int64(math.Round(shift))
+		}
+		t.tied = true
 	case now.Sub(t.opened) > mostTieDelay:
 		t.tied = true
 	}

@@ -247,6 +247,9 @@ func (d *decoder) header() error {
 	for i := range n {
 		s := &d.sums[i]
 		d.tracks[i].kind = trackKind(d.in[2+i])
+		if k := d.tracks[i].kind; k != videoTrack && k != audioTrack {
+			return fmt.Errorf("%w: track %d is of kind %d", ErrIndex, i+1, k)
+		}
 		// Every sample takes a byte or more, so no honest row asks for more room than this.
 		if uint64(s.Samples)+uint64(s.Chunks) > 2*uint64(packed) {
 			return fmt.Errorf("%w: %d bytes cannot hold %d samples", ErrIndex, packed, s.Samples)
@@ -293,7 +296,7 @@ func (d *decoder) fragment() error {
 		t.ChunkOffsets, t.ChunkCounts = append(t.ChunkOffsets, d.off), append(t.ChunkCounts, uint32(n))
 		bytes, ok := d.samples(&d.tracks[i], t, int(n))
 		if !ok {
-			return fmt.Errorf("%w: it ends in the middle of a sample", ErrIndex)
+			return fmt.Errorf("%w: a sample in it is not whole", ErrIndex)
 		}
 		d.off += bytes
 	}
@@ -324,7 +327,7 @@ func (d *decoder) samples(t *indexTrack, out *TrackSamples, n int) (bytes int64,
 		}
 		if ctsChanged {
 			v, ok := d.uvarint()
-			if !ok {
+			if !ok || out.CTS == nil { // the row has no room for what it does not know of
 				return 0, false
 			}
 			t.lastCTS += int32(unzigzag(v))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -46,10 +47,25 @@ func (env *environment) checkRecord(cfg *Config) error {
 	if err := store.CheckUnlocked(cfg.Data); err != nil {
 		return explainLocked(err)
 	}
+	if err := checkListen(cfg.HTTP.Listen); err != nil {
+		return err
+	}
 	if cfg.Mount.Path == "" {
 		return nil
 	}
 	return env.prepareMount(cfg.Mount, cfg.Data)
+}
+
+// checkListen checks that HTTP can be served at an address; the empty one is for not serving it.
+func checkListen(address string) error {
+	if address == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return &environmentError{"http.listen " + address, "cannot be listened at: " + err.Error(), "choose another address, or stop what listens there"}
+	}
+	return l.Close()
 }
 
 // explainLocked says what to do about a data directory that another process records into.

@@ -1,0 +1,108 @@
+package integration
+
+import (
+	"cmp"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestGStreamer records GStreamer's RTSP server, which knows nothing of nvrfs, over TCP and over UDP, with a password that
+// takes care to put in a URL.
+func TestGStreamer(t *testing.T) {
+	needMounts(t)
+	needTools(t, "ffmpeg", "ffprobe")
+	t.Parallel()
+	const password = "s#cret/p@ss:w%41"
+	port := startGStreamer(t, "admin", password, "tcp", "udp")
+	url := fmt.Sprintf("rtsp://admin:${CAMERA_PASSWORD}@127.0.0.1:%s/", port)
+	s := newSite(t, "recording: { length: 3s, sync: 1s }\ncameras:\n"+
+		"  tcp: { url: '"+url+"tcp', transport: tcp }\n"+
+		"  udp: { url: '"+url+"udp', transport: udp }\n")
+	cmd := nvrfs("run", "--config", s.config, "--log-level", "debug")
+	cmd.Env = append(cmd.Env, "CAMERA_PASSWORD="+password)
+	p := start(t, cmd)
+	for _, label := range []string{"tcp", "udp"} {
+		waitFor(t, 60*time.Second, "three recordings of "+label, func() bool {
+			paths := s.entries(t, label)
+			return len(paths) > 0 && len(s.info(t, paths[len(paths)-1]).Recordings) >= 3
+		})
+	}
+	p.stop(t, syscall.SIGINT)
+	s.checkClean(t)
+
+	s.mount(t)
+	for _, label := range []string{"tcp", "udp"} {
+		for _, path := range s.entries(t, label) {
+			checkFile(t, path)
+			checkTracks(t, path)
+		}
+	}
+	if spans := s.spans(t, "udp"); len(spans) != 1 {
+		t.Errorf("over UDP there are gaps: %+v", spans)
+	}
+	for _, shown := range []string{p.stdout.String(), p.stderr.String(), string(readFile(t, s.mnt+"/.nvrfs/status.json"))} {
+		if strings.Contains(shown, password) || strings.Contains(shown, "s%23cret") {
+			t.Errorf("the password is shown: %s", shown)
+		}
+	}
+}
+
+// startGStreamer starts a server, and returns its port.
+func startGStreamer(t *testing.T, user, password string, paths ...string) (port string) {
+	t.Helper()
+	const python = "/usr/bin/python3" // the distribution's, which has its modules
+	probe := `import gi; gi.require_version("GstRtspServer", "1.0"); from gi.repository import GstRtspServer`
+	if out, err := exec.Command(python, "-c", probe).CombinedOutput(); err != nil {
+		t.Skipf("GStreamer's RTSP server is missing: %v\n%s", err, out)
+	}
+	cmd := command(python, append([]string{"testdata/camera.py", user, password}, paths...)...)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, cmd)
+	t.Cleanup(func() {
+		stdin.Close()
+		p.await(t, stopDeadline)
+	})
+	waitFor(t, 20*time.Second, "a server's port", func() bool {
+		if p.over() {
+			t.Fatalf("%s ended: %s", p, &p.stderr)
+		}
+		port = strings.TrimSpace(p.stdout.String())
+		return port != ""
+	})
+	return port
+}
+
+// checkTracks checks that picture and sound start and end together, and that no frame is missing.
+func checkTracks(t *testing.T, path string) {
+	t.Helper()
+	tracks := probe(t, path)
+	if len(tracks) != 2 || tracks[0].codec != "h264" || tracks[1].codec != "aac" {
+		t.Fatalf("%s: %d tracks", path, len(tracks))
+	}
+	var start, end [2]float64
+	for i, track := range tracks {
+		byTime := func(a, b packet) int { return cmp.Compare(a.pts, b.pts) }
+		start[i], _ = track.seconds(slices.MinFunc(track.packets, byTime).pts).Float64()
+		end[i], _ = track.seconds(slices.MaxFunc(track.packets, byTime).pts).Float64()
+	}
+	const most = 0.25 // seconds
+	if d := start[1] - start[0]; d < -most || d > most {
+		t.Errorf("%s: the sound starts %.3f s after the picture", path, d)
+	}
+	if d := end[1] - end[0]; d < -most || d > most {
+		t.Errorf("%s: the sound ends %.3f s after the picture", path, d)
+	}
+	const bframes = 2 // that may not have come yet at the end, behind the frame that they lead up to
+	seconds := end[0] - start[0]
+	if n, want := len(tracks[0].packets), int(seconds*25+0.5)+1; n < want-bframes || n > want {
+		t.Errorf("%s: %d frames in %.3f s, want %d", path, n, seconds, want)
+	}
+}

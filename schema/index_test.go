@@ -1,0 +1,301 @@
+package schema_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"nvrfs/mp4"
+	"nvrfs/schema"
+)
+
+// recording is what an index is made of, and what it must give back.
+type recording struct {
+	isVideo   []bool
+	starts    []int64 // of each track
+	fragments []schema.Fragment
+	firsts    [][]int64 // by fragment, the DTS of each track's first sample
+}
+
+// randomRecording has one to three tracks, each of them at times missing from a fragment.
+func randomRecording(rnd *rand.Rand) *recording {
+	r := &recording{isVideo: []bool{true}}
+	for range rnd.IntN(3) {
+		r.isVideo = append(r.isVideo, rnd.IntN(4) == 0)
+	}
+	steady, cts := rnd.IntN(2) == 0, rnd.IntN(3)
+	next := make([]int64, len(r.isVideo))
+	for i := range next {
+		next[i] = rnd.Int64N(1 << 40)
+	}
+	r.starts = slices.Clone(next)
+	for range 1 + rnd.IntN(12) {
+		f := schema.Fragment{HeaderLen: rnd.IntN(1 << rnd.IntN(20)), Tracks: make([][]schema.Sample, len(r.isVideo))}
+		r.firsts = append(r.firsts, slices.Clone(next))
+		for k, video := range r.isVideo {
+			if rnd.IntN(4) == 0 {
+				continue
+			}
+			for i := range 1 + rnd.IntN(20) {
+				s := schema.Sample{Duration: 3600, Size: rnd.Uint32N(1 << rnd.IntN(32)), Sync: !video || i == 0}
+				if !steady && rnd.IntN(3) > 0 {
+					s.Duration = rnd.Uint32() >> rnd.IntN(32)
+				}
+				if video && (cts == 1 || cts == 2 && rnd.IntN(10) == 0) {
+					s.CTS = int32(rnd.Uint32()) >> rnd.IntN(32)
+				}
+				f.Tracks[k] = append(f.Tracks[k], s)
+				next[k] += int64(s.Duration)
+			}
+		}
+		r.fragments = append(r.fragments, f)
+	}
+	return r
+}
+
+// index packs the recording, and returns the sums of the row after each fragment.
+func (r *recording) index() (x *schema.Index, rows [][]schema.Track) {
+	x = schema.NewIndex(r.isVideo)
+	for i, f := range r.fragments {
+		x.Add(f, r.firsts[i])
+		rows = append(rows, x.Tracks())
+	}
+	return x, rows
+}
+
+// samples describes the first n fragments of the recording, by a way of its own.
+func (r *recording) samples(n int) []mp4.Samples {
+	out := make([]mp4.Samples, len(r.isVideo))
+	at := int64(0)
+	for _, f := range r.fragments[:n] {
+		at += int64(f.HeaderLen)
+		for k, samples := range f.Tracks {
+			t := &out[k]
+			if len(samples) > 0 {
+				t.ChunkOffsets, t.ChunkCounts = append(t.ChunkOffsets, at), append(t.ChunkCounts, uint32(len(samples)))
+			}
+			for _, s := range samples {
+				if s.Sync && r.isVideo[k] {
+					t.Syncs = append(t.Syncs, uint32(len(t.Sizes)))
+				}
+				t.Durations, t.Sizes, t.CTS = append(t.Durations, s.Duration), append(t.Sizes, s.Size), append(t.CTS, s.CTS)
+				at += int64(s.Size)
+			}
+		}
+	}
+	for k := range out {
+		if !slices.ContainsFunc(out[k].CTS, func(v int32) bool { return v != 0 }) {
+			out[k].CTS = nil
+		}
+	}
+	return out
+}
+
+// An index gives back every sample, for the row of any moment of its growth, and its sums are those that package mp4
+// counts.
+func TestIndexGivesBackWhatWasAdded(t *testing.T) {
+	for seed := range uint64(500) {
+		r := randomRecording(rand.New(rand.NewPCG(seed, 0)))
+		x, rows := r.index()
+		for i, row := range rows {
+			got, err := schema.DecodeIndex(x.Bytes(), row)
+			if err != nil {
+				t.Fatalf("seed %d, row after fragment %d: %v", seed, i+1, err)
+			}
+			want := r.samples(i + 1)
+			for k := range want {
+				if !reflect.DeepEqual(canonical(mp4.Samples(got[k])), canonical(want[k])) {
+					t.Fatalf("seed %d, row after fragment %d, track %d:\n%+v, want\n%+v", seed, i+1, k+1, got[k], want[k])
+				}
+				checkSums(t, fmt.Sprintf("seed %d, row after fragment %d, track %d", seed, i+1, k+1), &row[k], &want[k], r.starts[k])
+			}
+		}
+	}
+}
+
+// canonical makes empty slices equal.
+func canonical(s mp4.Samples) mp4.Samples {
+	return mp4.Samples{
+		Durations: slices.Concat(s.Durations), Sizes: slices.Concat(s.Sizes), CTS: slices.Concat(s.CTS),
+		Syncs: slices.Concat(s.Syncs), ChunkOffsets: slices.Concat(s.ChunkOffsets), ChunkCounts: slices.Concat(s.ChunkCounts),
+	}
+}
+
+func checkSums(t *testing.T, name string, row *schema.Track, s *mp4.Samples, start int64) {
+	t.Helper()
+	if row.Samples == 0 {
+		start = row.Start // of nothing
+	}
+	got := mp4.TrackPart{
+		Start: row.Start, Duration: row.Duration, LastDuration: row.LastDuration, FirstCTS: row.FirstCTS,
+		Samples: row.Samples, Syncs: row.Syncs, TimeRuns: row.TimeRuns, CTSRuns: row.CTSRuns, Chunks: row.Chunks, ChunkRuns: row.ChunkRuns,
+	}
+	if want := mp4.Count(mp4.SampleEntry{}, start, s); !reflect.DeepEqual(got, want) {
+		t.Fatalf("%s: the row says\n%+v, package mp4 counts\n%+v", name, got, want)
+	}
+}
+
+// What Bytes returned is a reader's, whatever is added later.
+func TestIndexBytesStay(t *testing.T) {
+	r := randomRecording(rand.New(rand.NewPCG(77, 0)))
+	x := schema.NewIndex(r.isVideo)
+	var got, copies [][]byte
+	for i, f := range r.fragments {
+		x.Add(f, r.firsts[i])
+		got, copies = append(got, x.Bytes()), append(copies, slices.Clone(x.Bytes()))
+	}
+	for i := range got {
+		if !slices.Equal(got[i], copies[i]) {
+			t.Errorf("the bytes after fragment %d changed", i+1)
+		}
+		_ = append(got[i], 0xff) // a reader's append must not reach the index
+	}
+	if !slices.Equal(x.Bytes(), copies[len(copies)-1]) {
+		t.Error("the index shares room with what it gave away")
+	}
+}
+
+func TestDecodeIndexOfADamagedIndex(t *testing.T) {
+	for seed := range uint64(60) {
+		r := randomRecording(rand.New(rand.NewPCG(seed, 1)))
+		x, rows := r.index()
+		packed, row := x.Bytes(), rows[len(rows)-1]
+		whole, err := schema.DecodeIndex(packed, row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range packed {
+			if got, err := schema.DecodeIndex(packed[:n], row); !errors.Is(err, schema.ErrIndex) && !reflect.DeepEqual(got, whole) {
+				t.Fatalf("seed %d, cut at %d of %d: error is %v", seed, n, len(packed), err)
+			}
+		}
+		for n := range packed {
+			bad := slices.Clone(packed)
+			bad[n] ^= 0x80 // joins or splits numbers
+			if _, err := schema.DecodeIndex(bad, row); err != nil && !errors.Is(err, schema.ErrIndex) {
+				t.Fatalf("seed %d, byte %d: %v", seed, n, err)
+			}
+		}
+	}
+	r := randomRecording(rand.New(rand.NewPCG(3, 3)))
+	x, rows := r.index()
+	row := rows[len(rows)-1]
+	for name, c := range map[string]struct {
+		packed []byte
+		row    []schema.Track
+	}{
+		"nothing":                           {nil, row},
+		"another version":                   {append([]byte{schema.IndexVersion + 1}, x.Bytes()[1:]...), row},
+		"a track more":                      {x.Bytes(), append(slices.Clone(row), schema.Track{})},
+		"a kind of track that there is not": {append([]byte{schema.IndexVersion, byte(len(row)), 9}, x.Bytes()[3:]...), row},
+		"a row of more samples than bytes":  {x.Bytes(), append([]schema.Track{{Samples: 1 << 31, Chunks: 1}}, row[1:]...)},
+	} {
+		if _, err := schema.DecodeIndex(c.packed, c.row); !errors.Is(err, schema.ErrIndex) {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+}
+
+// FuzzDecodeIndex: whatever the bytes and the row, DecodeIndex gives samples as the row says, or ErrIndex.
+func FuzzDecodeIndex(f *testing.F) {
+	for seed := range uint64(4) {
+		r := randomRecording(rand.New(rand.NewPCG(seed, 2)))
+		x, rows := r.index()
+		row := rows[len(rows)-1][0]
+		f.Add(x.Bytes(), len(r.isVideo), row.Samples, row.Chunks, row.CTSRuns)
+	}
+	f.Fuzz(func(t *testing.T, packed []byte, tracks int, samples, chunks, ctsRuns uint32) {
+		row := make([]schema.Track, min(max(0, tracks), 8))
+		for i := range row {
+			row[i] = schema.Track{Samples: samples, Chunks: chunks, CTSRuns: ctsRuns}
+		}
+		out, err := schema.DecodeIndex(packed, row)
+		if err != nil {
+			if !errors.Is(err, schema.ErrIndex) {
+				t.Error(err)
+			}
+			return
+		}
+		for i, s := range out {
+			n := 0
+			for _, c := range s.ChunkCounts {
+				n += int(c)
+			}
+			if len(s.Durations) != int(samples) || len(s.Sizes) != n || len(s.Durations) != n || s.CTS != nil && len(s.CTS) != n || len(s.ChunkOffsets) != len(s.ChunkCounts) {
+				t.Errorf("track %d does not add up: %+v", i+1, s)
+			}
+		}
+	})
+}
+
+// minute is a recording of a minute as cameras make them.
+func minute(gop int, fps uint32, bFrames, sound bool) *recording {
+	rnd := rand.New(rand.NewPCG(5, 5))
+	r := &recording{isVideo: []bool{true}, starts: []int64{0}}
+	if sound {
+		r.isVideo, r.starts = append(r.isVideo, false), append(r.starts, 0)
+	}
+	size := func(typical uint32) uint32 { return typical*3/4 + rnd.Uint32N(typical/2) }
+	for range 60 * int(fps) / gop {
+		f := schema.Fragment{HeaderLen: 700, Tracks: make([][]schema.Sample, len(r.isVideo))}
+		for i := range gop {
+			s := schema.Sample{Duration: 90000 / fps, Size: size(12_000), Sync: i == 0}
+			if i == 0 {
+				s.Size = size(90_000)
+			}
+			if bFrames {
+				s.CTS = []int32{1, 3, 0, 0}[min(i, 1+(i-1+3)%3)] * int32(s.Duration)
+			}
+			f.Tracks[0] = append(f.Tracks[0], s)
+		}
+		if sound {
+			for range gop * 44100 / 1024 / int(fps) {
+				f.Tracks[1] = append(f.Tracks[1], schema.Sample{Duration: 1024, Size: size(180), Sync: true})
+			}
+		}
+		r.fragments, r.firsts = append(r.fragments, f), append(r.firsts, r.starts)
+	}
+	return r
+}
+
+func (r *recording) count() (samples int) {
+	for _, f := range r.fragments {
+		for _, t := range f.Tracks {
+			samples += len(t)
+		}
+	}
+	return samples
+}
+
+// BenchmarkDecodeIndex also says how large an index is.
+func BenchmarkDecodeIndex(b *testing.B) {
+	for _, c := range []struct {
+		name           string
+		bFrames, sound bool
+	}{{"video", false, false}, {"video with sound", false, true}, {"B-frames", true, false}} {
+		b.Run(c.name, func(b *testing.B) {
+			r := minute(50, 25, c.bFrames, c.sound)
+			x, rows := r.index()
+			packed, row := x.Bytes(), rows[len(rows)-1]
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := schema.DecodeIndex(packed, row); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(r.count()), "ns/sample")
+			b.ReportMetric(float64(len(packed))/float64(r.count()), "bytes/sample")
+		})
+	}
+}
+
+func BenchmarkAddToIndex(b *testing.B) {
+	r := minute(50, 25, false, true)
+	for b.Loop() {
+		r.index()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(r.count()), "ns/sample")
+}
