@@ -13,7 +13,7 @@ func checkAllFiles(t *testing.T, s site, label string) {
 	var files []string
 	for _, path := range s.entries(t, label) {
 		day := filepath.Base(filepath.Dir(filepath.Dir(path)))
-		from := s.info(t, path).Start.Add(2 * time.Second)
+		from := s.info(t, path).End.Add(-3 * time.Second)
 		files = append(files, path,
 			filepath.Join(hidden, "days", label, day+".mp4"),
 			filepath.Join(hidden, "clips", label, clipName(from, from.Add(3*time.Second))))

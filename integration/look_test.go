@@ -143,3 +143,27 @@ func TestCompletion(t *testing.T) {
 		t.Errorf("bash completes ex to %q", out)
 	}
 }
+
+// TestCamera plays the built-in clip by the command that does so, with a password.
+func TestCamera(t *testing.T) {
+	needTools(t, "ffprobe")
+	t.Parallel()
+	cmd := nvrfs("camera", "--listen", "127.0.0.1:0", "--user", "admin")
+	cmd.Env = append(cmd.Env, "NVRFS_CAMERA_PASSWORD=secret")
+	p := start(t, cmd)
+	var url string
+	waitFor(t, 20*time.Second, "a URL", func() bool {
+		url = strings.TrimSpace(p.stdout.String())
+		return url != ""
+	})
+	probe := func(url string) result {
+		return run(t, command("ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_name", "-of", "csv=p=0", url))
+	}
+	if r := probe(url); r.code == 0 {
+		t.Errorf("it plays without a password: %s", r)
+	}
+	r := probe(strings.Replace(url, "rtsp://", "rtsp://admin:secret@", 1))
+	if r.code != 0 || strings.TrimSpace(r.stdout) != "h264\naac" {
+		t.Error(r)
+	}
+}

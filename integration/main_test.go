@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,7 +53,7 @@ func runTests(m *testing.M) (code int, err error) {
 		noNewUser = err.Error()
 	}
 	binary = filepath.Join(workDir, "nvrfs")
-	if out, err := exec.Command("go", "build", "-race", "-o", binary, "nvrfs/cmd/nvrfs").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-race", "-buildvcs=false", "-o", binary, "nvrfs/cmd/nvrfs").CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("build nvrfs: %w\n%s", err, out)
 	}
 	code = m.Run()
@@ -67,7 +68,13 @@ func removeAll(dir string) error {
 	if left := mountsBelow(dir); len(left) > 0 {
 		return fmt.Errorf("%s stays: %s is mounted", dir, strings.Join(left, ", "))
 	}
-	return os.RemoveAll(dir)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			err = os.Chmod(path, 0o700) // copies of a mount are as read-only as the mount
+		}
+		return err
+	})
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // inNamespace is set in the environment of the test program that has a mount namespace of its own.
@@ -76,9 +83,11 @@ const inNamespace = "NVRFS_TEST_MOUNT_NAMESPACE"
 // enterNamespace starts this program again, in its place, in a mount namespace of its own. It returns where that was done
 // before, and where this user cannot: with an error, if no tests can mount.
 func enterNamespace() error {
-	if _, err := os.Stat("/dev/fuse"); err != nil {
-		return errors.New("there is no /dev/fuse")
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		return err
 	}
+	device.Close()
 	if os.Geteuid() != 0 {
 		_, err := exec.LookPath("fusermount3")
 		return err
@@ -140,7 +149,7 @@ func mountsBelow(dir string) (points []string) {
 func needMounts(t *testing.T) {
 	t.Helper()
 	if noMounts != "" {
-		t.Skip("nothing can be mounted: ", noMounts)
+		t.Skipf("nothing can be mounted: %s", noMounts)
 	}
 }
 
@@ -158,7 +167,7 @@ func needNobody(t *testing.T) {
 	t.Helper()
 	needMounts(t)
 	if noNewUser != "" {
-		t.Skip("no other user can mount: ", noNewUser)
+		t.Skipf("no other user can mount: %s", noNewUser)
 	}
 }
 

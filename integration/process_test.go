@@ -36,8 +36,7 @@ func command(name string, args ...string) *exec.Cmd {
 
 // asNobody has a command run as a user without rights.
 func asNobody(cmd *exec.Cmd) *exec.Cmd {
-	prefix := []string{"setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"}
-	return prefixed(cmd, prefix...)
+	return prefixed(cmd, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--pdeathsig=KILL", "--")
 }
 
 // afterMounting has a command run in a mount namespace of its own, in which a shell script has run before.

@@ -56,7 +56,7 @@ func BenchmarkNewFile(b *testing.B) {
 // BenchmarkScan reads back a sample file.
 func BenchmarkScan(b *testing.B) {
 	f, _ := hour(b)
-	r := f.parts[0].Source.(io.ReaderAt)
+	r := f.parts[0].Source
 	size := f.parts[0].Offset + f.parts[0].Length
 	b.SetBytes(size)
 	for b.Loop() {

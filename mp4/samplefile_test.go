@@ -149,7 +149,7 @@ func TestScanOfADamagedFile(t *testing.T) {
 	r := specimen(t)
 	want := r.scanned()
 	for at := range r.file {
-		for _, flip := range []byte{0x01, 0x20, 0x80, 0xff} {
+		for _, flip := range []byte{0x01, 0x80, 0xff} {
 			file := slices.Clone(r.file)
 			file[at] ^= flip
 			f, frags, _, err := scan(file)

@@ -42,7 +42,7 @@ type Library struct {
 	db    *schema.DB
 	store store.Store
 
-	rev     int64 // of the newest change when the Library was opened
+	rev int64 // of the newest change when the Library was opened
 
 	tables  *lru[tableKey, []byte]
 	hours   *lru[hourKey, []*Entry]

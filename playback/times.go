@@ -110,7 +110,7 @@ func ParseClipName(name string, loc *time.Location) (from, to time.Time, ok bool
 	if to, ok = parseLocal(b, loc); ok {
 		return from, to, from.Before(to)
 	}
-	for _, day := range []int{0, 1} {
+	for _, day := range []int{-1, 0, 1} { // -1 where the times have an offset of their own
 		to, ok = parseLocal(from.In(loc).AddDate(0, 0, day).Format("2006-01-02_")+b, loc)
 		if ok && from.Before(to) {
 			return from, to, true

@@ -115,8 +115,8 @@ func recordAndKill(t *testing.T, dir string, run uint32, after int) (handed int)
 	return handed + 1
 }
 
-// checkKilled checks that of each run a beginning is there, without a hole, that lacks at most what a killed process may
-// lose: the GOP in memory, what waited for sound, and what waited behind a sync.
+// checkKilled checks that of each run a beginning is there, without a hole. How much a killed process loses depends on what
+// waited behind a sync; it must not be much.
 func checkKilled(t *testing.T, dir string, handed map[uint32]int) {
 	t.Helper()
 	kept := map[uint32]int{}
@@ -127,10 +127,15 @@ func checkKilled(t *testing.T, dir string, handed map[uint32]int) {
 		}
 		kept[run]++
 	}
+	allHanded, allKept := 0, 0
 	for run, n := range handed {
-		if kept[run] > n+20 || kept[run] < n-500 {
+		allHanded, allKept = allHanded+n, allKept+kept[run]
+		if kept[run] > n+20 { // one more GOP may have been written before it was said
 			t.Errorf("run %d: %d pictures of %d are kept", run, kept[run], n)
 		}
+	}
+	if allKept < allHanded/2-100 {
+		t.Errorf("%d pictures of %d are kept", allKept, allHanded)
 	}
 	db, err := schema.OpenReadOnly(t.Context(), dir)
 	if err != nil {

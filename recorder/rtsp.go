@@ -572,7 +572,9 @@ func (s *rtspSession) audioPacket(pkt *rtp.Packet, now time.Time) error {
 			return err
 		}
 		c := heldCall{audio: true, received: now, call: func(shift int64) error {
-			sample.DTS += shift
+			if sample.DTS += shift; sample.DTS < 0 {
+				return nil // sound from before the first picture
+			}
 			return s.h.Sample(sample)
 		}}
 		if err := s.tie.do(c, s.started, now); err != nil {

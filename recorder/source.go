@@ -29,8 +29,8 @@ type Handler interface {
 // A Sample is the data of one timestamp of one track, with its times.
 type Sample struct {
 	Track int
-	// DTS is in ticks of the track's timescale since an origin that all tracks of the session share. It strictly increases
-	// within a track.
+	// DTS is in ticks of the track's timescale since an origin that all tracks of the session share. It is not negative
+	// and strictly increases within a track.
 	DTS int64
 	// CTS is the distance from DTS to PTS, in the same ticks, and not negative.
 	CTS  int32

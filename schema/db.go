@@ -38,22 +38,53 @@ type DB struct {
 	path string
 }
 
-// Create opens the database in dir for recording, and makes it when there is none.
+// Create opens the database in dir for recording, and makes it when there is none. A file that is no database of nvrfs is
+// left as it is.
 func Create(ctx context.Context, dir string) (*DB, error) {
 	path := filepath.Join(dir, FileName)
+	if err := touch(path); err != nil {
+		return nil, fmt.Errorf("create database: %w", err)
+	}
 	db, err := open(path, url.Values{
-		"_journal_mode": {"WAL"},
-		"_synchronous":  {"FULL"}, // a committed row survives a power cut
-		"_txlock":       {"immediate"},
+		"_synchronous": {"FULL"}, // a committed row survives a power cut
+		"_txlock":      {"immediate"},
 	})
 	if err != nil {
 		return nil, err
 	}
 	db.sql.SetMaxOpenConns(1)
-	if err := errors.Join(db.create(ctx), os.Chmod(path, 0o600)); err != nil {
+	if err := db.create(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("create database %s: %w", path, err), db.Close())
 	}
-	return db, db.identify(ctx)
+	if err := db.identify(ctx); err != nil {
+		return nil, err
+	}
+	if err := db.useWAL(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Close())
+	}
+	return db, nil
+}
+
+// touch makes an empty file, which is an empty database, where there is none. SQLite gives the files that it puts beside it
+// the same mode.
+func touch(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// useWAL lets readers read while we write. The file remembers it.
+func (db *DB) useWAL(ctx context.Context) error {
+	var mode string
+	if err := db.sql.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("its journal is %q and cannot be changed to a WAL; keep it on a local disk", mode)
+	}
+	return nil
 }
 
 // OpenReadOnly opens the database in dir for reading, also while another process records into it. It returns ErrNotThere

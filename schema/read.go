@@ -203,12 +203,13 @@ func (db *DB) Run(ctx context.Context, id int64) (Run, error) {
 	return r, nil
 }
 
-// A Change says that a recording was added, has grown, or was sealed.
+// A Change says that a recording was added, has grown, or was sealed. One whose start was corrected is two changes: where
+// it was, and, as added, where it is.
 type Change struct {
 	Rev      int64
 	Stream   int64
 	Start90k int64
-	Added    bool
+	Added    bool // it was not there before
 }
 
 // Rev returns the number of the newest change; 0 before the first.

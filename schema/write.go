@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -87,7 +88,15 @@ func (t *Tx) SampleEntry(e SampleEntry) (id int64, err error) {
 
 // SealRow ends a recording as its row says it is.
 func (t *Tx) SealRow(id RecordingID) error {
-	if _, err := t.tx.ExecContext(t.ctx, `UPDATE recording SET sealed = 1 WHERE id = ?`, id); err != nil {
+	var start90k int64
+	err := t.tx.QueryRowContext(t.ctx, `UPDATE recording SET sealed = 1 WHERE id = ? AND sealed = 0 RETURNING start_90k`, id).Scan(&start90k)
+	if err == sql.ErrNoRows {
+		return nil // it was sealed already
+	}
+	if err == nil {
+		err = t.journal(id, start90k, false)
+	}
+	if err != nil {
 		return fmt.Errorf("seal recording %s: %w", id, err)
 	}
 	return nil
@@ -102,15 +111,15 @@ func (t *Tx) PutRecording(r *Recording, index []byte) error {
 }
 
 func (t *Tx) putRecording(r *Recording, index []byte) error {
-	var there, sealed bool
-	err := t.tx.QueryRowContext(t.ctx, `SELECT sealed FROM recording WHERE id = ?`, r.ID).Scan(&sealed)
+	var was90k int64
+	var sealed bool
+	err := t.tx.QueryRowContext(t.ctx, `SELECT start_90k, sealed FROM recording WHERE id = ?`, r.ID).Scan(&was90k, &sealed)
+	isNew := err == sql.ErrNoRows
 	switch {
-	case err == nil && sealed:
-		return fmt.Errorf("it is sealed")
-	case err == nil:
-		there = true
-	case err != sql.ErrNoRows:
+	case err != nil && !isNew:
 		return err
+	case sealed:
+		return errors.New("it is sealed")
 	}
 	for _, q := range []struct {
 		text string
@@ -126,12 +135,25 @@ func (t *Tx) putRecording(r *Recording, index []byte) error {
 		{`INSERT INTO recording_index (recording_id, samples) VALUES (?, ?)
 		  ON CONFLICT (recording_id) DO UPDATE SET samples = excluded.samples`, []any{r.ID, index}},
 		{`UPDATE stream SET next_number = max(next_number, ?) WHERE id = ?`, []any{r.ID.Number() + 1, r.ID.Stream()}},
-		{`INSERT INTO change (stream_id, start_90k, added) VALUES (?, ?, ?)`, []any{r.ID.Stream(), r.Start90k, !there}},
-		{`DELETE FROM change WHERE rev <= (SELECT max(rev) FROM change) - ?`, []any{keptChanges}},
 	} {
 		if _, err := t.tx.ExecContext(t.ctx, q.text, q.args...); err != nil {
 			return err
 		}
 	}
-	return nil
+	moved := !isNew && was90k != r.Start90k
+	if moved { // whoever lists by time has to look at both places
+		if err := t.journal(r.ID, was90k, false); err != nil {
+			return err
+		}
+	}
+	return t.journal(r.ID, r.Start90k, isNew || moved)
+}
+
+// journal notes a change to a recording, and forgets old ones.
+func (t *Tx) journal(id RecordingID, start90k int64, added bool) error {
+	_, err := t.tx.ExecContext(t.ctx, `INSERT INTO change (stream_id, start_90k, added) VALUES (?, ?, ?)`, id.Stream(), start90k, added)
+	if err == nil {
+		_, err = t.tx.ExecContext(t.ctx, `DELETE FROM change WHERE rev <= (SELECT max(rev) FROM change) - ?`, keptChanges)
+	}
+	return err
 }

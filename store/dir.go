@@ -41,7 +41,8 @@ func Attach(path, database string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read sample directory: %w", err)
 	}
-	if len(entries) > 0 {
+	half := func(e fs.DirEntry) bool { return e.Name() == identityFile+newSuffix } // an Attach that was cut off
+	if len(slices.DeleteFunc(entries, half)) > 0 {
 		return nil, fmt.Errorf("sample directory %s is not empty and has no %s, so it may hold footage of another database; nothing was touched: restore the database that belongs to it, or choose another data directory", path, identityFile)
 	}
 	text, err := json.Marshal(identity{Database: database})
@@ -162,7 +163,7 @@ func (d *Dir) Scan(stream string, from int64) ([]int64, error) {
 	}
 	var numbers []int64
 	for _, dir := range dirs {
-		if shard, err := strconv.ParseInt(dir.Name(), 10, 64); err != nil || shard < from/filesPerDir {
+		if shard, err := strconv.ParseInt(dir.Name(), 10, 64); err != nil || shard < from/filesPerDir || !dir.IsDir() {
 			continue
 		}
 		files, err := os.ReadDir(filepath.Join(d.path, stream, dir.Name()))
@@ -236,9 +237,12 @@ func (w *file) Close() error {
 	return nil
 }
 
+// newSuffix ends the name of a file that is not whole yet.
+const newSuffix = ".new"
+
 // writeDurably writes a small file so that after a power cut it is there whole or not at all.
 func writeDurably(path string, text []byte) error {
-	tmp := path + ".new"
+	tmp := path + newSuffix
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// holdEnv makes this test binary take the lock of a directory and hold it until its input ends.
+const holdEnv = "NVRFS_TEST_HOLD_LOCK"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(holdEnv); dir != "" {
+		lock, err := LockDir(dir)
+		fmt.Println(err)
+		bufio.NewReader(os.Stdin).ReadByte() //nolint:errcheck // its end is what is waited for
+		_ = lock
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// holder starts another process that holds the lock of dir, or fails to.
+func holder(t *testing.T, dir string) (process *os.Process, said string, kill func()) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), os.Args[0])
+	c.Env = append(os.Environ(), holdEnv+"="+dir)
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Process, strings.TrimSpace(line), func() {
+		in.Close()
+		c.Process.Kill() //nolint:errcheck // it may have ended
+		c.Wait()         //nolint:errcheck // killed
+	}
+}
+
+func TestLockKeepsOthersAway(t *testing.T) {
+	dir := t.TempDir()
+	if err := CheckUnlocked(dir); err != nil {
+		t.Error(err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
+		t.Errorf("CheckUnlocked made %v, %v", files, err)
+	}
+	other, said, kill := holder(t, dir)
+	defer kill()
+	if said != "<nil>" {
+		t.Fatal(said)
+	}
+	for name, f := range map[string]func() error{
+		"LockDir":       func() error { _, err := LockDir(dir); return err },
+		"CheckUnlocked": func() error { return CheckUnlocked(dir) },
+	} {
+		if err := f(); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("(process %d)", other.Pid)) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: error is %v, want one of process %d", name, err, other.Pid)
+		}
+	}
+	kill() // however a process ends, its lock does
+	lock, err := LockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "lock")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode is %v, %v", info.Mode(), err)
+	}
+	_, said, kill2 := holder(t, dir)
+	kill2()
+	if !strings.Contains(said, fmt.Sprintf("(process %d)", os.Getpid())) {
+		t.Errorf("another process is told %q", said)
+	}
+	if err := lock.Release(); err != nil {
+		t.Error(err)
+	}
+	if err := CheckUnlocked(dir); err != nil {
+		t.Error(err)
+	}
+}
