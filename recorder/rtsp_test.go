@@ -275,9 +275,9 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-// runRTSP runs r until h has n samples of each of so many tracks, or the session ends. It returns the error and the log, in
+// runRTSP runs r until h has n samples of each of so many tracks, or the session ends. It returns the log and the error, in
 // neither of which a password may stand.
-func runRTSP(t *testing.T, r *RTSP, h *collector, tracks, n int) (error, string) {
+func runRTSP(t *testing.T, r *RTSP, h *collector, tracks, n int) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
@@ -315,7 +315,7 @@ func runRTSP(t *testing.T, r *RTSP, h *collector, tracks, n int) (error, string)
 			t.Errorf("the password stands in the log: %s", log)
 		}
 	}
-	return err, log.String()
+	return log.String(), err
 }
 
 func TestRTSPRecords(t *testing.T) {
@@ -349,7 +349,7 @@ func TestRTSPRecords(t *testing.T) {
 			close(startSending)
 
 			h := new(collector)
-			err, log := runRTSP(t, &RTSP{URL: cam.url("/live"), Transport: c.transport}, h, 2, 30)
+			log, err := runRTSP(t, &RTSP{URL: cam.url("/live"), Transport: c.transport}, h, 2, 30)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -417,7 +417,7 @@ func TestRTSPTakesParameterSetsFromTheStream(t *testing.T) {
 			cam := new(testCamera)
 			startVideo(t, cam, m, func() func(int) { return cam.sendH264(m, sps, pps) })
 			h := new(collector)
-			if err, _ := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 20); err != nil {
+			if _, err := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 20); err != nil {
 				t.Fatal(err)
 			}
 			if len(h.tracks) != 1 || h.tracks[0].Width != 320 || len(h.newEntries) > 0 {
@@ -446,7 +446,7 @@ func TestRTSPParameterChange(t *testing.T) {
 		}
 	})
 	h := new(collector)
-	if err, _ := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 100); err != nil {
+	if _, err := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 100); err != nil {
 		t.Fatal(err)
 	}
 	if len(h.newEntries) == 0 || h.newEntries[0].Width != h.tracks[0].Width+16 {
@@ -478,7 +478,7 @@ func TestRTSPCountsTheClockByHand(t *testing.T) {
 		}
 	})
 	h := new(collector)
-	if err, _ := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 40); err != nil { // beyond where the timestamp wraps
+	if _, err := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 40); err != nil { // beyond where the timestamp wraps
 		t.Fatal(err)
 	}
 	for i, s := range h.samples[0] {
@@ -510,7 +510,7 @@ func TestRTSPWithoutMarkers(t *testing.T) {
 		}
 	})
 	h := new(collector)
-	if err, _ := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 20); err != nil {
+	if _, err := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 20); err != nil {
 		t.Fatal(err)
 	}
 	checkVideo(t, h.samples[0])
@@ -539,7 +539,7 @@ func TestRTSPLogsLossSeldom(t *testing.T) {
 		}
 	})
 	h := new(collector)
-	err, log := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 60)
+	log, err := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 60)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -588,7 +588,7 @@ func TestRTSPEndsWithAReason(t *testing.T) {
 			cam := &testCamera{locked: true}
 			startVideo(t, cam, c.media, func() func(int) { return c.makeSend(cam, c.media) })
 			r := &RTSP{URL: cam.url(c.path), Transport: c.transport, SilenceTimeout: 300 * time.Millisecond, SyncTimeout: 500 * time.Millisecond}
-			err, _ := runRTSP(t, r, new(collector), 1, 1<<30)
+			_, err := runRTSP(t, r, new(collector), 1, 1<<30)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error is %v, want %q in it", err, c.want)
 			}
@@ -604,7 +604,7 @@ func TestRTSPRefusedPassword(t *testing.T) {
 		strings.Replace(cam.url("/live"), "viewer", "guest", 1),
 		"rtsp://" + cam.listener.Addr().String() + "/live",
 	} {
-		err, _ := runRTSP(t, &RTSP{URL: url}, new(collector), 1, 1)
+		_, err := runRTSP(t, &RTSP{URL: url}, new(collector), 1, 1)
 		if err == nil || !strings.Contains(err.Error(), "refuses the user name or password") {
 			t.Errorf("error is %v", err)
 		}
@@ -620,7 +620,7 @@ func TestRTSPCameraGoesAway(t *testing.T) {
 		go cam.server.Close() // which waits for the connection, and so for this function
 		return nil
 	}}
-	err, _ := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 1<<30)
+	_, err := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 1<<30)
 	if err == nil || !strings.Contains(err.Error(), "the camera closed the connection") {
 		t.Errorf("error is %v", err)
 	}
@@ -639,7 +639,7 @@ func TestRTSPHandlerFails(t *testing.T) {
 		}
 		return nil
 	}}
-	err, _ := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 1<<30)
+	_, err := runRTSP(t, &RTSP{URL: cam.url("/live")}, h, 1, 1<<30)
 	if !errors.Is(err, full) || n != 3 {
 		t.Errorf("error is %v after %d samples", err, n)
 	}
@@ -682,7 +682,7 @@ func TestRTSPInvalidURL(t *testing.T) {
 		"rtsp://viewer:p@ss/w#rd%?@127.0.0.1/live",
 		"rtsp://viewer:" + testPassword, "http://viewer:p%40ss@127.0.0.1/live", "viewer:p@ss", "", "rtsp://", "rtsp:///live",
 	} {
-		err, _ := runRTSP(t, &RTSP{URL: url}, new(collector), 1, 1)
+		_, err := runRTSP(t, &RTSP{URL: url}, new(collector), 1, 1)
 		if err == nil || !strings.Contains(err.Error(), "is not valid; write rtsp://") {
 			t.Errorf("%q: error is %v", url, err)
 		}
