@@ -56,10 +56,11 @@ func generate(t *testing.T, dir, name, rate string, options ...string) string {
 	return path
 }
 
-// recordOnce records all of what the cameras play, in recordings of about 3 s, and stops.
+// recordOnce records all of what the cameras play, in recordings of about 3 s, and stops. A recording ends at the first sync
+// sample behind its length, so that with a second between these it takes 2 s to get 3, wherever the quarter of an hour ends.
 func recordOnce(t *testing.T, cameras []recorded) site {
 	t.Helper()
-	yaml := "recording: { length: 3s, sync: 1s }\ncameras:\n"
+	yaml := "recording: { length: 2s, sync: 1s }\ncameras:\n"
 	var playing []*camera.Server
 	for _, c := range cameras {
 		server := play(t, camera.Options{Clip: clip(t, c.file), Once: true, StartOnPlay: true})

@@ -6,6 +6,10 @@ Usage: camera.py USER PASSWORD PATH...
 Each PATH is a stream of its own, for one reader: a second one would set back the
 times of the first. The port is printed on standard output once it listens. It
 ends with standard input.
+
+The encoder looks no further ahead than its B-frames take it. With more delay, a
+sender report that comes before the delay has settled puts the picture too early,
+by as much.
 """
 
 import sys
@@ -20,6 +24,7 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 PIPELINE = """(
   videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=25/1
     ! x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=25 bitrate=300
+      rc-lookahead=0 sync-lookahead=0 mb-tree=false threads=1
     ! video/x-h264,profile=high ! rtph264pay name=pay0 pt=96 config-interval=-1
   audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=48000,channels=1
     ! avenc_aac bitrate=64000 ! aacparse ! rtpmp4gpay name=pay1 pt=97
