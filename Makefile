@@ -4,7 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GO      := go
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test unit fuzz bench check fmt clean
+.PHONY: build demo test unit fuzz longrun bench check fmt clean
 
 build: ## bin/nvrfs
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/nvrfs ./cmd/nvrfs
@@ -28,6 +28,10 @@ fuzz: ## every fuzz test for FUZZTIME
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
 	  done; \
 	done
+
+LONGDAYS := 90
+longrun: ## LONGDAYS days of 8 cameras by a simulated clock, in minutes: does anything grow?
+	NVRFS_LONG_DAYS=$(LONGDAYS) $(GO) test -run '^TestLongRun$$' -count 1 -timeout 30m -v ./recorder
 
 bench: ## measurements; they never fail a build
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -3,6 +3,7 @@ package fs
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"syscall"
 	"time"
@@ -41,17 +42,40 @@ func (n *entryNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.At
 }
 
 // Open returns a handle that shows this version to its end, whatever comes after it.
-func (n *entryNode) Open(_ context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+func (n *entryNode) Open(caller context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	if writes(flags) {
 		return nil, 0, syscall.EROFS
 	}
 	ctx, cancel := n.s.request()
 	defer cancel()
-	f, err := n.s.lib.Open(ctx, n.e)
+	f, err := n.s.lib.Open(ctx, n.e, reader(caller))
 	if err != nil {
 		return nil, 0, n.s.errno("open", n.e.Name, err)
 	}
-	return &handle{n.s, n.e.Name, f, n.e.Size}, fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH, 0
+	return &entryHandle{handle{n.s, n.e.Name, f, n.e.Size}, f}, fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH, 0
+}
+
+// reader names the process that a request comes from, for the log.
+func reader(ctx context.Context) string {
+	c, ok := fuse.FromContext(ctx)
+	if !ok {
+		return "unknown"
+	}
+	return fmt.Sprintf("process %d", c.Pid)
+}
+
+// entryHandle is an open entry.
+type entryHandle struct {
+	handle
+	f *playback.File
+}
+
+var _ fusefs.FileReleaser = (*entryHandle)(nil)
+
+// Release comes when the last descriptor is closed.
+func (h *entryHandle) Release(context.Context) syscall.Errno {
+	h.f.Close()
+	return 0
 }
 
 func writes(flags uint32) bool { return flags&syscall.O_ACCMODE != syscall.O_RDONLY }

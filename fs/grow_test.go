@@ -205,7 +205,8 @@ func (f *fixture) delete(t *testing.T, where string) {
 	}
 	defer db.Close()
 	for _, q := range []string{
-		"INSERT INTO change (stream_id, start_90k, added) SELECT stream_id, start_90k, 0 FROM recording WHERE ",
+		"INSERT INTO garbage (recording_id, dir_id, bytes, since_90k, samples) SELECT id, dir_id, bytes, 0, samples FROM recording JOIN recording_index ON recording_id = id WHERE ",
+		"INSERT INTO change (recording_id, start_90k, kind) SELECT id, start_90k, 2 FROM recording WHERE ",
 		"DELETE FROM recording WHERE ",
 	} {
 		if _, err := db.Exec(q + where); err != nil {

@@ -216,7 +216,7 @@ func (f *fixture) entries(t *testing.T, stream, day, hour string) []*playback.En
 // content reads an entry through the library.
 func (f *fixture) content(t *testing.T, e *playback.Entry) []byte {
 	t.Helper()
-	file, err := f.lib.Open(t.Context(), e)
+	file, err := f.lib.Open(t.Context(), e, "test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ type notifier struct {
 
 	mu      sync.Mutex
 	pending map[changedHour]playback.Change
+	all     bool // anything may have changed
 }
 
 type changedHour struct {
@@ -38,9 +39,10 @@ func newNotifier(s *Server) *notifier {
 // add takes in changes. It never waits.
 func (n *notifier) add(changes []playback.Change) {
 	n.mu.Lock()
+	n.all = n.all || changes == nil
 	for _, c := range changes {
 		k := changedHour{c.Stream, c.Hour.From90k}
-		c.Added = c.Added || n.pending[k].Added
+		c.Listed = c.Listed || n.pending[k].Listed
 		n.pending[k] = c
 	}
 	n.mu.Unlock()
@@ -62,9 +64,12 @@ func (n *notifier) start(unsubscribe func()) {
 			case <-n.wake:
 			}
 			n.mu.Lock()
-			changes := n.pending
-			n.pending = map[changedHour]playback.Change{}
+			changes, all := n.pending, n.all
+			n.pending, n.all = map[changedHour]playback.Change{}, false
 			n.mu.Unlock()
+			if all {
+				forgetAll(n.s.root.EmbeddedInode())
+			}
 			for _, c := range changes {
 				if n.ctx.Err() == nil {
 					n.notify(c)
@@ -77,7 +82,7 @@ func (n *notifier) start(unsubscribe func()) {
 // notify tells the kernel of one change. What the kernel does not know, it is not told of.
 func (n *notifier) notify(c playback.Change) {
 	now := n.look(c)
-	if c.Added {
+	if c.Listed {
 		n.s.newest.Store(time.Now().UnixNano())
 	}
 	forgetFiles(n.known(c.Stream, c.Day.Name, c.Hour.Name), now.inodes)
@@ -92,7 +97,7 @@ func (n *notifier) notify(c playback.Change) {
 			forgetName(n.known(append(top, c.Stream)...), c.Day.Name)
 		}
 	}
-	if c.Added || now.hourGone {
+	if c.Listed {
 		n.forgetListings(c)
 	}
 }
@@ -159,6 +164,17 @@ func forgetFiles(dir *fusefs.Inode, inodes map[string]uint64) {
 		if file.StableAttr().Ino != inodes[name] {
 			forgetName(dir, name)
 		}
+	}
+	forgetListing(dir)
+}
+
+// forgetAll has the kernel forget all names and listings below a directory.
+func forgetAll(dir *fusefs.Inode) {
+	for name, child := range dir.Children() {
+		if child.IsDir() {
+			forgetAll(child)
+		}
+		forgetName(dir, name)
 	}
 	forgetListing(dir)
 }

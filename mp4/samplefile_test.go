@@ -304,6 +304,10 @@ func FuzzScan(f *testing.F) {
 			case err == nil && (got.Bytes > int64(len(b)) || at >= 0 && got.Bytes != at):
 				t.Errorf("%d bytes of %d, the last fragment ends at %d", got.Bytes, len(b), at)
 			}
+			index, err2 := ScanIndex(bytes.NewReader(b), int64(len(b)), func(*SampleFile, *ScannedFragment) error { return nil })
+			if (err == nil) != (err2 == nil) || err == nil && index.Bytes < got.Bytes {
+				t.Errorf("without the samples: %+v, %v; with them: %+v, %v", index, err2, got, err)
+			}
 		}
 	})
 }

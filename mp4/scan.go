@@ -53,16 +53,30 @@ const (
 )
 
 // Scan reads a sample file of the given size back, fragment by fragment, and hands every whole one to visit, beside what
-// the header says. It verifies each checksum, so it reads every byte. A file that ends in the middle of a fragment, or whose fragments are damaged, is
-// no error: Bytes says how far it is whole, and Torn why it goes no further. Errors are ErrHeader, those of r, and those
-// of visit.
+// the header says. It verifies each checksum, so it reads every byte. A file that ends in the middle of a fragment, or whose
+// fragments are damaged, is no error: Bytes says how far it is whole, and Torn why it goes no further. Errors are ErrHeader,
+// those of r, and those of visit.
 func Scan(r io.ReaderAt, size int64, visit func(*SampleFile, *ScannedFragment) error) (*SampleFile, error) {
-	s := &scanner{r: r, size: size, buf: make([]byte, 256<<10)}
+	return (&scanner{r: r, size: size, buf: make([]byte, 256<<10)}).scan(visit)
+}
+
+// ScanIndex is Scan without reading the samples: the checksums of the fragments are not verified, those of the header and
+// of the seal are.
+func ScanIndex(r io.ReaderAt, size int64, visit func(*SampleFile, *ScannedFragment) error) (*SampleFile, error) {
+	return (&scanner{r: r, size: size, buf: make([]byte, 4<<10), noData: true}).scan(visit)
+}
+
+// ReadHeader reads what a sample file of the given size says before its first fragment. Errors are ErrHeader and those of r.
+func ReadHeader(r io.ReaderAt, size int64) (*SampleFile, error) {
+	return (&scanner{r: r, size: size, buf: make([]byte, 4<<10)}).header()
+}
+
+func (s *scanner) scan(visit func(*SampleFile, *ScannedFragment) error) (*SampleFile, error) {
 	f, err := s.header()
 	if err != nil {
 		return nil, err
 	}
-	for f.Bytes < size {
+	for f.Bytes < s.size {
 		frag, seal, err := s.fragment(f)
 		var torn tornError
 		switch {
@@ -94,9 +108,10 @@ var ErrTorn error = errTornEnd
 const errTornEnd = tornError("the file ends too early")
 
 type scanner struct {
-	r    io.ReaderAt
-	size int64
-	buf  []byte
+	r      io.ReaderAt
+	size   int64
+	buf    []byte
+	noData bool // the samples are not read, so the fragments' checksums are not verified
 }
 
 // read returns n bytes at off, or errTornEnd where the file is shorter.
@@ -275,6 +290,9 @@ func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
 	}
 	if dataBytes != mdat.size-mdat.head {
 		return nil, nil, tornError("the samples do not fill the mdat")
+	}
+	if s.noData {
+		return frag, nil, nil
 	}
 	return frag, nil, s.checkCRC(moof[len(moof)-4:], f.Bytes, mdatAt, f.Bytes+frag.Bytes)
 }

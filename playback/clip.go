@@ -88,6 +88,26 @@ func (l *Library) Stretches(ctx context.Context, s Stream, from90k, to90k int64)
 	return out, nil
 }
 
+// A Run is one session with a camera: footage without a gap.
+type Run struct {
+	Start, End time.Time
+	EndReason  string // why it ended; empty while it goes on
+}
+
+// Runs lists the runs of a stream of which a recording starts in [from90k, to90k), by start, each in full. Start stays
+// where the run began when the first of its footage was deleted.
+func (l *Library) Runs(ctx context.Context, s Stream, from90k, to90k int64) ([]Run, error) {
+	rows, err := l.db.RunsWith(ctx, s.id, from90k, to90k)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]Run, len(rows))
+	for i, r := range rows {
+		runs[i] = Run{schema.ToTime(r.Start90k), schema.ToTime(r.End90k), r.EndReason}
+	}
+	return runs, nil
+}
+
 // A Summary says what there is of a stream.
 type Summary struct {
 	First, Last time.Time // start of the first and end of the last recording; zero when there is none
@@ -98,8 +118,17 @@ type Summary struct {
 
 // Summary sums up a stream.
 func (l *Library) Summary(ctx context.Context, s Stream) (sum Summary, err error) {
-	if sum.Recordings, sum.Bytes, err = l.db.Sums(ctx, s.id); err != nil || sum.Recordings == 0 {
+	streams, err := l.db.Streams(ctx)
+	if err != nil {
 		return sum, err
+	}
+	for _, x := range streams {
+		if x.ID == s.id {
+			sum.Recordings, sum.Bytes = x.Recordings, x.Bytes
+		}
+	}
+	if sum.Recordings == 0 {
+		return sum, nil
 	}
 	first, _, err := l.db.FirstStart(ctx, s.id, 0)
 	if err != nil {

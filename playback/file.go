@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"nvrfs/mp4"
@@ -17,11 +18,14 @@ var ErrStale = errors.New("the entry has changed since it was listed")
 // indexDeadline bounds the read of an index while a file is read.
 const indexDeadline = 15 * time.Second
 
-// A File is an open Entry. Reading it is safe from any number of goroutines. It needs no closing: sample files are opened
-// for a read and kept for the next ones.
+// A File is an open Entry. Reading it is safe from any number of goroutines. Sample files are opened for a read and kept for
+// the next ones, unless they are deleted: then what is left of the File is kept until Close.
 type File struct {
 	*mp4.File
-	e *Entry
+	e      *Entry
+	lib    *Library
+	reader string      // who reads it, for the log
+	pins   []sampleKey // deleted recordings that are kept for it; guarded by lib.mu
 }
 
 // ModTime is the wall time at which the footage ends.
@@ -30,11 +34,11 @@ func (f *File) ModTime() time.Time { return f.e.End }
 // ETag tells the bytes from all others, without quotes.
 func (f *File) ETag() string { return f.e.ETag }
 
-// Open opens an entry. It returns ErrStale when the entry is no more what it was; the newest one of a stream only grows, and
-// opens as it was listed.
-func (l *Library) Open(ctx context.Context, e *Entry) (*File, error) {
+// Open opens an entry for a reader, who is named in the log where that matters, and who closes it. It returns ErrStale when
+// the entry is no more what it was; the newest one of a stream only grows, and opens as it was listed.
+func (l *Library) Open(ctx context.Context, e *Entry, reader string) (*File, error) {
 	if f, ok := l.files.get(e.ETag); ok {
-		return &File{f, e}, nil
+		return l.opening(f, e, reader)
 	}
 	recs, err := l.recordings(ctx, e)
 	if err != nil {
@@ -44,7 +48,30 @@ func (l *Library) Open(ctx context.Context, e *Entry) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{l.files.put(e.ETag, f, 1), e}, nil
+	return l.opening(l.files.put(e.ETag, f, 1), e, reader)
+}
+
+// opening hands out a file, of which from now on release keeps what is deleted. It returns ErrStale when some of it was
+// deleted just before.
+func (l *Library) opening(f *mp4.File, e *Entry, reader string) (*File, error) {
+	file := &File{File: f, e: e, lib: l, reader: reader}
+	l.mu.Lock()
+	l.opened[file] = struct{}{}
+	gone := slices.ContainsFunc(keys(f), func(k sampleKey) bool { _, ok := l.deleted[k.id]; return ok })
+	l.mu.Unlock()
+	if gone {
+		file.Close()
+		l.files.remove(func(etag string, _ *mp4.File) bool { return etag == e.ETag })
+		return nil, l.stale(e)
+	}
+	return file, nil
+}
+
+// stale drops the listing that an entry is in, which may not have heard of the change yet: whoever lists again must not get
+// the same entry.
+func (l *Library) stale(e *Entry) error {
+	l.forget(map[hourKey]int{{e.stream.id, e.from90k}: 0}, false)
+	return fmt.Errorf("%s: %w", e.Name, ErrStale)
 }
 
 // recordings returns what an entry is made of, or ErrStale.
@@ -78,9 +105,7 @@ func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording,
 			return recs, nil
 		}
 	}
-	// Whoever lists again must not get the same entry from the cache, which may not have heard of the change yet.
-	l.forget(map[hourKey]int{{e.stream.id, e.from90k}: 0}, false)
-	return nil, fmt.Errorf("%s: %w", e.Name, ErrStale)
+	return nil, l.stale(e)
 }
 
 // layOut makes the virtual file of an entry.
@@ -148,7 +173,7 @@ func roundDiv(a, b int64) int64 {
 
 // part describes a recording to package mp4.
 func (l *Library) part(ctx context.Context, s Stream, r *schema.Recording) (mp4.Part, error) {
-	key := store.Key{Stream: s.Label, Number: r.ID.Number()}
+	key := sampleKey{r.ID, r.Dir, store.Key{Stream: s.Label, Number: r.ID.Number()}}
 	p := mp4.Part{
 		Name: fmt.Sprintf("%s/%d", s.Label, r.ID.Number()),
 		Run:  r.Run, Sequence: r.Sequence,
@@ -167,17 +192,22 @@ func (l *Library) part(ctx context.Context, s Stream, r *schema.Recording) (mp4.
 			Samples: t.Samples, Syncs: t.Syncs, TimeRuns: t.TimeRuns, CTSRuns: t.CTSRuns, Chunks: t.Chunks, ChunkRuns: t.ChunkRuns,
 		}
 	}
-	id, tracks := r.ID, r.Tracks
-	p.Load = func() ([]mp4.Samples, error) { return l.loadIndex(id, tracks) }
+	tracks := r.Tracks
+	p.Load = func() ([]mp4.Samples, error) { return l.loadIndex(key, tracks) }
 	return p, nil
 }
 
-func (l *Library) loadIndex(id schema.RecordingID, tracks []schema.Track) ([]mp4.Samples, error) {
+func (l *Library) loadIndex(key sampleKey, tracks []schema.Track) ([]mp4.Samples, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), indexDeadline)
 	defer cancel()
-	packed, err := l.db.PackedIndex(ctx, id)
-	if err != nil {
-		return nil, err
+	var packed []byte
+	if p := l.samples.pin(key); p != nil {
+		packed = p.packed
+	} else {
+		var err error
+		if packed, err = l.db.PackedIndex(ctx, key.id); err != nil {
+			return nil, err
+		}
 	}
 	decoded, err := schema.DecodeIndex(packed, tracks)
 	if err != nil {

@@ -43,10 +43,11 @@ func (l *Library) Info(ctx context.Context, e *Entry) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := l.Open(ctx, e)
+	f, err := l.Open(ctx, e, "info")
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
 	local := func(t90k int64) time.Time { return schema.ToTime(t90k).In(l.o.Location) }
 	info := &Info{
 		Camera: e.stream.Camera, Stream: e.stream.Name,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -26,9 +25,6 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// SamplesDir is where the sample files of a data directory lie.
-func SamplesDir(data string) string { return filepath.Join(data, "samples") }
-
 // The caches' other bounds. A listing of an hour and an open sample file each take well under a kilobyte or two.
 const (
 	cachedHours = 2_000
@@ -38,9 +34,8 @@ const (
 
 // A Library is the footage of a data directory. It is safe for concurrent use.
 type Library struct {
-	o     Options
-	db    *schema.DB
-	store store.Store
+	o  Options
+	db *schema.DB
 
 	rev int64 // of the newest change when the Library was opened
 
@@ -52,7 +47,10 @@ type Library struct {
 	mu      sync.Mutex
 	entries map[int64]mp4.SampleEntry
 	days    map[int64][]Span // by stream
-	drops   int              // how often listings were dropped: one that was read before must not be kept after
+	opened  map[*File]struct{}
+	deleted deletions
+	dirs    map[int64]store.Store // sample directories that were read from
+	drops   int                   // how often listings were dropped: one that was read before must not be kept after
 	nextSub int
 	subs    map[int]func([]Change)
 }
@@ -62,7 +60,7 @@ type Change struct {
 	Stream string // label
 	Day    Span
 	Hour   Span
-	Added  bool // a recording began; otherwise one that was there has grown
+	Listed bool // a recording was added or deleted; otherwise one that was there has grown
 }
 
 // Open opens the footage in a data directory for reading, also while another process records into it.
@@ -77,24 +75,23 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(SamplesDir(o.Data), db.UUID())
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
 	rev, err := db.Rev(ctx) // before anything is listed, so that Run misses no change to it
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	l := &Library{
-		o: o, db: db, store: st, rev: rev,
+		o: o, db: db, rev: rev,
 		tables:  newLRU[tableKey, []byte](o.Cache, nil),
 		hours:   newLRU[hourKey, []*Entry](cachedHours, nil),
 		files:   newLRU[string, *mp4.File](cachedFiles, nil),
 		entries: map[int64]mp4.SampleEntry{},
 		days:    map[int64][]Span{},
+		opened:  map[*File]struct{}{},
+		deleted: deletions{},
+		dirs:    map[int64]store.Store{},
 		subs:    map[int]func([]Change){},
 	}
-	l.samples = newSampleFiles(st, openSamples)
+	l.samples = newSampleFiles(l.sampleDir, openSamples)
 	return l, nil
 }
 
@@ -107,10 +104,35 @@ func (l *Library) Close() error {
 // Data is the data directory.
 func (l *Library) Data() string { return l.o.Data }
 
+// sampleDir opens a sample directory. A disk that is not there costs only the footage on it.
+func (l *Library) sampleDir(id int64) (store.Store, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if st, ok := l.dirs[id]; ok {
+		return st, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), indexDeadline)
+	defer cancel()
+	paths, err := l.db.SampleDirs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	path, ok := paths[id]
+	if !ok {
+		return nil, fmt.Errorf("sample directory %d is not in the database", id)
+	}
+	st, err := store.Open(schema.SampleDirPath(l.o.Data, path), l.db.UUID())
+	if err != nil {
+		return nil, err
+	}
+	l.dirs[id] = st
+	return st, nil
+}
+
 // Location is that of the days and hours.
 func (l *Library) Location() *time.Location { return l.o.Location }
 
-// Subscribe has f called with what changed, one call at a time, until cancel is called. f must not wait for anything that
+// Subscribe has f called with what changed, one call at a time, until cancel is called; with nil when anything may have. f must not wait for anything that
 // reads from the Library.
 func (l *Library) Subscribe(f func([]Change)) (cancel func()) {
 	l.mu.Lock()
@@ -165,20 +187,35 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 		label[s.ID] = s.Label()
 	}
 	seen := map[hourKey]int{}
+	deleted := map[schema.RecordingID]bool{}
 	var news []Change
 	for _, c := range changes {
+		stream := c.Recording.Stream()
 		day := dayOf(schema.ToTime(c.Start90k), l.o.Location)
 		hour := hourOf(day, c.Start90k, l.o.Location)
-		k := hourKey{c.Stream, hour.From90k}
+		k := hourKey{stream, hour.From90k}
 		i, ok := seen[k]
 		if !ok {
 			i = len(news)
 			seen[k] = i
-			news = append(news, Change{Stream: label[c.Stream], Day: day, Hour: hour})
+			news = append(news, Change{Stream: label[stream], Day: day, Hour: hour})
 		}
-		news[i].Added = news[i].Added || c.Added
+		news[i].Listed = news[i].Listed || c.Kind != schema.Grown
+		switch c.Kind {
+		case schema.Deleted:
+			deleted[c.Recording] = true
+		case schema.Added:
+			delete(deleted, c.Recording) // its row was made anew
+		}
+	}
+	if !complete {
+		news = nil // anything may have changed
+		if err := l.allDeleted(ctx, deleted); err != nil {
+			return rev, err
+		}
 	}
 	l.forget(seen, !complete)
+	l.release(ctx, deleted)
 	l.mu.Lock()
 	subs := make([]func([]Change), 0, len(l.subs))
 	for _, f := range l.subs {
@@ -196,7 +233,7 @@ func (l *Library) forget(changed map[hourKey]int, all bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drops++
-	l.hours.remove(func(k hourKey) bool {
+	l.hours.remove(func(k hourKey, _ []*Entry) bool {
 		_, ok := changed[k]
 		return ok || all
 	})

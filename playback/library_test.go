@@ -97,7 +97,7 @@ func list(t *testing.T, l *playback.Library, label string) (s playback.Stream, a
 
 func openEntry(t *testing.T, l *playback.Library, e *playback.Entry) *playback.File {
 	t.Helper()
-	f, err := l.Open(t.Context(), e)
+	f, err := l.Open(t.Context(), e, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -498,13 +498,13 @@ func TestStale(t *testing.T) {
 	}
 	c.Start = noon.Add(time.Minute)
 	makeFootage(t, dir, c)
-	if _, err := l.Open(t.Context(), all[0].Entry); !errors.Is(err, playback.ErrStale) {
+	if _, err := l.Open(t.Context(), all[0].Entry, "test"); !errors.Is(err, playback.ErrStale) {
 		t.Fatalf("an entry that has grown opens: %v", err)
 	}
 	if _, err := l.Info(t.Context(), all[0].Entry); !errors.Is(err, playback.ErrStale) {
 		t.Fatalf("an entry that has grown has an info: %v", err)
 	}
-	if f, err := l.Open(t.Context(), whole); err == nil && f.Size() != whole.Size {
+	if f, err := l.Open(t.Context(), whole, "test"); err == nil && f.Size() != whole.Size {
 		t.Error("a day that has grown opens as another file")
 	}
 	openEntry(t, l, all[1].Entry) // has not changed
@@ -563,7 +563,7 @@ func TestGrowing(t *testing.T) {
 		if digest(t, v.f) != v.sum {
 			t.Errorf("version %d reads other bytes than before", i)
 		}
-		if f, err := fresh.Open(t.Context(), v.e); err == nil && digest(t, f) != v.sum {
+		if f, err := fresh.Open(t.Context(), v.e, "test"); err == nil && digest(t, f) != v.sum {
 			t.Errorf("version %d, opened again, has other bytes with the same ETag", i)
 		}
 	}
@@ -648,7 +648,7 @@ func TestSubscribe(t *testing.T) {
 				if i == 2 && c.Hour.Name == "11" {
 					continue // the recording before was sealed
 				}
-				if c.Hour.Name != want.hour || c.Added != want.added {
+				if c.Hour.Name != want.hour || c.Listed != want.added {
 					t.Errorf("change %d: %+v", i, c)
 				}
 				done = true
@@ -762,7 +762,7 @@ func readSome(ctx context.Context, l *playback.Library, start time.Time, rnd *ra
 	if err != nil {
 		return err
 	}
-	f, err := l.Open(ctx, e)
+	f, err := l.Open(ctx, e, "test")
 	if errors.Is(err, playback.ErrStale) {
 		return nil
 	}

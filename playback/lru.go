@@ -56,12 +56,12 @@ func (c *lru[K, V]) put(k K, v V, cost int64) V {
 }
 
 // remove drops the values for which drop is true.
-func (c *lru[K, V]) remove(drop func(K) bool) {
+func (c *lru[K, V]) remove(drop func(K, V) bool) {
 	c.mu.Lock()
 	var out []*lruItem[K, V]
 	for e := c.order.Front(); e != nil; {
 		next := e.Next()
-		if drop(e.Value.(*lruItem[K, V]).key) {
+		if item := e.Value.(*lruItem[K, V]); drop(item.key, item.val) {
 			out = append(out, c.unlinkLocked(e))
 		}
 		e = next

@@ -35,7 +35,7 @@ func TestLRU(t *testing.T) {
 		t.Errorf("cost %d, %d items", c.cost, len(c.items))
 	}
 	c.put("d", 5, 1)
-	c.remove(func(k string) bool { return k == "d" })
+	c.remove(func(k string, _ int) bool { return k == "d" })
 	if _, ok := c.get("d"); ok || c.cost != 0 || c.order.Len() != 0 {
 		t.Errorf("cost %d, %d items", c.cost, len(c.items))
 	}
@@ -112,7 +112,7 @@ func countedFiles(t *testing.T, n int64) *countingStore {
 func TestSampleFilesAreBounded(t *testing.T) {
 	const files, bound, readers = 60, 8, 6
 	st := countedFiles(t, files)
-	s := newSampleFiles(st, bound)
+	s := newSampleFiles(func(int64) (store.Store, error) { return st, nil }, bound)
 	var wg sync.WaitGroup
 	for g := range uint64(readers) {
 		wg.Go(func() {
@@ -120,7 +120,7 @@ func TestSampleFilesAreBounded(t *testing.T) {
 			p := make([]byte, 8)
 			for range 2000 {
 				n := rnd.Int64N(files) + 1
-				if _, err := s.source(store.Key{Stream: "cam", Number: n}).ReadAt(p, 0); err != nil || string(p) != fmt.Sprintf("%08d", n) {
+				if _, err := s.source(sampleKey{Key: store.Key{Stream: "cam", Number: n}}).ReadAt(p, 0); err != nil || string(p) != fmt.Sprintf("%08d", n) {
 					t.Errorf("file %d holds %q, %v", n, p, err)
 					return
 				}
@@ -142,8 +142,8 @@ func TestSampleFilesAreBounded(t *testing.T) {
 
 func TestSampleFileIsClosedAfterItsLastRead(t *testing.T) {
 	st := countedFiles(t, 3)
-	s := newSampleFiles(st, 1)
-	key := func(n int64) store.Key { return store.Key{Stream: "cam", Number: n} }
+	s := newSampleFiles(func(int64) (store.Store, error) { return st, nil }, 1)
+	key := func(n int64) sampleKey { return sampleKey{Key: store.Key{Stream: "cam", Number: n}} }
 	a, err := s.acquire(key(1))
 	if err != nil {
 		t.Fatal(err)

@@ -3,13 +3,24 @@ package playback
 import (
 	"sync"
 
+	"nvrfs/schema"
 	"nvrfs/store"
 )
 
 // sampleFiles keeps the sample files that were read last open, up to a number.
 type sampleFiles struct {
-	st   store.Store
-	open *lru[store.Key, *sampleFile]
+	store func(dir int64) (store.Store, error)
+	open  *lru[sampleKey, *sampleFile]
+
+	mu     sync.Mutex
+	pinned map[sampleKey]*pin
+}
+
+// sampleKey is a recording, and where its sample file lies.
+type sampleKey struct {
+	id  schema.RecordingID
+	dir int64
+	store.Key
 }
 
 // sampleFile is an open sample file that is closed when it was dropped from the cache and its last read has ended.
@@ -21,20 +32,20 @@ type sampleFile struct {
 	dropped bool
 }
 
-func newSampleFiles(st store.Store, most int64) *sampleFiles {
-	return &sampleFiles{st: st, open: newLRU(most, func(_ store.Key, f *sampleFile) { f.drop() })}
+func newSampleFiles(st func(dir int64) (store.Store, error), most int64) *sampleFiles {
+	return &sampleFiles{store: st, pinned: map[sampleKey]*pin{}, open: newLRU(most, func(_ sampleKey, f *sampleFile) { f.drop() })}
 }
 
 func (s *sampleFiles) close() {
-	s.open.remove(func(store.Key) bool { return true })
+	s.open.remove(func(sampleKey, *sampleFile) bool { return true })
 }
 
 // source returns a reader of a sample file, which opens it when it is read.
-func (s *sampleFiles) source(k store.Key) *source { return &source{s, k} }
+func (s *sampleFiles) source(k sampleKey) *source { return &source{s, k} }
 
 type source struct {
 	files *sampleFiles
-	key   store.Key
+	key   sampleKey
 }
 
 // ReadAt implements io.ReaderAt.
@@ -48,16 +59,26 @@ func (s *source) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // acquire returns an open sample file, which the caller releases.
-func (s *sampleFiles) acquire(k store.Key) (*sampleFile, error) {
+func (s *sampleFiles) acquire(k sampleKey) (*sampleFile, error) {
+	if p := s.pin(k); p != nil && p.file.retain() {
+		return p.file, nil
+	}
 	if f, ok := s.open.get(k); ok && f.retain() {
 		return f, nil
 	}
-	r, err := s.st.Open(k)
+	st, err := s.store(k.dir)
+	if err != nil {
+		return nil, err
+	}
+	r, err := st.Open(k.Key)
 	if err != nil {
 		return nil, err
 	}
 	f := &sampleFile{r: r, readers: 1}
 	s.open.put(k, f, 1) // where another goroutine was faster, this one is dropped, and closed by its release
+	if s.pin(k) != nil {
+		s.open.remove(func(have sampleKey, _ *sampleFile) bool { return have == k }) // it was deleted meanwhile
+	}
 	return f, nil
 }
 

@@ -97,10 +97,18 @@ func entryName(label string, start90k int64, hour Span, loc *time.Location) stri
 	return fmt.Sprintf("%s_%s%s.mp4", label, schema.ToTime(start90k).In(loc).Format(nameFormat), hour.suffix())
 }
 
+// longestClip bounds the clips that have a name, since anyone may ask for one. nvrfs export knows no bound.
+const longestClip = 31 * 24 * time.Hour
+
 // ParseClipName reads the name of a clip: two times with "--" between them, of which the second may leave out the date,
 // and each may end in a UTC offset: "2026-11-20_14-03-10--14-05-00.mp4". A second time without a date is the first one
-// after the start.
+// after the start. Nothing longer than longestClip has a name. A clip of more than longestClip has no name.
 func ParseClipName(name string, loc *time.Location) (from, to time.Time, ok bool) {
+	from, to, ok = parseClipName(name, loc)
+	return from, to, ok && to.Sub(from) <= longestClip
+}
+
+func parseClipName(name string, loc *time.Location) (from, to time.Time, ok bool) {
 	span, ok1 := strings.CutSuffix(name, ".mp4")
 	a, b, ok2 := strings.Cut(span, "--")
 	from, ok3 := parseLocal(a, loc)

@@ -8,7 +8,7 @@ import (
 
 // mostTieDelay is how long samples are held back for the sender reports that tie sound to picture. RFC 3550 6.2 has the
 // first ones come within a few seconds; some cameras never send any.
-const mostTieDelay = 3 * time.Second
+const mostTieDelay = 4 * time.Second
 
 // mostTieShift is more than sound and picture are apart by when they arrive. Where sender reports say more, the camera's
 // tracks have clocks that have nothing to do with each other, and arrival is the better guess.

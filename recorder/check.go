@@ -5,28 +5,66 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
+	"log/slog"
+	"slices"
+	"strings"
 
-	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
 
-// CheckOptions has functions that are told how Check gets on. They must be set.
+// A Level says how closely Check looks. Each does what those before it do as well.
+type Level uint8
+
+// The levels.
+const (
+	Presence Level = iota // each row has its file, each file its row
+	Size                  // each file has the size that its row says, and where it is sealed its seal behind that
+	Index                 // the row and the packed index say what the fragments' headers do
+	Hash                  // every byte is as it was written, and the sums of the streams are right
+)
+
+var levelNames = []string{"presence", "size", "index", "hash"}
+
+// ParseLevel returns the level of a name.
+func ParseLevel(name string) (Level, error) {
+	i := slices.Index(levelNames, name)
+	if i < 0 {
+		return 0, fmt.Errorf("%q is no level; want one of: %s", name, strings.Join(levelNames, ", "))
+	}
+	return Level(i), nil
+}
+
+func (l Level) String() string { return levelNames[l] }
+
+// CheckOptions says how closely Check looks, and has functions that are told how it gets on. They must be set.
 type CheckOptions struct {
-	Total   func(recordings int64) // once, before the first
-	Checked func()                 // after each recording
+	Level   Level
+	Total   func(n int64) // once, before the first: how many recordings there are; with Hash, how many bytes of them
+	Checked func(n int64) // after each recording: how many more of them
 	Found   func(Problem)
+	Log     *slog.Logger
 }
 
 // A Problem is something that is not as it should be.
 type Problem struct {
 	Stream    string
-	Recording int64 // its number
+	Recording int64 // its number; 0 where it is the stream as a whole
 	What      string
+
+	stream int64
+	dir    int64
 }
 
-func (p Problem) String() string { return fmt.Sprintf("%s/%d: %s", p.Stream, p.Recording, p.What) }
+func (p Problem) String() string { return p.Place() + ": " + p.What }
+
+// Place says of which recording, or stream, the problem is.
+func (p Problem) Place() string {
+	if p.Recording == 0 {
+		return p.Stream
+	}
+	return fmt.Sprintf("%s/%d", p.Stream, p.Recording)
+}
 
 // A CheckSummary says what Check has looked at.
 type CheckSummary struct {
@@ -35,29 +73,29 @@ type CheckSummary struct {
 	Problems   int64
 }
 
-// Check compares the rows of a data directory with its sample files: each sealed row has its file with the right size, and
-// each file its row. It changes nothing. Recordings that are not sealed are another process's, which is writing them, or
-// start-up's to mend; so are files that no row counts yet.
+// Check compares the rows of a data directory with its sample files, and changes nothing. A recorder may be at work: what it
+// writes or deletes meanwhile is no problem. Of a recording that is not sealed, what its row counts is looked at; a file
+// that no row counts yet is being written, or is start-up's to mend.
 func Check(ctx context.Context, data string, o CheckOptions) (CheckSummary, error) {
 	db, err := schema.OpenReadOnly(ctx, data)
 	if err != nil {
 		return CheckSummary{}, err
 	}
 	defer db.Close() //nolint:errcheck // read only: nothing can be lost
-	st, err := store.Open(filepath.Join(data, samplesDir), db.UUID())
+	dirs, err := readDirs(ctx, db, data, o.Log)
 	if err != nil {
 		return CheckSummary{}, err
 	}
-	c := &checker{o: o, db: db, st: st}
+	c := &checker{o: o, db: db, dirs: dirs}
 	err = c.run(ctx)
 	return c.sum, err
 }
 
 type checker struct {
-	o   CheckOptions
-	db  *schema.DB
-	st  store.Store
-	sum CheckSummary
+	o    CheckOptions
+	db   *schema.DB
+	dirs map[int64]sampleDir
+	sum  CheckSummary
 }
 
 func (c *checker) run(ctx context.Context) error {
@@ -67,11 +105,7 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	total := int64(0)
 	for _, s := range streams {
-		n, _, err := c.db.Sums(ctx, s.ID)
-		if err != nil {
-			return err
-		}
-		total += n
+		total += c.weight(s.Recordings, s.Bytes)
 	}
 	c.o.Total(total)
 	for _, s := range streams {
@@ -79,21 +113,62 @@ func (c *checker) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.strangers(streams); err != nil || c.o.Level < Hash {
+		return err
+	}
+	wrong, err := c.db.WrongSums(ctx)
+	for _, s := range wrong {
+		c.found(Problem{s.Label(), 0, fmt.Sprintf("its sums are wrong: it has %d recordings of %d bytes", s.Recordings, s.Bytes), s.ID, 0})
+	}
+	return err
+}
+
+// strangers finds sample files of streams that the database does not know.
+func (c *checker) strangers(streams []schema.Stream) error {
+	known := map[string]bool{}
+	for _, s := range streams {
+		known[s.Label()] = true
+	}
+	for dir, d := range c.dirs {
+		labels, err := d.store.Streams()
+		if err != nil {
+			return err
+		}
+		for _, label := range labels {
+			if known[label] {
+				continue
+			}
+			files, err := d.store.Scan(label, 1)
+			if err != nil {
+				return err
+			}
+			if len(files) > 0 {
+				c.found(Problem{label, 0, fmt.Sprintf("%d sample files of a stream that the database does not know", len(files)), 0, dir})
+			}
+		}
+	}
 	return nil
 }
 
-func (c *checker) found(s schema.Stream, number int64, what string, args ...any) {
-	c.sum.Problems++
-	c.o.Found(Problem{s.Label(), number, fmt.Sprintf(what, args...)})
+// weight is how much checking recordings takes.
+func (c *checker) weight(recordings, bytes int64) int64 {
+	if c.o.Level == Hash {
+		return bytes
+	}
+	return recordings
 }
+
+func (c *checker) found(p Problem) {
+	c.sum.Problems++
+	c.o.Found(p)
+}
+
+// place is a sample file's number and directory.
+type place struct{ number, dir int64 }
 
 // stream compares the rows of a stream with its files, a few hours of rows at a time.
 func (c *checker) stream(ctx context.Context, s schema.Stream) error {
-	files, err := c.st.Scan(s.Label(), 1)
-	if err != nil {
-		return err
-	}
-	counted := map[int64]bool{}
+	counted := map[place]bool{}
 	for from := int64(0); ; {
 		start, ok, err := c.db.FirstStart(ctx, s.ID, from)
 		if err != nil {
@@ -108,44 +183,77 @@ func (c *checker) stream(ctx context.Context, s schema.Stream) error {
 			return err
 		}
 		for i := range recs {
-			counted[recs[i].ID.Number()] = true
-			c.recording(s, &recs[i])
-			c.o.Checked()
+			counted[place{recs[i].ID.Number(), recs[i].Dir}] = true
+			c.sum.Recordings++
+			c.sum.Bytes += recs[i].Bytes
+			if err := c.recording(ctx, s, recs[i].ID); err != nil {
+				return err
+			}
+			c.o.Checked(c.weight(1, recs[i].Bytes))
 		}
 	}
-	for _, n := range files {
-		if !counted[n] && n < s.NextNumber {
-			c.found(s, n, "the sample file has no row")
+	return c.rowless(ctx, s, counted)
+}
+
+// rowless looks for files of a stream that no row counts.
+func (c *checker) rowless(ctx context.Context, s schema.Stream, counted map[place]bool) error {
+	for dir, d := range c.dirs {
+		files, err := d.store.Scan(s.Label(), 1)
+		if err != nil {
+			return err
+		}
+		for _, n := range files {
+			if counted[place{n, dir}] || n >= s.NextNumber {
+				continue
+			}
+			is, err := c.isRowless(ctx, s, n, dir)
+			if err != nil {
+				return err
+			}
+			if is {
+				c.found(Problem{s.Label(), n, "the sample file has no row", s.ID, dir})
+			}
 		}
 	}
 	return ctx.Err()
 }
 
-func (c *checker) recording(s schema.Stream, r *schema.Recording) {
-	c.sum.Recordings++
-	c.sum.Bytes += r.Bytes
-	key := store.Key{Stream: s.Label(), Number: r.ID.Number()}
-	size, err := c.st.Size(key)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		c.found(s, key.Number, "the sample file is missing")
-	case err != nil:
-		c.found(s, key.Number, "%v", err)
-	case size < r.Bytes:
-		c.found(s, key.Number, "the sample file has %d bytes, of %d that are recorded", size, r.Bytes)
-	case r.Sealed:
-		if err := c.end(key, r.Bytes, size); err != nil {
-			c.found(s, key.Number, "%v", err)
-		}
+// isRowless looks again: the file may have been given its row, or have been deleted, meanwhile. Rows are looked at before the
+// file, as a recorder that deletes changes them in that order.
+func (c *checker) isRowless(ctx context.Context, s schema.Stream, number, dir int64) (bool, error) {
+	id := schema.MakeRecordingID(s.ID, number)
+	r, ok, err := c.db.Recording(ctx, id)
+	if err != nil || ok && r.Dir == dir {
+		return false, err
 	}
+	garbage, err := c.db.Garbage(ctx)
+	if err != nil || slices.ContainsFunc(garbage, func(g schema.Garbage) bool { return g.Recording == id && g.Dir == dir }) {
+		return false, err
+	}
+	_, err = c.dirs[dir].store.Size(store.Key{Stream: s.Label(), Number: number})
+	return !errors.Is(err, fs.ErrNotExist), nil
 }
 
-// end checks that behind the fragments of a sealed file there is its seal, and nothing else.
-func (c *checker) end(k store.Key, bytes, size int64) error {
-	f, err := c.st.Open(k)
-	if err != nil {
-		return err
+// recording checks a recording, and again where its row has changed meanwhile.
+func (c *checker) recording(ctx context.Context, s schema.Stream, id schema.RecordingID) error {
+	r, ok, err := c.db.Recording(ctx, id)
+	for err == nil && ok {
+		problems := c.compare(ctx, s, &r)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if len(problems) == 0 {
+			return nil
+		}
+		var now schema.Recording
+		now, ok, err = c.db.Recording(ctx, id)
+		if err == nil && ok && now.Bytes == r.Bytes && now.Sealed == r.Sealed {
+			for _, what := range problems {
+				c.found(Problem{s.Label(), id.Number(), what, s.ID, r.Dir})
+			}
+			return nil
+		}
+		r = now
 	}
-	defer f.Close() //nolint:errcheck // read only: nothing can be lost
-	return mp4.CheckSeal(f, bytes, size)
+	return err
 }

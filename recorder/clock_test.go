@@ -164,9 +164,26 @@ func TestCorrectionIsBounded(t *testing.T) {
 	if got := clock.next(120 * 90000); got != 60*90000+60*90000*maxCorrectionPPM/1_000_000 {
 		t.Errorf("a minute became %d ticks", got)
 	}
-	// Nothing was seen of a recording of one frame, so nothing is known of its drift.
-	if got := clock.next(120*90000 + 3600); got != 3600 {
+	if got := clock.next(120*90000 + 3600); got != 3600+3600*maxCorrectionPPM/1_000_000 {
 		t.Errorf("a frame became %d ticks", got)
+	}
+}
+
+func TestRecentMin(t *testing.T) {
+	m := newRecentMin()
+	for i, c := range []struct{ at, add, want int64 }{
+		{0, 5, 5},
+		{10, 7, 5},
+		{29, 6, 5},
+		{30, 9, 5}, // 5 is of the window before
+		{59, 8, 5},
+		{60, 10, 8}, // 5 is forgotten
+		{200, 12, 12},
+	} {
+		m.add(c.at*90000, c.add)
+		if got := m.value(); got != c.want {
+			t.Errorf("step %d: %d, want %d", i, got, c.want)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ var errBacklog = fmt.Errorf("the disk is too slow: %d MB wait to be written", ma
 //
 // A row is committed only after the bytes that it counts, and the name of its file, are synced.
 type disk struct {
+	dir      int64 // the sample directory's id
 	store    store.Store
 	db       *schema.DB
 	interval time.Duration
@@ -50,9 +51,9 @@ type entryKey struct {
 	timescale uint32
 }
 
-func newDisk(st store.Store, db *schema.DB, interval time.Duration, log *slog.Logger) *disk {
+func newDisk(dir int64, st store.Store, db *schema.DB, interval time.Duration, log *slog.Logger) *disk {
 	return &disk{
-		store: st, db: db, interval: interval, log: log,
+		dir: dir, store: st, db: db, interval: interval, log: log,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), entries: map[entryKey]int64{},
 	}
 }
@@ -151,13 +152,16 @@ func (d *disk) write(j job) {
 
 func (d *disk) append(j job) error {
 	r, data := j.rec, j.data
+	if r.sequence == 0 {
+		r.run.start90k = j.start90k // which may have moved
+	}
 	if r.file == nil {
 		f, err := d.store.Create(r.key)
 		if err != nil {
 			return err
 		}
-		r.file, r.index = f, newIndex(r.tracks)
-		r.row = schema.Recording{ID: r.id, Sequence: r.sequence, HeaderBytes: int64(len(r.header))}
+		r.file, r.index, r.digest = f, newIndex(r.tracks), newDigest()
+		r.row = schema.Recording{ID: r.id, Dir: d.dir, Sequence: r.sequence, HeaderBytes: int64(len(r.header))}
 		data = slices.Concat(r.header, data)
 	}
 	whole := len(data)
@@ -171,6 +175,7 @@ func (d *disk) append(j job) error {
 		return err
 	}
 	r.unsynced = true
+	r.digest.Write(data[:whole]) //nolint:errcheck // never fails
 	r.index.Add(j.index, j.starts)
 	r.row.Bytes += int64(whole)
 	r.row.Start90k, r.row.WallDuration90k = j.start90k, j.wallDuration90k
@@ -304,7 +309,7 @@ func (d *disk) leaveToMend(r *recording) {
 func (d *disk) mend(ctx context.Context) {
 	d.broken = slices.DeleteFunc(d.broken, func(r *recording) bool {
 		log := d.log.With("stream", r.key.Stream, "recording", r.key.Number)
-		rec := recovery{db: d.db, st: d.store, stream: r.id.Stream(), key: r.key, hasRow: r.hasRow, reason: r.run.endReason, log: log}
+		rec := recovery{db: d.db, dir: d.dir, st: d.store, stream: r.id.Stream(), key: r.key, hasRow: r.hasRow, reason: r.run.endReason, log: log}
 		if err := rec.run(ctx); err != nil {
 			if !r.mending {
 				log.Error("cannot read a recording back; its file is kept, and this is tried again", "err", err)
@@ -356,6 +361,9 @@ func (d *disk) put(tx *schema.Tx, r *recording) error {
 		r.index.SetEntry(i, id)
 	}
 	r.row.Run, r.row.Tracks, r.row.Sealed = runID, r.index.Tracks(), r.sealed
+	if r.sealed {
+		r.row.Digest = r.digest.Sum(nil)
+	}
 	return tx.PutRecording(&r.row, r.index.Bytes())
 }
 

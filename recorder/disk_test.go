@@ -408,7 +408,7 @@ func TestDatabaseFailsToTheEnd(t *testing.T) {
 	if len(b.recordings()) != 0 {
 		t.Fatal("the database did not fail")
 	}
-	if err := recoverStreams(t.Context(), good, b.store, b.disk.log); err != nil {
+	if err := recoverStreams(t.Context(), good, map[int64]sampleDir{1: {store: b.store}}, b.disk.log); err != nil {
 		t.Fatal(err)
 	}
 	b.checkRows()
@@ -471,7 +471,7 @@ func (b *bench) cutPower(c simCamera) {
 		b.t.Fatal(err)
 	}
 	for _, k := range b.store.keys() {
-		path := filepath.Join(dir, samplesDir, k.Stream, "000", fmt.Sprintf("%06d.mp4", k.Number))
+		path := filepath.Join(dir, schema.DefaultSampleDir, k.Stream, "000", fmt.Sprintf("%06d.mp4", k.Number))
 		synced, named := b.store.durable(k)
 		var err error
 		if named {
@@ -543,7 +543,7 @@ func TestFailedSyncOfAWholeRecording(t *testing.T) {
 				}
 			} else {
 				b.disk.closeAll()
-				if err := recoverStreams(t.Context(), b.db, b.store, b.disk.log); err != nil {
+				if err := recoverStreams(t.Context(), b.db, map[int64]sampleDir{1: {store: b.store}}, b.disk.log); err != nil {
 					t.Fatal(err)
 				}
 			}

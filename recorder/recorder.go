@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,6 +18,8 @@ type Options struct {
 	Length  time.Duration // of a recording; 0 means a minute
 	Sync    time.Duration // how often what was written is synced and committed; 0 means 5 s
 	Streams []StreamOptions
+	Retain  Limits  // of all streams together; Age is not used
+	MinFree MinFree // of each disk
 	Log     *slog.Logger
 }
 
@@ -27,10 +28,10 @@ type StreamOptions struct {
 	Camera string
 	Name   string // "main" or "sub"
 	Source Source
+	// Samples is the directory of the stream's sample files; empty means the one in the data directory.
+	Samples string
+	Retain  Limits
 }
-
-// samplesDir is where, in a data directory, the sample files lie.
-const samplesDir = "samples"
 
 // stopDeadline bounds how long stopping waits for a disk.
 const stopDeadline = 30 * time.Second
@@ -40,7 +41,8 @@ type Recorder struct {
 	o       Options
 	lock    *store.Lock
 	db      *schema.DB
-	disk    *disk
+	dirs    map[int64]sampleDir
+	disks   map[int64]*disk // by sample directory
 	streams []*stream
 }
 
@@ -65,11 +67,13 @@ func Open(ctx context.Context, o Options) (*Recorder, error) {
 }
 
 func (r *Recorder) open(ctx context.Context) (err error) {
+	if err := refuseOrphans(r.o); err != nil {
+		return err
+	}
 	if r.db, err = schema.Create(ctx, r.o.Data); err != nil {
 		return err
 	}
-	st, err := store.Attach(filepath.Join(r.o.Data, samplesDir), r.db.UUID())
-	if err != nil {
+	if r.dirs, err = openDirs(ctx, r.db, r.o); err != nil {
 		return err
 	}
 	rows := make([]schema.Stream, len(r.o.Streams))
@@ -84,15 +88,19 @@ func (r *Recorder) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := recoverStreams(ctx, r.db, st, r.o.Log); err != nil {
+	if err := recoverStreams(ctx, r.db, r.dirs, r.o.Log); err != nil {
 		return fmt.Errorf("mend what the last run left: %w", err)
 	}
 	if rows, err = r.currentRows(ctx, rows); err != nil {
 		return err
 	}
-	r.disk = newDisk(st, r.db, r.o.Sync, r.o.Log)
+	r.disks = map[int64]*disk{}
 	for i, s := range r.o.Streams {
-		r.streams = append(r.streams, newStream(s.Source, rows[i], r.disk, r.o.Length, r.o.Log))
+		dir := dirID(r.dirs, samplesOf(r.o.Data, s))
+		if r.disks[dir] == nil {
+			r.disks[dir] = newDisk(dir, r.dirs[dir].store, r.db, r.o.Sync, r.o.Log)
+		}
+		r.streams = append(r.streams, newStream(s, rows[i], r.disks[dir], r.o.Length, r.o.Log))
 	}
 	return nil
 }
@@ -116,15 +124,23 @@ func (r *Recorder) currentRows(ctx context.Context, rows []schema.Stream) ([]sch
 // Run records until ctx ends. When it returns nil, what was recorded is sealed, synced and committed. It must be called
 // only once.
 func (r *Recorder) Run(ctx context.Context) error {
-	go r.disk.run() // until disk.close
+	for _, d := range r.disks {
+		go d.run() // until disk.close
+	}
+	keep := newRetention(r)
 	var wg sync.WaitGroup
+	wg.Go(func() { keep.run(ctx) })
 	for _, s := range r.streams {
 		wg.Go(func() { s.run(ctx) })
 	}
 	wg.Wait()
 	deadline, cancel := context.WithTimeout(context.Background(), stopDeadline)
 	defer cancel()
-	return r.disk.close(deadline)
+	var err error
+	for _, d := range r.disks {
+		err = errors.Join(err, d.close(deadline))
+	}
+	return err
 }
 
 // Close gives back what Open took, after Run. Where readers close the database before, nothing is left of it but one file.

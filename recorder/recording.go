@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"fmt"
+	"hash"
 	"sync/atomic"
 
 	"nvrfs/mp4"
@@ -11,15 +12,15 @@ import (
 
 // A run is what the recordings of one session share.
 type run struct {
-	uuid     string
-	stream   int64
-	start90k int64 // as known when its first recording started
+	uuid   string
+	stream int64
 
 	// Why the disk takes no more of it. A recording that is cut short must not be followed by another of the same run,
 	// which has no gaps.
 	failed atomic.Pointer[error]
 
 	// The disk's.
+	start90k  int64  // as the row of its first recording says
 	known     bool   // a recording of it may be in the database
 	endReason string // empty while it goes on
 }
@@ -53,6 +54,7 @@ type recording struct {
 	file     store.Writer
 	index    *schema.Index // nil before the file was made
 	row      schema.Recording
+	digest   hash.Hash // of the bytes that row counts
 	seal     *mp4.Seal // not nil when it has ended
 	sealed   bool      // the seal is in the file
 	unsynced bool      // the file has bytes that are not synced
@@ -78,9 +80,6 @@ type job struct {
 func (s *stream) newRecording(sess *session, start90k int64, tracks []mp4.FragmentTrack) (*recording, error) {
 	number := s.row.NextNumber
 	s.row.NextNumber++
-	if sess.recorded == 0 {
-		sess.run.start90k = start90k
-	}
 	r := &recording{
 		key: store.Key{Stream: s.row.Label(), Number: number}, id: schema.MakeRecordingID(s.row.ID, number),
 		run: sess.run, sequence: sess.recorded,

@@ -1,12 +1,14 @@
 package recorder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"slices"
 
 	"nvrfs/mp4"
 	"nvrfs/schema"
@@ -19,7 +21,7 @@ const cutOffReason = "the recorder was cut off"
 // recoverStreams mends what a crash left: it reads back every sample file that was being written, cuts off the fragment
 // that is not whole, and commits what is. It looks at rows that are not sealed and at files that no row counts yet, so it
 // takes no longer the more footage there is.
-func recoverStreams(ctx context.Context, db *schema.DB, st store.Store, log *slog.Logger) error {
+func recoverStreams(ctx context.Context, db *schema.DB, dirs map[int64]sampleDir, log *slog.Logger) error {
 	streams, err := db.Streams(ctx)
 	if err != nil {
 		return err
@@ -29,19 +31,14 @@ func recoverStreams(ctx context.Context, db *schema.DB, st store.Store, log *slo
 		return err
 	}
 	for _, s := range streams {
-		var numbers []int64
-		for _, id := range growing {
-			if id.Stream() == s.ID {
-				numbers = append(numbers, id.Number())
-			}
-		}
-		unknown, err := st.Scan(s.Label(), s.NextNumber)
+		files, err := unfinished(s, growing, dirs)
 		if err != nil {
 			return err
 		}
-		for _, n := range append(numbers, unknown...) {
+		for _, f := range files {
+			n := f.ID.Number()
 			rec := recovery{
-				db: db, st: st, stream: s.ID, key: store.Key{Stream: s.Label(), Number: n}, hasRow: n < s.NextNumber,
+				db: db, dir: f.Dir, st: dirs[f.Dir].store, stream: s.ID, key: store.Key{Stream: s.Label(), Number: n}, hasRow: n < s.NextNumber,
 				reason: cutOffReason, log: log.With("stream", s.Label(), "recording", n),
 			}
 			if err := rec.run(ctx); err != nil {
@@ -52,9 +49,31 @@ func recoverStreams(ctx context.Context, db *schema.DB, st store.Store, log *slo
 	return db.Write(ctx, func(tx *schema.Tx) error { return tx.EndRuns(cutOffReason) })
 }
 
+// unfinished lists the sample files of a stream that were being written, by number whatever their directory: each row
+// moves the number on from which the next start-up would look.
+func unfinished(s schema.Stream, growing []schema.Place, dirs map[int64]sampleDir) (files []schema.Place, err error) {
+	for _, g := range growing {
+		if _, ok := dirs[g.Dir]; ok && g.ID.Stream() == s.ID {
+			files = append(files, g)
+		}
+	}
+	for dir, d := range dirs {
+		unknown, err := d.store.Scan(s.Label(), s.NextNumber)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range unknown {
+			files = append(files, schema.Place{ID: schema.MakeRecordingID(s.ID, n), Dir: dir})
+		}
+	}
+	slices.SortFunc(files, func(a, b schema.Place) int { return cmp.Compare(a.ID, b.ID) })
+	return files, nil
+}
+
 // recovery mends one sample file.
 type recovery struct {
 	db     *schema.DB
+	dir    int64
 	st     store.Store
 	stream int64
 	key    store.Key
@@ -92,8 +111,9 @@ type readBack struct {
 	*mp4.SampleFile
 	size     int64
 	index    *schema.Index
-	start90k int64 // wall time of the first frame, as known when the last fragment was written
-	media90k int64 // duration of the video
+	digest   []byte // of the header and the whole fragments
+	start90k int64  // wall time of the first frame, as known when the last fragment was written
+	media90k int64  // duration of the video
 }
 
 func (r *recovery) read() (*readBack, error) {
@@ -117,17 +137,36 @@ func (r *recovery) read() (*readBack, error) {
 // starting.
 var errUnreadable = errors.New("the disk cannot read it")
 
-// readSampleFile makes the index of a sample file from the file alone.
+// readSampleFile makes the index and the digest of a sample file from the file alone. Where no fragment is whole, there is
+// neither.
 func readSampleFile(src io.ReaderAt, size int64) (*readBack, error) {
+	h, digested := newDigest(), int64(0)
+	found, err := scanSampleFile(src, size, mp4.Scan, func(end int64) error {
+		from := digested
+		digested = end
+		return digestRange(h, src, from, end) // was just read, to verify its checksum: the kernel still has it
+	})
+	if err == nil && found.index != nil {
+		found.digest = h.Sum(nil)
+	}
+	return found, err
+}
+
+// scanSampleFile makes the index of a sample file by mp4.Scan or mp4.ScanIndex. It says where each whole fragment ends.
+func scanSampleFile(
+	src io.ReaderAt, size int64,
+	scan func(io.ReaderAt, int64, func(*mp4.SampleFile, *mp4.ScannedFragment) error) (*mp4.SampleFile, error),
+	whole func(end int64) error,
+) (*readBack, error) {
 	var last *mp4.ScannedFragment
 	found := &readBack{size: size}
-	f, err := mp4.Scan(src, size, func(f *mp4.SampleFile, x *mp4.ScannedFragment) error {
+	f, err := scan(src, size, func(f *mp4.SampleFile, x *mp4.ScannedFragment) error {
 		if found.index == nil {
 			found.index = newIndex(f.Tracks)
 		}
 		found.index.Add(indexed(x))
 		last = x
-		return nil
+		return whole(f.Bytes + x.Bytes)
 	})
 	if err != nil || last == nil {
 		return &readBack{SampleFile: f, size: size}, err
@@ -187,7 +226,7 @@ func (r *recovery) nothingWhole(ctx context.Context, why error) error {
 	}
 	if why == nil || errors.Is(why, mp4.ErrTorn) {
 		r.log.Info("removed a sample file without one whole fragment")
-		return errors.Join(r.st.Remove(r.key), r.st.SyncDir(r.key))
+		return r.st.Remove(r.key)
 	}
 	name, err := r.st.SetAside(r.key)
 	if err == nil {
@@ -204,7 +243,8 @@ func (r *recovery) sealRow(ctx context.Context) error {
 }
 
 func (r *recovery) put(tx *schema.Tx, found *readBack) error {
-	runID, err := tx.Run(r.stream, found.Identity.Run, found.Seal.Start90k)
+	// A run's start is what was known of it when its first recording started.
+	runID, err := tx.Run(r.stream, found.Identity.Run, found.Identity.Start90k)
 	if err != nil {
 		return err
 	}
@@ -216,9 +256,9 @@ func (r *recovery) put(tx *schema.Tx, found *readBack) error {
 		found.index.SetEntry(i, id)
 	}
 	row := schema.Recording{
-		ID: schema.MakeRecordingID(r.stream, r.key.Number), Run: runID, Sequence: found.Identity.Sequence,
+		ID: schema.MakeRecordingID(r.stream, r.key.Number), Run: runID, Dir: r.dir, Sequence: found.Identity.Sequence,
 		Start90k: found.Seal.Start90k, WallDuration90k: found.Seal.WallDuration90k,
-		HeaderBytes: found.HeaderBytes, Bytes: found.Bytes, Sealed: true, Tracks: found.index.Tracks(),
+		HeaderBytes: found.HeaderBytes, Bytes: found.Bytes, Sealed: true, Tracks: found.index.Tracks(), Digest: found.digest,
 	}
 	if err := tx.PutRecording(&row, found.index.Bytes()); err != nil {
 		return err

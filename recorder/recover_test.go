@@ -37,7 +37,7 @@ func (b *bench) crash(c simCamera, d time.Duration, commitAt ...time.Duration) (
 }
 
 func (b *bench) path(number int64) string {
-	return filepath.Join(b.dir, samplesDir, "cam", "000", fmt.Sprintf("%06d.mp4", number))
+	return filepath.Join(b.dir, schema.DefaultSampleDir, "cam", "000", fmt.Sprintf("%06d.mp4", number))
 }
 
 // copyTo copies the data directory.
@@ -110,7 +110,7 @@ func TestTornTail(t *testing.T) {
 						t.Fatalf("cut to %d bytes: picture %d differs", size, i)
 					}
 				}
-				if left, _ := filepath.Glob(filepath.Join(dir, samplesDir, "cam", "000", "*")); len(left) != 1+min(1, frags) {
+				if left, _ := filepath.Glob(filepath.Join(dir, schema.DefaultSampleDir, "cam", "000", "*")); len(left) != 1+min(1, frags) {
 					t.Errorf("cut to %d bytes: left are %v", size, left)
 				}
 				if log := reopen(t, dir); strings.Contains(log, "ERROR") || strings.Contains(log, "cut off") {
@@ -160,7 +160,7 @@ func TestRecoveredRowsAreDurable(t *testing.T) {
 	b := newBench(t, 10*time.Second)
 	c := simCamera{audioRate: 48000, audioLate: -time.Second}
 	given := b.crash(c, 34*time.Second, 23*time.Second)
-	if err := recoverStreams(t.Context(), b.db, b.store, b.disk.log); err != nil {
+	if err := recoverStreams(t.Context(), b.db, map[int64]sampleDir{1: {store: b.store}}, b.disk.log); err != nil {
 		t.Fatal(err)
 	}
 	b.checkRows()
@@ -267,7 +267,7 @@ func TestMissingFile(t *testing.T) {
 		t.Error("start-up looks for it again and again: ", log)
 	}
 	var found []string
-	_, err := Check(t.Context(), dir, CheckOptions{Total: func(int64) {}, Checked: func() {}, Found: func(p Problem) { found = append(found, p.String()) }})
+	_, err := Check(t.Context(), dir, CheckOptions{Level: Size, Total: func(int64) {}, Checked: func(int64) {}, Found: func(p Problem) { found = append(found, p.String()) }})
 	if err != nil || len(found) != 1 || found[0] != "cam/2: the sample file is missing" {
 		t.Errorf("check: %q, %v", found, err)
 	}
@@ -304,7 +304,7 @@ func TestUnreadableFileDoesNotStopStartUp(t *testing.T) {
 			b := newBench(t, 10*time.Second)
 			b.crash(simCamera{}, 18*time.Second, 5*time.Second, commitAt)
 			rows := b.recordings()
-			if err := recoverStreams(t.Context(), b.db, unreadable{b.store, 2}, b.disk.log); err != nil {
+			if err := recoverStreams(t.Context(), b.db, map[int64]sampleDir{1: {store: unreadable{b.store, 2}}}, b.disk.log); err != nil {
 				t.Fatal(err)
 			}
 			after := b.recordings()
@@ -345,7 +345,7 @@ func TestSecondRecorderIsRefused(t *testing.T) {
 func TestNumbersAreNotUsedTwice(t *testing.T) {
 	b := newBench(t, 10*time.Second)
 	b.crash(simCamera{}, 25*time.Second)
-	if err := recoverStreams(t.Context(), b.db, b.store, b.disk.log); err != nil {
+	if err := recoverStreams(t.Context(), b.db, map[int64]sampleDir{1: {store: b.store}}, b.disk.log); err != nil {
 		t.Fatal(err)
 	}
 	r := Recorder{db: b.db}
@@ -376,7 +376,7 @@ func TestCheckFindsProblems(t *testing.T) {
 	edit(4, func(p []byte) []byte { return append(p, 0) })
 	edit(5, func(p []byte) []byte { return p[:b.recordings()[4].Bytes] })
 	if err := b.db.Write(t.Context(), func(tx *schema.Tx) error {
-		return tx.PutRecording(&schema.Recording{ID: schema.MakeRecordingID(b.stream.row.ID, 20), Run: 1, Sequence: 9, Start90k: 1, HeaderBytes: 1, Bytes: 1}, []byte{schema.IndexVersion, 0})
+		return tx.PutRecording(&schema.Recording{ID: schema.MakeRecordingID(b.stream.row.ID, 20), Run: 1, Dir: 1, Sequence: 9, Start90k: 1, HeaderBytes: 1, Bytes: 1}, []byte{schema.IndexVersion, 0})
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -386,10 +386,15 @@ func TestCheckFindsProblems(t *testing.T) {
 	if err := os.WriteFile(b.path(25), []byte("x"), 0o600); err != nil { // may be being written
 		t.Fatal(err)
 	}
+	stranger := filepath.Join(b.dir, schema.DefaultSampleDir, "stranger", "000")
+	if err := errors.Join(os.MkdirAll(stranger, 0o700), os.WriteFile(filepath.Join(stranger, "000001.mp4"), []byte("x"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	var found []string
 	total, checked := int64(0), int64(0)
 	sum, err := Check(t.Context(), b.dir, CheckOptions{
-		Total: func(n int64) { total = n }, Checked: func() { checked++ },
+		Level: Size,
+		Total: func(n int64) { total = n }, Checked: func(n int64) { checked += n },
 		Found: func(p Problem) { found = append(found, p.String()) },
 	})
 	if err != nil {
@@ -398,12 +403,13 @@ func TestCheckFindsProblems(t *testing.T) {
 	for i, want := range []string{
 		"cam/20: the sample file is missing", "cam/1: the sample file is missing", "cam/2: the sample file has 5000 bytes, of ", "cam/3: the sample file does not end as recorded",
 		"cam/4: the sample file does not end as recorded", "cam/5: the sample file has no seal", "cam/15: the sample file has no row",
+		"stranger: 1 sample files of a stream that the database does not know",
 	} {
 		if len(found) <= i || !strings.HasPrefix(found[i], want) {
 			t.Fatalf("found %q, want as number %d %q", found, i+1, want)
 		}
 	}
-	if len(found) != 7 || sum.Problems != 7 || sum.Recordings != 9 || total != 9 || checked != 9 {
+	if len(found) != 8 || sum.Problems != 8 || sum.Recordings != 9 || total != 9 || checked != 9 {
 		t.Errorf("found %q; summary %+v of %d, %d checked", found, sum, total, checked)
 	}
 }

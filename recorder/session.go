@@ -44,15 +44,16 @@ type session struct {
 
 // cut is a place before which a fragment ends.
 type cut struct {
-	video    int   // pending video samples before it
-	dts      int64 // of the video sample behind it
-	start90k int64 // of the recording that the fragment belongs to
-	ends     *ends // not nil when the recording ends too
+	video         int   // pending video samples before it
+	dts           int64 // of the video sample behind it
+	start90k      int64 // of the recording that the fragment belongs to
+	correction90k int64 // by how much longer than its media that recording lasts so far
+	ends          *ends // not nil when the recording ends too
 }
 
 // ends says how a recording ended.
 type ends struct {
-	wallDuration90k int64
+	wallDuration90k int64            // when the run goes on
 	reason          string           // why the run ended; empty when it goes on
 	next            *mp4.SampleEntry // of the video, in the next recording, when it is another
 }
@@ -85,7 +86,7 @@ func (s *session) NewEntry(track int, e mp4.SampleEntry) error {
 
 // Sample implements Handler.
 func (s *session) Sample(x Sample) error {
-	if err := s.run.failure(); err != nil {
+	if err := errors.Join(s.run.failure(), s.stream.mayRecord()); err != nil {
 		return err
 	}
 	if s.clock == nil {
@@ -95,6 +96,9 @@ func (s *session) Sample(x Sample) error {
 		s.begin(x)
 	}
 	x.DTS -= s.fromVideo(s.base90k, x.Track)
+	if nearly := -int64(s.tracks[x.Track].Timescale) / 1000; x.DTS < 0 && x.DTS >= nearly {
+		x.DTS = 0 // it starts with the picture: the two clocks only round differently
+	}
 	if x.DTS < 0 && s.lastDTS[x.Track] < 0 {
 		return nil // sound from before the first picture
 	}
@@ -127,7 +131,11 @@ func (s *session) fromVideo(t90k int64, track int) int64 {
 }
 
 func (s *session) planEnd() {
-	s.endAt90k = cutAfter(s.clock.start90k, s.stream.length90k, s.stream.stagger90k)
+	length90k := s.stream.length90k
+	if s.clock.first {
+		length90k = min(length90k, firstLength90k)
+	}
+	s.endAt90k = cutAfter(s.clock.start90k, length90k, s.stream.stagger90k)
 }
 
 // cutBefore looks at a video sample that is about to become pending, and cuts before it where a fragment is to end.
@@ -146,8 +154,8 @@ func (s *session) cutBefore(x Sample) error {
 	if n == 0 || !x.Sync && x.DTS-s.pending[video][from].DTS < maxFragment90k {
 		return nil
 	}
-	c := cut{video: n, dts: x.DTS, start90k: s.clock.start90k}
-	if x.Sync && (s.newEntry != nil || s.clock.wall90k(pts) >= s.endAt90k) {
+	c := cut{video: n, dts: x.DTS, start90k: s.clock.start90k, correction90k: s.clock.correction90k(pts)}
+	if x.Sync && (s.newEntry != nil || s.clock.settled() && s.clock.wall90k(pts) >= s.endAt90k) {
 		c.ends = &ends{wallDuration90k: s.clock.next(pts), next: s.newEntry}
 		// Only now is it known when the first recording of a run started.
 		c.start90k = s.clock.start90k - c.ends.wallDuration90k
@@ -166,7 +174,7 @@ func (s *session) flush(force bool) error {
 		for i := range s.cuts {
 			s.cuts[i].video -= c.video
 		}
-		if err := s.write(s.take(c), c.start90k, c.ends); err != nil {
+		if err := s.write(s.take(c), c); err != nil {
 			return err
 		}
 	}
@@ -224,9 +232,18 @@ func (s *session) finish(reason string) error {
 	if s.clock == nil {
 		return nil
 	}
-	if s.refused {
-		return s.stream.disk.enqueue(job{rec: s.rec, endReason: reason})
+	var err error
+	if !s.refused {
+		err = s.writeRest(reason)
 	}
+	if s.refused { // the run ends all the same
+		err = errors.Join(err, s.stream.disk.enqueue(job{rec: s.rec, endReason: reason}))
+	}
+	return err
+}
+
+// writeRest writes what is pending as the end of the run.
+func (s *session) writeRest(reason string) error {
 	if err := s.flush(true); err != nil {
 		return err
 	}
@@ -234,7 +251,7 @@ func (s *session) finish(reason string) error {
 	for i, p := range s.pending {
 		tracks[i] = fragmentTrack(p, len(p), s.typicalDuration(i))
 	}
-	return s.write(tracks, s.clock.start90k, &ends{wallDuration90k: -1, reason: reason})
+	return s.write(tracks, cut{start90k: s.clock.start90k, correction90k: s.clock.correction90k(s.lastDTS[video]), ends: &ends{reason: reason}})
 }
 
 // typicalDuration is what the last sample of a run gets, since no next one tells how long it lasts: as long as the one
@@ -252,11 +269,10 @@ func (s *session) typicalDuration(track int) uint32 {
 	return 1024 // an AAC frame, ISO/IEC 14496-3 4.5.2.1
 }
 
-// write hands a fragment to the disk, as the first of a new recording where there is none, and as its last when e is not
-// nil.
-func (s *session) write(tracks []mp4.FragmentTrack, start90k int64, e *ends) error {
+// write hands the fragment before a cut to the disk, as the first of a new recording where there is none.
+func (s *session) write(tracks []mp4.FragmentTrack, c cut) error {
 	if s.rec == nil {
-		rec, err := s.stream.newRecording(s, start90k, tracks)
+		rec, err := s.stream.newRecording(s, c.start90k, tracks)
 		if err != nil {
 			return err
 		}
@@ -264,21 +280,21 @@ func (s *session) write(tracks []mp4.FragmentTrack, start90k int64, e *ends) err
 		s.recorded++
 	}
 	r := s.rec
-	r.start90k = start90k
+	r.start90k = c.start90k
 	media90k := mediaEnd(tracks[video]) - r.startDTS
 	j := r.fragment(tracks)
-	j.wallDuration90k = media90k
-	if e != nil {
-		if e.wallDuration90k >= 0 {
+	j.wallDuration90k = media90k + c.correction90k
+	if e := c.ends; e != nil {
+		if e.reason == "" {
 			j.wallDuration90k = e.wallDuration90k
 		}
-		j.seal = &mp4.Seal{Start90k: start90k, WallDuration90k: j.wallDuration90k, EndReason: e.reason}
+		j.seal = &mp4.Seal{Start90k: c.start90k, WallDuration90k: j.wallDuration90k, EndReason: e.reason}
 	}
 	if err := s.stream.disk.enqueue(j); err != nil {
 		s.refused = true
 		return err
 	}
-	if e != nil {
+	if e := c.ends; e != nil {
 		s.rec = nil
 		if e.next != nil {
 			s.tracks[video] = *e.next

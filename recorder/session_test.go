@@ -186,7 +186,7 @@ func TestRotation(t *testing.T) {
 				end := r.End90k()
 				slack := int64(0)
 				if i == 0 {
-					slack = gop // its start may have been found too late for the sync sample that was due
+					slack = gop + ticks(settleTime) // it ends only when its start is known
 				}
 				if end < want || end >= want+gop+slack+100 {
 					t.Errorf("recording %d from %v ends at %v, should at the first sync sample after %v", i, schema.ToTime(r.Start90k), schema.ToTime(end), schema.ToTime(want))
@@ -204,7 +204,7 @@ func TestStagger(t *testing.T) {
 	for _, camera := range []string{"a", "b", "front-door", "garage"} {
 		for _, name := range []string{"main", "sub"} {
 			b := newBench(t, time.Minute)
-			s := newStream(nil, schema.Stream{Camera: camera, Name: name}, b.disk, time.Minute, b.disk.log)
+			s := newStream(StreamOptions{}, schema.Stream{Camera: camera, Name: name}, b.disk, time.Minute, b.disk.log)
 			if s.stagger90k < 0 || s.stagger90k >= 30*90000 {
 				t.Errorf("%s: stagger %d", s.row.Label(), s.stagger90k)
 			}
@@ -370,6 +370,43 @@ func TestClockStepEndsTheRun(t *testing.T) {
 	recs := b.recordings()
 	if d := recs[0].Start90k - schema.FromTime(c.withDefaults().start); d < -1 || d > 0 || recs[0].WallDuration90k != 12*90000 {
 		t.Errorf("recording %+v starts %d ticks late", recs[0], d)
+	}
+}
+
+// TestEndOfARunThatTheDiskRefuses fills the backlog: what is pending is lost, but not why the run ended.
+func TestEndOfARunThatTheDiskRefuses(t *testing.T) {
+	b := newBench(t, time.Minute)
+	c := simCamera{}
+	s := b.session(c)
+	for x := range c.samples(11 * time.Second) {
+		if err := s.Sample(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := b.disk.backlog
+	b.disk.backlog = maxBacklog
+	if err := s.finish("stopped"); !errors.Is(err, errBacklog) {
+		t.Errorf("finish: %v", err)
+	}
+	b.disk.backlog = before
+	b.commit()
+	if run, err := b.db.Run(t.Context(), 1); err != nil || run.EndReason != "stopped" {
+		t.Errorf("run %+v, %v", run, err)
+	}
+	if recs := b.recordings(); len(recs) != 1 || !recs[0].Sealed {
+		t.Errorf("recordings %+v", recs)
+	}
+}
+
+// TestRunStartsWithItsFirstRecording moves the start of a run that is in the database already.
+func TestRunStartsWithItsFirstRecording(t *testing.T) {
+	b := newBench(t, time.Minute)
+	c := simCamera{burst: 100}
+	b.record(c, time.Minute)
+	recs := b.recordings()
+	run, err := b.db.Run(t.Context(), recs[0].Run)
+	if err != nil || run.Start90k != recs[0].Start90k {
+		t.Errorf("the run starts at %d, its first recording at %d, %v", run.Start90k, recs[0].Start90k, err)
 	}
 }
 

@@ -211,7 +211,7 @@ func newBench(t *testing.T, length time.Duration) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.db.Close() })
-	dir, err := store.Attach(filepath.Join(b.dir, samplesDir), b.db.UUID())
+	dir, err := store.Attach(filepath.Join(b.dir, schema.DefaultSampleDir), b.db.UUID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,8 +225,8 @@ func newBench(t *testing.T, length time.Duration) *bench {
 	}
 	b.store = newFaultStore(dir)
 	log := newTestLog(&b.log)
-	b.disk = newDisk(b.store, b.db, time.Hour, log)
-	b.stream = newStream(nil, row, b.disk, length, log)
+	b.disk = newDisk(1, b.store, b.db, time.Hour, log)
+	b.stream = newStream(StreamOptions{}, row, b.disk, length, log)
 	b.stream.stagger90k = 0
 	t.Cleanup(b.disk.closeAll)
 	return b
@@ -362,11 +362,11 @@ func checkJoin(t *testing.T, a, b *schema.Recording) {
 	}
 }
 
-// noProblems runs Check over a data directory.
+// noProblems runs the closest Check over a data directory.
 func noProblems(t *testing.T, dir string) {
 	t.Helper()
 	_, err := Check(context.Background(), dir, CheckOptions{
-		Total: func(int64) {}, Checked: func() {},
+		Level: Hash, Total: func(int64) {}, Checked: func(int64) {},
 		Found: func(p Problem) { t.Errorf("check: %v", p) },
 	})
 	if err != nil {
@@ -412,7 +412,7 @@ func playBackStream(t *testing.T, dir, label string) (days [][][]shown) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := lib.Open(t.Context(), e)
+		f, err := lib.Open(t.Context(), e, "test")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"nvrfs/schema"
@@ -24,15 +25,37 @@ type stream struct {
 	row        schema.Stream // NextNumber counts on
 	length90k  int64
 	stagger90k int64
+	limits     Limits
+
+	blocked atomic.Pointer[error] // why nothing may be recorded; set by retention
 }
 
-func newStream(src Source, row schema.Stream, d *disk, length time.Duration, log *slog.Logger) *stream {
-	s := &stream{source: src, disk: d, row: row, length90k: ticks(length)}
+func newStream(o StreamOptions, row schema.Stream, d *disk, length time.Duration, log *slog.Logger) *stream {
+	s := &stream{source: o.Source, disk: d, row: row, length90k: ticks(length), limits: o.Retain}
 	s.log = log.With("stream", row.Label())
 	h := fnv.New32a()
 	h.Write([]byte(row.Label())) //nolint:errcheck // never fails
 	s.stagger90k = int64(h.Sum32()) % max(1, s.length90k/2)
 	return s
+}
+
+// block stops recording for a reason, or with nil lets it go on.
+func (s *stream) block(why error) {
+	if why == nil {
+		s.blocked.Store(nil)
+		return
+	}
+	if s.blocked.CompareAndSwap(nil, &why) { // else it keeps the first reason, so that the log is quiet
+		s.log.Error("recording stops", "reason", why, "do", "free space, raise the limits, or remove holds: nvrfs keep --list")
+	}
+}
+
+// mayRecord returns why nothing may be recorded, or nil.
+func (s *stream) mayRecord() error {
+	if why := s.blocked.Load(); why != nil {
+		return *why
+	}
+	return nil
 }
 
 // run records until ctx ends. A camera that is away is tried again for ever.
@@ -41,7 +64,10 @@ func (s *stream) run(ctx context.Context) {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		sess := newSession(s)
 		watched := away.watch(sess)
-		err := s.source.Run(ctx, watched)
+		err := s.mayRecord()
+		if err == nil {
+			err = s.source.Run(ctx, watched)
+		}
 		reason := "stopped"
 		if ctx.Err() == nil && err != nil {
 			reason = err.Error()

@@ -208,7 +208,7 @@ func TestRecorderEndsEverything(t *testing.T) {
 		}
 	}
 	noProblems(t, dir)
-	sum, err := Check(t.Context(), dir, CheckOptions{Total: func(int64) {}, Checked: func() {}, Found: func(Problem) {}})
+	sum, err := Check(t.Context(), dir, CheckOptions{Total: func(int64) {}, Checked: func(int64) {}, Found: func(Problem) {}})
 	if err != nil || sum.Recordings < 4*5 || sum.Bytes == 0 {
 		t.Errorf("%+v, %v", sum, err)
 	}

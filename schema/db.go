@@ -17,7 +17,7 @@ import (
 )
 
 // Version is that of the tables. A database of another version is refused.
-const Version = 1
+const Version = 2
 
 // applicationID marks the file as ours in SQLite's header: "nvrf".
 const applicationID = 0x6e767266
@@ -41,6 +41,12 @@ type DB struct {
 // Create opens the database in dir for recording, and makes it when there is none. A file that is no database of nvrfs is
 // left as it is.
 func Create(ctx context.Context, dir string) (*DB, error) {
+	return CreateWithUUID(ctx, dir, uuid.NewString())
+}
+
+// CreateWithUUID is Create; where there is no database, the one it makes has the UUID, so that sample directories which
+// belonged to another one belong to it.
+func CreateWithUUID(ctx context.Context, dir, uuid string) (*DB, error) {
 	path := filepath.Join(dir, FileName)
 	if err := touch(path); err != nil {
 		return nil, fmt.Errorf("create database: %w", err)
@@ -53,7 +59,7 @@ func Create(ctx context.Context, dir string) (*DB, error) {
 		return nil, err
 	}
 	db.sql.SetMaxOpenConns(1)
-	if err := db.create(ctx); err != nil {
+	if err := db.create(ctx, uuid); err != nil {
 		return nil, errors.Join(fmt.Errorf("create database %s: %w", path, err), db.Close())
 	}
 	if err := db.identify(ctx); err != nil {
@@ -87,14 +93,49 @@ func (db *DB) useWAL(ctx context.Context) error {
 	return nil
 }
 
+// OpenExisting opens the database in dir for writing, also while another process records into it. It returns ErrNotThere
+// when there is none.
+func OpenExisting(ctx context.Context, dir string) (*DB, error) {
+	path, err := existing(dir)
+	if err != nil {
+		return nil, err
+	}
+	db, err := open(path, url.Values{"mode": {"rw"}, "_synchronous": {"FULL"}, "_txlock": {"immediate"}})
+	if err != nil {
+		return nil, err
+	}
+	db.sql.SetMaxOpenConns(1)
+	return db, db.identify(ctx)
+}
+
+// Exists reports whether dir has a database.
+func Exists(dir string) (bool, error) {
+	_, err := existing(dir)
+	if errors.Is(err, ErrNotThere) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// existing returns the path of the database in dir, or ErrNotThere.
+func existing(dir string) (string, error) {
+	path := filepath.Join(dir, FileName)
+	_, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%w in %s", ErrNotThere, dir)
+	case err != nil:
+		return "", fmt.Errorf("open database: %w", err)
+	}
+	return path, nil
+}
+
 // OpenReadOnly opens the database in dir for reading, also while another process records into it. It returns ErrNotThere
 // when there is none.
 func OpenReadOnly(ctx context.Context, dir string) (*DB, error) {
-	path := filepath.Join(dir, FileName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w in %s", ErrNotThere, dir)
-	} else if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+	path, err := existing(dir)
+	if err != nil {
+		return nil, err
 	}
 	options := url.Values{"mode": {"ro"}, "_query_only": {"1"}}
 	if atRest(path) {
@@ -131,7 +172,7 @@ func open(path string, options url.Values) (*DB, error) {
 }
 
 // create makes the tables in an empty database.
-func (db *DB) create(ctx context.Context) error {
+func (db *DB) create(ctx context.Context, uuid string) error {
 	tx, err := db.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -150,7 +191,10 @@ func (db *DB) create(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (id, uuid) VALUES (1, ?)`, uuid.NewString()); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (id, uuid) VALUES (1, ?)`, uuid); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO sample_dir (id, path) VALUES (1, 'samples')`); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -169,20 +213,34 @@ func (db *DB) identify(ctx context.Context) error {
 }
 
 func (db *DB) checkVersion(ctx context.Context) error {
-	var app, version int
+	version, err := db.version(ctx)
+	if err != nil || version == Version {
+		return err
+	}
+	return versionError(version)
+}
+
+// ErrOld says that a database was written by an older nvrfs, and Upgrade can bring it up to date.
+var ErrOld = errors.New("it was written by an older nvrfs")
+
+func versionError(version int) error {
+	if version < Version {
+		return fmt.Errorf("%w (version %d, not %d)", ErrOld, version, Version)
+	}
+	return fmt.Errorf("it has version %d, of a newer nvrfs; this one knows versions up to %d", version, Version)
+}
+
+// version returns the version of the tables, or an error when they are not ours.
+func (db *DB) version(ctx context.Context) (version int, err error) {
+	var app int
 	if err := db.sql.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&app); err != nil {
-		return err
+		return 0, err
 	}
-	if err := db.sql.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-		return err
+	if app != applicationID {
+		return 0, errors.New("it is no database of nvrfs; choose another data directory")
 	}
-	switch {
-	case app != applicationID:
-		return errors.New("it is no database of nvrfs; choose another data directory")
-	case version != Version:
-		return fmt.Errorf("it has version %d, this nvrfs reads version %d; use the nvrfs that wrote it", version, Version)
-	}
-	return nil
+	err = db.sql.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version)
+	return version, err
 }
 
 // UUID tells this database from every other.

@@ -46,6 +46,15 @@ func write(t testing.TB, db *DB, f func(*Tx) error) {
 
 const minute90k = 60 * 90000
 
+// recordings counts those of the only stream.
+func recordings(ctx context.Context, db *DB) (int64, error) {
+	streams, err := db.Streams(ctx)
+	if err != nil || len(streams) != 1 {
+		return 0, errors.Join(fmt.Errorf("%d streams", len(streams)), err)
+	}
+	return streams[0].Recordings, nil
+}
+
 // scene is a database with one run of one stream.
 type scene struct {
 	db         *DB
@@ -72,7 +81,7 @@ func newScene(t testing.TB, dir string) *scene {
 // recording is one that starts in minute n.
 func (s *scene) recording(n int64, sealed bool) *Recording {
 	return &Recording{
-		ID: MakeRecordingID(s.stream.ID, n), Run: s.run, Sequence: int(n), Start90k: n * minute90k, WallDuration90k: minute90k,
+		ID: MakeRecordingID(s.stream.ID, n), Run: s.run, Dir: 1, Sequence: int(n), Start90k: n * minute90k, WallDuration90k: minute90k,
 		HeaderBytes: 900, Bytes: 900 + n, Sealed: sealed,
 		Tracks: []Track{{Entry: s.entry, Start: n, Duration: minute90k, LastDuration: 3600, Samples: 1500, Syncs: 30, TimeRuns: 1, Chunks: 30, ChunkRuns: 1}},
 	}
@@ -110,13 +119,10 @@ func TestRowsRoundTrip(t *testing.T) {
 	if start, end, ok, err := s.db.LastSpan(ctx, s.stream.ID, 3*minute90k); err != nil || !ok || start != 2*minute90k || end != 3*minute90k {
 		t.Errorf("last span is [%d, %d), %v, %v", start, end, ok, err)
 	}
-	if n, bytes, err := s.db.Sums(ctx, s.stream.ID); err != nil || n != 5 || bytes != 5*900+15 {
-		t.Errorf("%d recordings of %d bytes, %v", n, bytes, err)
-	}
-	if got, err := s.db.Growing(ctx); err != nil || !reflect.DeepEqual(got, []RecordingID{want[4].ID}) {
+	if got, err := s.db.Growing(ctx); err != nil || !reflect.DeepEqual(got, []Place{{want[4].ID, 1, want[4].Bytes}}) {
 		t.Errorf("growing are %v, %v", got, err)
 	}
-	if got, err := s.db.Streams(ctx); err != nil || !reflect.DeepEqual(got, []Stream{{s.stream.ID, "front-door", "main", 6}}) {
+	if got, err := s.db.Streams(ctx); err != nil || !reflect.DeepEqual(got, []Stream{{s.stream.ID, "front-door", "main", 6, 5, 5*900 + 15}}) {
 		t.Errorf("streams are %+v, %v", got, err)
 	}
 	wantEntry := SampleEntry{ID: s.entry, Kind: 1, Codec: "avc1.640028", Timescale: 90000, Width: 1920, Height: 1080, Box: []byte("box")}
@@ -238,8 +244,8 @@ func TestWriteRollsBack(t *testing.T) {
 	if !errors.Is(err, boom) {
 		t.Errorf("error is %v", err)
 	}
-	if n, _, err := s.db.Sums(t.Context(), s.stream.ID); err != nil || n != 0 {
-		t.Errorf("%d recordings are left, %v", n, err)
+	if got, err := s.db.Streams(t.Context()); err != nil || got[0].Recordings != 0 || got[0].Bytes != 0 {
+		t.Errorf("%+v are left, %v", got, err)
 	}
 	if rev, err := s.db.Rev(t.Context()); err != nil || rev != 0 {
 		t.Errorf("the journal is at %d, %v", rev, err)
@@ -248,7 +254,7 @@ func TestWriteRollsBack(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	s := newScene(t, t.TempDir())
-	ctx, stream := t.Context(), s.stream.ID
+	ctx := t.Context()
 	expect := func(since int64, want ...Change) {
 		t.Helper()
 		got, complete, err := s.db.ChangesSince(ctx, since)
@@ -259,18 +265,18 @@ func TestJournal(t *testing.T) {
 	expect(0)
 	r := s.recording(1, false)
 	s.put(t, r)
-	expect(0, Change{1, stream, minute90k, true})
+	expect(0, Change{1, r.ID, minute90k, Added})
 	r.Bytes++
 	s.put(t, r)
-	expect(1, Change{2, stream, minute90k, false})
+	expect(1, Change{2, r.ID, minute90k, Grown})
 
 	// The start of a run's first recording is corrected while it grows: where it was, it is no more.
 	r.Start90k -= 5
 	s.put(t, r)
-	expect(2, Change{3, stream, minute90k, false}, Change{4, stream, minute90k - 5, true})
+	expect(2, Change{3, r.ID, minute90k, Grown}, Change{4, r.ID, minute90k - 5, Added})
 
 	write(t, s.db, func(tx *Tx) error { return tx.SealRow(r.ID) })
-	expect(4, Change{5, stream, minute90k - 5, false})
+	expect(4, Change{5, r.ID, minute90k - 5, Grown})
 	write(t, s.db, func(tx *Tx) error { return tx.SealRow(r.ID) }) // it was sealed already
 	expect(5)
 	if rev, err := s.db.Rev(ctx); err != nil || rev != 5 {
@@ -280,7 +286,7 @@ func TestJournal(t *testing.T) {
 
 func TestJournalIsPruned(t *testing.T) {
 	s := newScene(t, t.TempDir())
-	if _, err := s.db.sql.Exec(`INSERT INTO change (rev, stream_id, start_90k, added)
+	if _, err := s.db.sql.Exec(`INSERT INTO change (rev, recording_id, start_90k, kind)
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i, 1, 0, 0 FROM n`, keptChanges); err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +319,7 @@ func TestOpenRefuses(t *testing.T) {
 		"another program's database": {func(path string) error { return exec(path, `CREATE TABLE photos (id)`) }, "no database of nvrfs"},
 		"a newer version": {func(path string) error {
 			return errors.Join(create(t, filepath.Dir(path)).Close(), exec(path, fmt.Sprintf(`PRAGMA user_version = %d`, Version+1)))
-		}, "version 2"},
+		}, fmt.Sprintf("version %d", Version+1)},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, FileName)
@@ -386,14 +392,14 @@ func TestReaderBesideAWriter(t *testing.T) {
 	reader := openReadOnly(t, dir)
 	for n := int64(1); n <= 3; n++ {
 		s.put(t, s.recording(n, true))
-		if got, _, err := reader.Sums(t.Context(), s.stream.ID); err != nil || got != n {
+		if got, err := recordings(t.Context(), reader); err != nil || got != n {
 			t.Errorf("the reader sees %d recordings of %d, %v", got, n, err)
 		}
 	}
 	// In the middle of a transaction, a reader neither waits nor sees half of it.
 	write(t, s.db, func(tx *Tx) error {
 		err := tx.PutRecording(s.recording(4, true), []byte{1})
-		if got, _, err := reader.Sums(t.Context(), s.stream.ID); err != nil || got != 3 {
+		if got, err := recordings(t.Context(), reader); err != nil || got != 3 {
 			t.Errorf("the reader sees %d recordings in a transaction, %v", got, err)
 		}
 		return err
@@ -427,7 +433,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 			return
 		}
 		defer db.Close()
-		if n, _, err := db.Sums(context.Background(), s.stream.ID); err != nil || n != 1 {
+		if n, err := recordings(context.Background(), db); err != nil || n != 1 {
 			t.Errorf("%d recordings, %v", n, err)
 		}
 	})
@@ -483,13 +489,14 @@ func TestQueryPlans(t *testing.T) {
 		qStartingIn: "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>? AND start_90k<?)",
 		qFirst:      "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>?)",
 		qLast:       "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k<?)",
-		qIndex:      "SEARCH recording_index USING INTEGER PRIMARY KEY (rowid=?)",
-		qEntry:      "SEARCH sample_entry USING INTEGER PRIMARY KEY (rowid=?)",
-		qRev:        "SCAN change", // by key, and only its first row
-		qSince:      "SEARCH change USING INTEGER PRIMARY KEY (rowid>?)",
-		qSums:       "SEARCH recording USING COVERING INDEX recording_listing (stream_id=?)",
-		qOpen:       "SCAN recording USING COVERING INDEX recording_growing", // which has nothing else
-		qRun:        "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)",
+		qIndex: "COMPOUND QUERY; LEFT-MOST SUBQUERY; SEARCH recording_index USING INTEGER PRIMARY KEY (rowid=?); " +
+			"UNION ALL; SEARCH garbage USING INTEGER PRIMARY KEY (rowid=?)",
+		qEntry: "SEARCH sample_entry USING INTEGER PRIMARY KEY (rowid=?)",
+		qRev:   "SCAN change", // by key, and only its first row
+		qSince: "SEARCH change USING INTEGER PRIMARY KEY (rowid>?)",
+		qRuns:  "SEARCH run USING COVERING INDEX run_listing (stream_id=? AND start_90k>? AND start_90k<?)",
+		qOpen:  "SCAN recording USING COVERING INDEX recording_growing", // which has nothing else
+		qRun:   "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)",
 	} {
 		args := make([]any, strings.Count(q, "?"))
 		for i := range args {

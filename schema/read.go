@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 )
 
 // A Stream is one of the streams of a camera.
@@ -14,6 +15,8 @@ type Stream struct {
 	Camera     string
 	Name       string // "main" or "sub"
 	NextNumber int64  // of the stream's next recording
+	Recordings int64  // that there are
+	Bytes      int64  // of them
 }
 
 // Label names a stream as the mount does: "front-door", and "front-door.sub" for the second stream.
@@ -55,6 +58,7 @@ type SampleEntry struct {
 type Recording struct {
 	ID              RecordingID
 	Run             int64
+	Dir             int64 // the sample directory
 	Sequence        int
 	Start90k        int64 // wall time of the first frame shown
 	WallDuration90k int64
@@ -62,6 +66,7 @@ type Recording struct {
 	Bytes           int64 // header and whole fragments
 	Sealed          bool
 	Tracks          []Track
+	Digest          []byte // BLAKE3 of the header and the fragments; nil while it grows. Listings leave it out
 }
 
 // End90k is the wall time at which the recording ends.
@@ -69,18 +74,27 @@ func (r *Recording) End90k() int64 { return r.Start90k + r.WallDuration90k }
 
 // Every query that a listing or an opening runs. A test reads the plan of each: an index, no scan, no sort.
 const (
-	qStreams    = `SELECT id, camera, name, next_number FROM stream ORDER BY camera, name`
-	qStartingIn = `SELECT id, run_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout
+	qStreams    = `SELECT id, camera, name, next_number, recordings, bytes FROM stream ORDER BY camera, name`
+	qStartingIn = `SELECT id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout
 		FROM recording WHERE stream_id = ? AND start_90k >= ? AND start_90k < ? ORDER BY start_90k, id`
 	qFirst = `SELECT start_90k FROM recording WHERE stream_id = ? AND start_90k >= ? ORDER BY start_90k LIMIT 1`
 	qLast  = `SELECT start_90k, start_90k + wall_duration_90k FROM recording WHERE stream_id = ? AND start_90k < ? ORDER BY start_90k DESC LIMIT 1`
-	qIndex = `SELECT samples FROM recording_index WHERE recording_id = ?`
+	qIndex = `SELECT samples FROM recording_index WHERE recording_id = ?1
+		UNION ALL SELECT samples FROM garbage WHERE recording_id = ?1 LIMIT 1`
 	qEntry = `SELECT id, kind, codec, timescale, width, height, box FROM sample_entry WHERE id = ?`
 	qRev   = `SELECT rev FROM change ORDER BY rev DESC LIMIT 1`
-	qSince = `SELECT rev, stream_id, start_90k, added FROM change WHERE rev > ? ORDER BY rev`
-	qSums  = `SELECT count(*), coalesce(sum(bytes), 0) FROM recording WHERE stream_id = ?`
-	qOpen  = `SELECT id FROM recording WHERE sealed = 0`
-	qRun   = `SELECT id, stream_id, uuid, start_90k, coalesce(end_reason, '') FROM run WHERE id = ?`
+	qSince = `SELECT rev, recording_id, start_90k, kind FROM change WHERE rev > ? ORDER BY rev`
+	qRuns  = `SELECT id, stream_id, '', start_90k, coalesce(end_reason, '') FROM run WHERE stream_id = ? AND start_90k >= ? AND start_90k < ? ORDER BY start_90k, id`
+	qByID  = `SELECT id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout, digest
+		FROM recording WHERE id = ?`
+	// The last recording of a run is that of the highest number.
+	qRunsWith = `SELECT id, stream_id, start_90k, coalesce(end_reason, ''),
+		(SELECT start_90k + wall_duration_90k FROM recording WHERE run_id = run.id ORDER BY id DESC LIMIT 1)
+		FROM run WHERE id IN (SELECT run_id FROM recording WHERE stream_id = ? AND start_90k >= ? AND start_90k < ?)
+		ORDER BY start_90k, id`
+	qDirs = `SELECT id, path FROM sample_dir ORDER BY id`
+	qOpen = `SELECT id, dir_id, bytes FROM recording WHERE sealed = 0`
+	qRun  = `SELECT id, stream_id, uuid, start_90k, coalesce(end_reason, '') FROM run WHERE id = ?`
 )
 
 // query runs q and hands each row to scan.
@@ -105,7 +119,7 @@ func (db *DB) query(ctx context.Context, what, q string, scan func(*sql.Rows) er
 func (db *DB) Streams(ctx context.Context) (streams []Stream, err error) {
 	err = db.query(ctx, "streams", qStreams, func(rows *sql.Rows) error {
 		var s Stream
-		err := rows.Scan(&s.ID, &s.Camera, &s.Name, &s.NextNumber)
+		err := rows.Scan(&s.ID, &s.Camera, &s.Name, &s.NextNumber, &s.Recordings, &s.Bytes)
 		streams = append(streams, s)
 		return err
 	})
@@ -117,7 +131,7 @@ func (db *DB) StartingIn(ctx context.Context, stream, from90k, to90k int64) (rec
 	err = db.query(ctx, "recordings", qStartingIn, func(rows *sql.Rows) error {
 		var r Recording
 		var layout sql.RawBytes
-		if err := rows.Scan(&r.ID, &r.Run, &r.Sequence, &r.Start90k, &r.WallDuration90k, &r.HeaderBytes, &r.Bytes, &r.Sealed, &layout); err != nil {
+		if err := rows.Scan(&r.ID, &r.Run, &r.Dir, &r.Sequence, &r.Start90k, &r.WallDuration90k, &r.HeaderBytes, &r.Bytes, &r.Sealed, &layout); err != nil {
 			return err
 		}
 		if r.Tracks, err = unpackLayout(layout); err != nil {
@@ -127,6 +141,39 @@ func (db *DB) StartingIn(ctx context.Context, stream, from90k, to90k int64) (rec
 		return nil
 	}, stream, from90k, to90k)
 	return recs, err
+}
+
+// Recording returns a recording, with its digest. ok is false when there is none.
+func (db *DB) Recording(ctx context.Context, id RecordingID) (r Recording, ok bool, err error) {
+	err = db.query(ctx, "recording", qByID, func(rows *sql.Rows) error {
+		var layout sql.RawBytes
+		err := rows.Scan(&r.ID, &r.Run, &r.Dir, &r.Sequence, &r.Start90k, &r.WallDuration90k, &r.HeaderBytes, &r.Bytes, &r.Sealed, &layout, &r.Digest)
+		if err == nil {
+			r.Tracks, err = unpackLayout(layout)
+		}
+		ok = err == nil
+		return err
+	}, id)
+	if err != nil {
+		err = fmt.Errorf("recording %s: %w", id, err)
+	}
+	return r, ok, err
+}
+
+// qSums reads every row, which only a close check does.
+const qSums = `SELECT id, camera, name, next_number, (SELECT count(*) FROM recording WHERE stream_id = stream.id),
+		(SELECT coalesce(sum(bytes), 0) FROM recording WHERE stream_id = stream.id) FROM stream
+		WHERE (recordings, bytes) != (SELECT count(*), coalesce(sum(bytes), 0) FROM recording WHERE stream_id = stream.id)`
+
+// WrongSums lists the streams whose sums differ from their recordings, with what they should be.
+func (db *DB) WrongSums(ctx context.Context) (streams []Stream, err error) {
+	err = db.query(ctx, "sums of streams", qSums, func(rows *sql.Rows) error {
+		var s Stream
+		err := rows.Scan(&s.ID, &s.Camera, &s.Name, &s.NextNumber, &s.Recordings, &s.Bytes)
+		streams = append(streams, s)
+		return err
+	})
+	return streams, err
 }
 
 // FirstStart returns when the first recording of a stream starts that starts at from90k or later. ok is false when none
@@ -149,7 +196,7 @@ func (db *DB) LastSpan(ctx context.Context, stream, before90k int64) (start90k, 
 	return start90k, end90k, ok, err
 }
 
-// PackedIndex returns the packed index of a recording.
+// PackedIndex returns the packed index of a recording, also of one that was deleted while its file is still there.
 func (db *DB) PackedIndex(ctx context.Context, id RecordingID) (packed []byte, err error) {
 	if err := db.sql.QueryRowContext(ctx, qIndex, id).Scan(&packed); err != nil {
 		return nil, fmt.Errorf("read index of recording %s: %w", id, err)
@@ -166,23 +213,39 @@ func (db *DB) SampleEntry(ctx context.Context, id int64) (SampleEntry, error) {
 	return e, nil
 }
 
-// Sums returns how many recordings a stream has, and their bytes.
-func (db *DB) Sums(ctx context.Context, stream int64) (recordings, bytes int64, err error) {
-	if err := db.sql.QueryRowContext(ctx, qSums, stream).Scan(&recordings, &bytes); err != nil {
-		return 0, 0, fmt.Errorf("sum up stream %d: %w", stream, err)
-	}
-	return recordings, bytes, nil
+// RunSpan is a run with when its footage ends.
+type RunSpan struct {
+	Run
+	End90k int64
+}
+
+// RunsWith lists the runs of a stream of which a recording starts in [from90k, to90k), by start, without their UUIDs.
+func (db *DB) RunsWith(ctx context.Context, stream, from90k, to90k int64) (runs []RunSpan, err error) {
+	err = db.query(ctx, "runs", qRunsWith, func(rows *sql.Rows) error {
+		var r RunSpan
+		err := rows.Scan(&r.ID, &r.Stream, &r.Start90k, &r.EndReason, &r.End90k)
+		runs = append(runs, r)
+		return err
+	}, stream, from90k, to90k)
+	return runs, err
 }
 
 // Growing lists the recordings that are not sealed: those being recorded, or cut off when the recorder was.
-func (db *DB) Growing(ctx context.Context) (ids []RecordingID, err error) {
+func (db *DB) Growing(ctx context.Context) (growing []Place, err error) {
 	err = db.query(ctx, "growing recordings", qOpen, func(rows *sql.Rows) error {
-		var id RecordingID
-		err := rows.Scan(&id)
-		ids = append(ids, id)
+		var p Place
+		err := rows.Scan(&p.ID, &p.Dir, &p.Bytes)
+		growing = append(growing, p)
 		return err
 	})
-	return ids, err
+	return growing, err
+}
+
+// Place says in which sample directory a recording lies.
+type Place struct {
+	ID    RecordingID
+	Dir   int64
+	Bytes int64 // that its row counts
 }
 
 // A Run is one session with a camera, without a gap.
@@ -203,13 +266,58 @@ func (db *DB) Run(ctx context.Context, id int64) (Run, error) {
 	return r, nil
 }
 
-// A Change says that a recording was added, has grown, or was sealed. One whose start was corrected is two changes: where
-// it was, and, as added, where it is.
+// A Change says that a recording was added, has grown or was sealed, or was deleted. One whose start was corrected is two
+// changes: where it was, and, as added, where it is.
 type Change struct {
-	Rev      int64
-	Stream   int64
-	Start90k int64
-	Added    bool // it was not there before
+	Rev       int64
+	Recording RecordingID
+	Start90k  int64
+	Kind      ChangeKind
+}
+
+// ChangeKind says what happened to a recording.
+type ChangeKind uint8
+
+// The kinds of change.
+const (
+	Grown ChangeKind = iota // or sealed
+	Added
+	Deleted
+)
+
+// Runs lists the runs of a stream that start in [from90k, to90k), by start, without their UUIDs.
+func (db *DB) Runs(ctx context.Context, stream, from90k, to90k int64) (runs []Run, err error) {
+	err = db.query(ctx, "runs", qRuns, func(rows *sql.Rows) error {
+		var r Run
+		err := rows.Scan(&r.ID, &r.Stream, &r.UUID, &r.Start90k, &r.EndReason)
+		runs = append(runs, r)
+		return err
+	}, stream, from90k, to90k)
+	return runs, err
+}
+
+// SampleDirPath says where a sample directory lies whose path in the database is path.
+func SampleDirPath(data, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(data, path)
+}
+
+// DefaultSampleDir is the path of directory 1.
+const DefaultSampleDir = "samples"
+
+// SampleDirs returns the paths of the sample directories by id. Relative ones start from the data directory.
+func (db *DB) SampleDirs(ctx context.Context) (map[int64]string, error) {
+	dirs := map[int64]string{}
+	err := db.query(ctx, "sample directories", qDirs, func(rows *sql.Rows) error {
+		var id int64
+		var path string
+		err := rows.Scan(&id, &path)
+		dirs[id] = path
+		return err
+	})
+	return dirs, err
 }
 
 // Rev returns the number of the newest change; 0 before the first.
@@ -229,7 +337,7 @@ func (db *DB) Rev(ctx context.Context) (rev int64, err error) {
 func (db *DB) ChangesSince(ctx context.Context, rev int64) (changes []Change, complete bool, err error) {
 	err = db.query(ctx, "changes", qSince, func(rows *sql.Rows) error {
 		var c Change
-		err := rows.Scan(&c.Rev, &c.Stream, &c.Start90k, &c.Added)
+		err := rows.Scan(&c.Rev, &c.Recording, &c.Start90k, &c.Kind)
 		changes = append(changes, c)
 		return err
 	}, rev)

@@ -1,4 +1,4 @@
--- The tables of nvrfs, version 1. Times are 90 kHz ticks since 1970 UTC (..._90k), sizes are bytes.
+-- The tables of nvrfs, version 2. Times are 90 kHz ticks since 1970 UTC (..._90k), sizes are bytes.
 
 CREATE TABLE meta (
   -- One row. The UUID ties sample directories to this database: footage of another one is never touched.
@@ -12,6 +12,9 @@ CREATE TABLE stream (
   name        TEXT NOT NULL CHECK (name IN ('main', 'sub')),
   -- The next recording's number. It only ever rises, so that a number, and a file name, never means two recordings.
   next_number INTEGER NOT NULL DEFAULT 1,
+  -- Sums over the stream's recordings, kept with each change of them.
+  recordings  INTEGER NOT NULL DEFAULT 0,
+  bytes       INTEGER NOT NULL DEFAULT 0,
   UNIQUE (camera, name)
 ) STRICT;
 
@@ -35,11 +38,20 @@ CREATE TABLE run (
   end_reason TEXT                      -- NULL while the run goes on
 ) STRICT;
 
+CREATE INDEX run_listing ON run (stream_id, start_90k, id, end_reason);
+
+CREATE TABLE sample_dir (
+  -- Where sample files lie. Directory 1 is "samples" in the data directory, wherever that is moved; the others are absolute.
+  id   INTEGER PRIMARY KEY,
+  path TEXT NOT NULL UNIQUE
+) STRICT;
+
 CREATE TABLE recording (
   -- stream_id << 32 | number, where number counts the stream's recordings from 1 and names the sample file.
   id                INTEGER PRIMARY KEY,
   stream_id         INTEGER NOT NULL REFERENCES stream (id),
   run_id            INTEGER NOT NULL REFERENCES run (id),
+  dir_id            INTEGER NOT NULL DEFAULT 1 REFERENCES sample_dir (id),
   sequence          INTEGER NOT NULL CHECK (sequence >= 0),
   start_90k         INTEGER NOT NULL,  -- wall time of the first frame shown
   wall_duration_90k INTEGER NOT NULL CHECK (wall_duration_90k >= 0),
@@ -47,26 +59,49 @@ CREATE TABLE recording (
   bytes             INTEGER NOT NULL CHECK (bytes >= header_bytes), -- header and whole fragments
   sealed            INTEGER NOT NULL CHECK (sealed IN (0, 1)),
   layout            BLOB NOT NULL,     -- per track, what sizes and times follow from: see Track
+  digest            BLOB,              -- BLAKE3 of the sample file's header and fragments; NULL while it grows
   CHECK (stream_id = id >> 32)
 ) STRICT;
 
 -- Serves every listing without touching the table.
 CREATE INDEX recording_listing ON recording
-  (stream_id, start_90k, id, run_id, sequence, wall_duration_90k, header_bytes, bytes, sealed, layout);
+  (stream_id, start_90k, id, run_id, dir_id, sequence, wall_duration_90k, header_bytes, bytes, sealed, layout);
+
+-- For runs of which no recording is left.
+CREATE INDEX recording_run ON recording (run_id);
 
 -- What start-up has to look at, however many recordings there are.
-CREATE INDEX recording_growing ON recording (id) WHERE sealed = 0;
+CREATE INDEX recording_growing ON recording (id, dir_id, bytes) WHERE sealed = 0;
 CREATE INDEX run_going ON run (id) WHERE end_reason IS NULL;
 
 CREATE TABLE recording_index (
   recording_id INTEGER PRIMARY KEY REFERENCES recording (id) ON DELETE CASCADE,
-  samples      BLOB NOT NULL           -- see AppendFragment
+  samples      BLOB NOT NULL           -- see Index
 ) STRICT;
 
 CREATE TABLE change (
-  -- A journal of what was added, grown or sealed, pruned to the newest rows. Readers remember the last rev they saw.
-  rev       INTEGER PRIMARY KEY AUTOINCREMENT,
-  stream_id INTEGER NOT NULL,
-  start_90k INTEGER NOT NULL,          -- of the recording that changed
-  added     INTEGER NOT NULL           -- 1 when the recording was not there before
+  -- A journal of what was added, grown, sealed or deleted, pruned to the newest rows. Readers remember the last rev they saw.
+  rev          INTEGER PRIMARY KEY AUTOINCREMENT,
+  recording_id INTEGER NOT NULL,
+  start_90k    INTEGER NOT NULL,       -- of the recording
+  kind         INTEGER NOT NULL CHECK (kind IN (0, 1, 2)) -- 0 grown or sealed, 1 added, 2 deleted
+) STRICT;
+
+CREATE TABLE garbage (
+  -- A sample file whose row was deleted, until the file is too.
+  recording_id INTEGER PRIMARY KEY,
+  dir_id       INTEGER NOT NULL REFERENCES sample_dir (id),
+  bytes        INTEGER NOT NULL,
+  since_90k    INTEGER NOT NULL,       -- when the row was deleted
+  samples      BLOB NOT NULL           -- its packed index, for those who still read it
+) STRICT;
+
+CREATE TABLE hold (
+  -- Footage that retention must not delete.
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  stream_id   INTEGER NOT NULL REFERENCES stream (id),
+  from_90k    INTEGER NOT NULL,
+  to_90k      INTEGER NOT NULL CHECK (to_90k > from_90k),
+  why         TEXT NOT NULL,
+  created_90k INTEGER NOT NULL
 ) STRICT;

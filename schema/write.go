@@ -15,6 +15,7 @@ const keptChanges = 50_000
 type Tx struct {
 	ctx context.Context
 	tx  *sql.Tx
+	err error // of exec
 }
 
 // Write runs f in one transaction, which is committed, and durable, when Write returns nil.
@@ -24,7 +25,7 @@ func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
 		return fmt.Errorf("write to database %s: %w", db.path, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // no error after Commit
-	if err := f(&Tx{ctx, tx}); err != nil {
+	if err := f(&Tx{ctx: ctx, tx: tx}); err != nil {
 		return fmt.Errorf("write to database %s: %w", db.path, err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -39,18 +40,18 @@ func (t *Tx) Stream(camera, name string) (Stream, error) {
 	err := t.tx.QueryRowContext(t.ctx,
 		`INSERT INTO stream (camera, name) VALUES (?, ?)
 		 ON CONFLICT (camera, name) DO UPDATE SET camera = excluded.camera
-		 RETURNING id, next_number`, camera, name).Scan(&s.ID, &s.NextNumber)
+		 RETURNING id, next_number, recordings, bytes`, camera, name).Scan(&s.ID, &s.NextNumber, &s.Recordings, &s.Bytes)
 	if err != nil {
 		return s, fmt.Errorf("add stream %s of camera %s: %w", name, camera, err)
 	}
 	return s, nil
 }
 
-// Run returns the id of a run, and adds it when it is new.
+// Run returns the id of a run, and adds it when it is new. The start of one that is there may move, to earlier only.
 func (t *Tx) Run(stream int64, uuid string, start90k int64) (id int64, err error) {
 	err = t.tx.QueryRowContext(t.ctx,
 		`INSERT INTO run (stream_id, uuid, start_90k) VALUES (?, ?, ?)
-		 ON CONFLICT (uuid) DO UPDATE SET uuid = excluded.uuid
+		 ON CONFLICT (uuid) DO UPDATE SET start_90k = min(start_90k, excluded.start_90k)
 		 RETURNING id`, stream, uuid, start90k).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("add run %s: %w", uuid, err)
@@ -94,7 +95,8 @@ func (t *Tx) SealRow(id RecordingID) error {
 		return nil // it was sealed already
 	}
 	if err == nil {
-		err = t.journal(id, start90k, false)
+		t.journal(id, start90k, Grown)
+		err = t.err
 	}
 	if err != nil {
 		return fmt.Errorf("seal recording %s: %w", id, err)
@@ -110,50 +112,88 @@ func (t *Tx) PutRecording(r *Recording, index []byte) error {
 	return nil
 }
 
+// What a change of a recording consists of.
+const (
+	qPutRecording = `INSERT INTO recording (id, stream_id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout, digest)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET start_90k = excluded.start_90k, wall_duration_90k = excluded.wall_duration_90k,
+		bytes = excluded.bytes, sealed = excluded.sealed, layout = excluded.layout, digest = excluded.digest`
+	qPutIndex = `INSERT INTO recording_index (recording_id, samples) VALUES (?, ?)
+		ON CONFLICT (recording_id) DO UPDATE SET samples = excluded.samples`
+	qCount      = `UPDATE stream SET recordings = recordings + ?, bytes = bytes + ? WHERE id = ?`
+	qNextNumber = `UPDATE stream SET next_number = max(next_number, ?) WHERE id = ?`
+	qChange     = `INSERT INTO change (recording_id, start_90k, kind) VALUES (?, ?, ?)`
+	qPrune      = `DELETE FROM change WHERE rev <= (SELECT max(rev) FROM change) - ?`
+)
+
 func (t *Tx) putRecording(r *Recording, index []byte) error {
-	var was90k int64
 	var sealed bool
-	err := t.tx.QueryRowContext(t.ctx, `SELECT start_90k, sealed FROM recording WHERE id = ?`, r.ID).Scan(&was90k, &sealed)
-	isNew := err == sql.ErrNoRows
+	var bytes, was90k int64
+	kind, added := Grown, 0
+	err := t.tx.QueryRowContext(t.ctx, `SELECT sealed, bytes, start_90k FROM recording WHERE id = ?`, r.ID).Scan(&sealed, &bytes, &was90k)
 	switch {
-	case err != nil && !isNew:
+	case errors.Is(err, sql.ErrNoRows):
+		kind, added = Added, 1
+	case err != nil:
 		return err
 	case sealed:
 		return errors.New("it is sealed")
+	case was90k != r.Start90k: // whoever lists by time has to look at both places
+		t.journal(r.ID, was90k, Grown)
+		kind = Added
 	}
-	for _, q := range []struct {
-		text string
-		args []any
-	}{
-		{
-			`INSERT INTO recording (id, stream_id, run_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout)
-		  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		  ON CONFLICT (id) DO UPDATE SET start_90k = excluded.start_90k, wall_duration_90k = excluded.wall_duration_90k, bytes = excluded.bytes,
-		  sealed = excluded.sealed, layout = excluded.layout`,
-			[]any{r.ID, r.ID.Stream(), r.Run, r.Sequence, r.Start90k, r.WallDuration90k, r.HeaderBytes, r.Bytes, r.Sealed, packLayout(r.Tracks)},
-		},
-		{`INSERT INTO recording_index (recording_id, samples) VALUES (?, ?)
-		  ON CONFLICT (recording_id) DO UPDATE SET samples = excluded.samples`, []any{r.ID, index}},
-		{`UPDATE stream SET next_number = max(next_number, ?) WHERE id = ?`, []any{r.ID.Number() + 1, r.ID.Stream()}},
-	} {
-		if _, err := t.tx.ExecContext(t.ctx, q.text, q.args...); err != nil {
-			return err
-		}
-	}
-	moved := !isNew && was90k != r.Start90k
-	if moved { // whoever lists by time has to look at both places
-		if err := t.journal(r.ID, was90k, false); err != nil {
-			return err
-		}
-	}
-	return t.journal(r.ID, r.Start90k, isNew || moved)
+	t.exec(qPutRecording, r.ID, r.ID.Stream(), r.Run, r.Dir, r.Sequence, r.Start90k, r.WallDuration90k, r.HeaderBytes, r.Bytes, r.Sealed, packLayout(r.Tracks), r.Digest)
+	t.exec(qPutIndex, r.ID, index)
+	t.exec(qCount, added, r.Bytes-bytes, r.ID.Stream())
+	t.exec(qNextNumber, r.ID.Number()+1, r.ID.Stream())
+	t.journal(r.ID, r.Start90k, kind)
+	return t.err
 }
 
 // journal notes a change to a recording, and forgets old ones.
-func (t *Tx) journal(id RecordingID, start90k int64, added bool) error {
-	_, err := t.tx.ExecContext(t.ctx, `INSERT INTO change (stream_id, start_90k, added) VALUES (?, ?, ?)`, id.Stream(), start90k, added)
-	if err == nil {
-		_, err = t.tx.ExecContext(t.ctx, `DELETE FROM change WHERE rev <= (SELECT max(rev) FROM change) - ?`, keptChanges)
+func (t *Tx) journal(id RecordingID, start90k int64, kind ChangeKind) {
+	t.exec(qChange, id, start90k, kind)
+	t.exec(qPrune, keptChanges)
+}
+
+// Forget removes the row of a recording, and makes no garbage of its sample file. It does nothing where there is no row.
+// PutRecording may then make another one of what the file really holds.
+func (t *Tx) Forget(id RecordingID) error {
+	var run, bytes, start90k int64
+	err := t.tx.QueryRowContext(t.ctx, `SELECT run_id, bytes, start_90k FROM recording WHERE id = ?`, id).Scan(&run, &bytes, &start90k)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
 	}
-	return err
+	if t.err = err; err == nil {
+		t.forget(id, run, bytes, start90k)
+	}
+	if t.err != nil {
+		return fmt.Errorf("forget recording %s: %w", id, t.err)
+	}
+	return nil
+}
+
+// forget deletes the row of a recording, and what was there for its sake.
+func (t *Tx) forget(id RecordingID, run, bytes, start90k int64) {
+	t.exec(`DELETE FROM recording WHERE id = ?`, id)
+	t.exec(`DELETE FROM run WHERE id = ? AND end_reason IS NOT NULL AND NOT EXISTS (SELECT 1 FROM recording WHERE run_id = run.id)`, run)
+	t.exec(qCount, -1, -bytes, id.Stream())
+	t.journal(id, start90k, Deleted)
+}
+
+// Recount sets the sums of a stream to what its recordings sum up to.
+func (t *Tx) Recount(stream int64) error {
+	t.exec(`UPDATE stream SET (recordings, bytes) =
+		(SELECT count(*), coalesce(sum(bytes), 0) FROM recording WHERE stream_id = stream.id) WHERE id = ?`, stream)
+	if t.err != nil {
+		return fmt.Errorf("count the recordings of stream %d: %w", stream, t.err)
+	}
+	return nil
+}
+
+// exec executes a statement, unless one before it failed; t.err keeps the first error.
+func (t *Tx) exec(q string, args ...any) {
+	if t.err == nil {
+		_, t.err = t.tx.ExecContext(t.ctx, q, args...)
+	}
 }

@@ -43,7 +43,7 @@ func Attach(path, database string) (*Dir, error) {
 	}
 	half := func(e fs.DirEntry) bool { return e.Name() == identityFile+newSuffix } // an Attach that was cut off
 	if len(slices.DeleteFunc(entries, half)) > 0 {
-		return nil, fmt.Errorf("sample directory %s is not empty and has no %s, so it may hold footage of another database; nothing was touched: restore the database that belongs to it, or choose another data directory", path, identityFile)
+		return nil, fmt.Errorf("sample directory %s is not empty and has no %s, so it may hold footage of another database; nothing was touched: restore that file, or choose another directory", path, identityFile)
 	}
 	text, err := json.Marshal(identity{Database: database})
 	if err != nil {
@@ -57,18 +57,28 @@ func Attach(path, database string) (*Dir, error) {
 
 // Open opens the directory of sample files at path for reading.
 func Open(path, database string) (*Dir, error) {
+	owner, err := Database(path)
+	if err != nil {
+		return nil, err
+	}
+	if owner != database {
+		return nil, fmt.Errorf("sample directory %s belongs to another database (%s, not %s); nothing was touched: restore the database that belongs to it, or move this one away and make a new one from the sample files with: nvrfs rebuild; or choose another directory", path, owner, database)
+	}
+	return &Dir{path}, nil
+}
+
+// Database returns the UUID of the database that the directory of sample files at path belongs to. The error is
+// fs.ErrNotExist when it says of none.
+func Database(path string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(path, identityFile))
 	if err != nil {
-		return nil, fmt.Errorf("read identity of sample directory: %w", err)
+		return "", fmt.Errorf("read identity of sample directory: %w", err)
 	}
 	var id identity
 	if err := json.Unmarshal(text, &id); err != nil {
-		return nil, fmt.Errorf("read identity of sample directory %s: %w", path, err)
+		return "", fmt.Errorf("read identity of sample directory %s: %w", path, err)
 	}
-	if id.Database != database {
-		return nil, fmt.Errorf("sample directory %s belongs to another database (%s, not %s); nothing was touched: restore the database that belongs to it, or choose another data directory", path, id.Database, database)
-	}
-	return &Dir{path}, nil
+	return id.Database, nil
 }
 
 // Path returns where a file lies.
@@ -79,21 +89,45 @@ func (d *Dir) Path(k Key) string {
 // Create implements Store.
 func (d *Dir) Create(k Key) (Writer, error) {
 	path := d.Path(k)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
+	for attempt := 0; ; attempt++ {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		switch {
+		case err == nil:
+			return &file{f: f}, nil
+		case !errors.Is(err, fs.ErrNotExist) || attempt == 2: // Remove may take a new, empty directory away once
+			return nil, fmt.Errorf("create sample file: %w", d.away(err))
+		}
 		if err := d.makeDirs(k); err != nil {
 			return nil, fmt.Errorf("make directory of sample file %s: %w", path, err)
 		}
-		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("create sample file: %w", err)
-	}
-	return &file{f: f}, nil
 }
 
-// makeDirs makes the directories of a file, and their names durable.
+// ErrAway says that a directory of sample files is not where it was: its disk is not mounted.
+var ErrAway = errors.New("the sample directory is not there; is its disk mounted?")
+
+// away turns an error that says that a file is not there into ErrAway, where it is the directory that is not.
+func (d *Dir) away(err error) error {
+	if errors.Is(err, fs.ErrNotExist) && !exists(filepath.Join(d.path, identityFile)) {
+		return fmt.Errorf("%s: %w", d.path, ErrAway)
+	}
+	return err
+}
+
+// Present implements Store.
+func (d *Dir) Present() error {
+	if _, err := os.Stat(filepath.Join(d.path, identityFile)); err != nil {
+		return fmt.Errorf("look for sample directory: %w", d.away(err))
+	}
+	return nil
+}
+
+// makeDirs makes the directories of a file, and their names durable. What lies below a disk that is not mounted is left
+// alone.
 func (d *Dir) makeDirs(k Key) error {
+	if err := d.Present(); err != nil {
+		return err
+	}
 	dir := filepath.Dir(d.Path(k))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -105,7 +139,7 @@ func (d *Dir) makeDirs(k Key) error {
 func (d *Dir) Reopen(k Key) (Writer, error) {
 	f, err := os.OpenFile(d.Path(k), os.O_WRONLY, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open sample file: %w", err)
+		return nil, fmt.Errorf("open sample file: %w", d.away(err))
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -118,7 +152,7 @@ func (d *Dir) Reopen(k Key) (Writer, error) {
 func (d *Dir) Open(k Key) (Reader, error) {
 	f, err := os.Open(d.Path(k))
 	if err != nil {
-		return nil, fmt.Errorf("open sample file: %w", err)
+		return nil, fmt.Errorf("open sample file: %w", d.away(err))
 	}
 	return f, nil
 }
@@ -127,26 +161,41 @@ func (d *Dir) Open(k Key) (Reader, error) {
 func (d *Dir) Size(k Key) (int64, error) {
 	info, err := os.Stat(d.Path(k))
 	if err != nil {
-		return 0, fmt.Errorf("look for sample file: %w", err)
+		return 0, fmt.Errorf("look for sample file: %w", d.away(err))
 	}
 	return info.Size(), nil
 }
 
 // Remove implements Store.
 func (d *Dir) Remove(k Key) error {
-	if err := os.Remove(d.Path(k)); err != nil {
+	dir := filepath.Dir(d.Path(k))
+	if err := d.away(os.Remove(d.Path(k))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove sample file: %w", err)
 	}
-	return nil
+	switch err := os.Remove(dir); {
+	case err == nil:
+		dir = filepath.Dir(dir)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return syncDir(dir)
 }
 
 // SetAside implements Store.
 func (d *Dir) SetAside(k Key) (string, error) {
 	aside := d.Path(k) + ".damaged"
+	for n := 2; exists(aside); n++ {
+		aside = fmt.Sprintf("%s.damaged.%d", d.Path(k), n)
+	}
 	if err := os.Rename(d.Path(k), aside); err != nil {
 		return "", fmt.Errorf("set sample file aside: %w", err)
 	}
 	return aside, d.SyncDir(k)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // SyncDir implements Store.
@@ -155,7 +204,7 @@ func (d *Dir) SyncDir(k Key) error { return syncDir(filepath.Dir(d.Path(k))) }
 // Scan implements Store.
 func (d *Dir) Scan(stream string, from int64) ([]int64, error) {
 	dirs, err := os.ReadDir(filepath.Join(d.path, stream))
-	if errors.Is(err, fs.ErrNotExist) {
+	if err = d.away(err); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
@@ -167,6 +216,9 @@ func (d *Dir) Scan(stream string, from int64) ([]int64, error) {
 			continue
 		}
 		files, err := os.ReadDir(filepath.Join(d.path, stream, dir.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // its last file was removed just now
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list sample files of %s: %w", stream, err)
 		}
@@ -205,11 +257,18 @@ func (d *Dir) Streams() (streams []string, err error) {
 type file struct {
 	f    *os.File
 	size int64
+	torn bool // behind size there may be a part of what could not be appended
 }
 
 func (w *file) Append(p []byte) error {
+	if w.torn {
+		if err := w.Truncate(w.size); err != nil {
+			return err
+		}
+	}
 	if _, err := w.f.WriteAt(p, w.size); err != nil {
-		return errors.Join(fmt.Errorf("append %d bytes to sample file: %w", len(p), err), w.f.Truncate(w.size))
+		w.torn = true
+		return errors.Join(fmt.Errorf("append %d bytes to sample file: %w", len(p), err), w.Truncate(w.size))
 	}
 	w.size += int64(len(p))
 	return nil
@@ -219,7 +278,7 @@ func (w *file) Truncate(size int64) error {
 	if err := w.f.Truncate(size); err != nil {
 		return fmt.Errorf("cut sample file: %w", err)
 	}
-	w.size = size
+	w.size, w.torn = size, false
 	return nil
 }
 

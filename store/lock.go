@@ -19,6 +19,18 @@ var ErrLocked = errors.New("another nvrfs records into it")
 
 // LockDir takes the lock of a data directory, or returns ErrLocked.
 func LockDir(dir string) (*Lock, error) {
+	l, err := flock(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(l.f.Truncate(0), writePID(l.f)); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock data directory %s: %w", dir, err), l.Release())
+	}
+	return l, nil
+}
+
+// flock takes the lock without saying who has it.
+func flock(dir string) (*Lock, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -32,10 +44,6 @@ func LockDir(dir string) (*Lock, error) {
 		}
 		return nil, fmt.Errorf("lock data directory %s: %w", dir, err)
 	}
-	if err := errors.Join(f.Truncate(0), writePID(f)); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock data directory %s: %w", dir, err)
-	}
 	return &Lock{f}, nil
 }
 
@@ -44,7 +52,7 @@ func CheckUnlocked(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, "lock")); err != nil {
 		return nil // nobody ever recorded there, or LockDir will say what is wrong
 	}
-	l, err := LockDir(dir)
+	l, err := flock(dir)
 	if err != nil {
 		return err
 	}

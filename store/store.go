@@ -11,7 +11,7 @@ type Key struct {
 	Number int64
 }
 
-// A Store keeps sample files.
+// A Store keeps sample files. When it is not where it was, its methods return ErrAway, and not that a file is missing.
 type Store interface {
 	// Create makes a file for writing. It fails when there is one.
 	Create(Key) (Writer, error)
@@ -21,12 +21,14 @@ type Store interface {
 	Open(Key) (Reader, error)
 	// Size returns a file's length in bytes.
 	Size(Key) (int64, error)
-	// Remove unlinks a file.
+	// Remove unlinks a file, durably, and the numbered directory that it leaves empty. That there is no such file is no error.
 	Remove(Key) error
 	// SetAside renames a file so that it is no sample file any more, and returns its new name.
 	SetAside(Key) (string, error)
 	// SyncDir makes the name of a file durable.
 	SyncDir(Key) error
+	// Present returns ErrAway when the store is not where it was.
+	Present() error
 	// Scan lists the sample files of a stream whose number is from or larger, by number.
 	Scan(stream string, from int64) ([]int64, error)
 	// Streams lists the streams that have a directory.

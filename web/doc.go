@@ -1,5 +1,5 @@
-// Package web serves the footage of a playback.Library over HTTP: the same tree, files and bytes as the mount, for browsers
-// and curl where nothing can be mounted.
+// Package web serves the footage of a playback.Library over HTTP: the same entries, clips and days as the mount, byte for
+// byte, for browsers and curl where nothing can be mounted.
 //
 //	GET /front-door/2026-11-20/14/                                        a listing, in HTML, or JSON where that is accepted
 //	GET /front-door/2026-11-20/14/front-door_2026-11-20_14-00-00.mp4      with ranges, ETag and modification time

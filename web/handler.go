@@ -176,10 +176,11 @@ func (h *handler) day(w http.ResponseWriter, r *http.Request) error {
 
 // serve answers with an entry, or the range of it that was asked for.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, e *playback.Entry) error {
-	f, err := h.lib.Open(r.Context(), e)
+	f, err := h.lib.Open(r.Context(), e, "HTTP from "+r.RemoteAddr)
 	if err != nil {
 		return err
 	}
+	defer f.Close()
 	w.Header().Set("Content-Type", "video/mp4")
 	w.Header().Set("ETag", `"`+f.ETag()+`"`)
 	src := &loggedReader{f: f, log: h.log, name: e.Name}

@@ -128,7 +128,7 @@ func clip(t *testing.T, lib *playback.Library, s playback.Stream) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := lib.Open(t.Context(), entries[0])
+	f, err := lib.Open(t.Context(), entries[0], "test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,9 @@ the environment variable NVRFS_CAMERA_PASSWORD.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Log = env.log
 			o.Password, _ = env.lookupEnv("NVRFS_CAMERA_PASSWORD")
+			if o.User != "" && o.Password == "" {
+				return usageErrorf("--user asks for a password; set it in NVRFS_CAMERA_PASSWORD")
+			}
 			o.Clip = camera.DemoClip()
 			if len(args) > 0 {
 				f, err := os.Open(args[0])

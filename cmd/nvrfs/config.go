@@ -14,6 +14,8 @@ import (
 	_ "time/tzdata" // hosts and containers without a zone database know their time zone too
 
 	"github.com/spf13/cobra"
+
+	"nvrfs/recorder"
 )
 
 // Config is the content of the configuration file. All its paths are absolute.
@@ -23,6 +25,7 @@ type Config struct {
 	Timezone  *time.Location // of the mount's days and hours; default: the host's
 	HTTP      HTTP
 	Recording Recording
+	Retain    Retain
 	Cameras   []Camera // in the order of the file; at least one
 }
 
@@ -49,8 +52,10 @@ type Recording struct {
 type Camera struct {
 	Name      string // letters, digits, - and _; a directory name on any system
 	URL       CameraURL
-	Sub       CameraURL // the second stream, zero if there is none
-	Transport string    // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
+	Sub       CameraURL       // the second stream, zero if there is none
+	Samples   string          // directory of its sample files; "" is the one in Data
+	Retain    recorder.Limits // of each of its streams
+	Transport string          // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
 }
 
 // Values that would be right, for messages.
@@ -101,13 +106,17 @@ type configReader struct {
 }
 
 func (r configReader) config(root yamlValue) (*Config, error) {
-	c := &Config{Timezone: time.Local, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second}}
-	f := root.fields("data", "mount", "timezone", "http", "recording", "cameras")
+	c := &Config{
+		Timezone: time.Local, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
+		Retain: Retain{MinFree: recorder.MinFree{Part: 0.05}},
+	}
+	f := root.fields("data", "mount", "timezone", "http", "recording", "retain", "cameras")
 	required(f, "data", dataExample, &c.Data, r.path(dataExample))
 	optional(f, "mount", &c.Mount, r.mount)
 	optional(f, "timezone", &c.Timezone, readTimezone)
 	optional(f, "http", &c.HTTP, HTTP{}.read)
 	optional(f, "recording", &c.Recording, c.Recording.read)
+	optional(f, "retain", &c.Retain, c.Retain.read)
 	required(f, "cameras", "{ front-door: { url: rtsp://192.0.2.10/stream1 } }", &c.Cameras, r.cameras)
 	return c, f.err
 }
@@ -241,10 +250,12 @@ func (r configReader) cameras(v yamlValue) ([]Camera, error) {
 
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	c := Camera{Name: name, Transport: "tcp"}
-	f := v.fields("url", "sub", "transport")
+	f := v.fields("url", "sub", "transport", "samples", "retain")
 	required(f, "url", urlExample, &c.URL, r.url)
 	optional(f, "sub", &c.Sub, r.url)
 	optional(f, "transport", &c.Transport, oneOf("tcp", "udp", "auto"))
+	optional(f, "samples", &c.Samples, r.path("/mnt/disk2/nvrfs"))
+	optional(f, "retain", &c.Retain, readLimits)
 	return c, f.err
 }
 

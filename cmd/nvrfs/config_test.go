@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nvrfs/recorder"
 )
 
 // testVariables are the environment of the tests that read configuration.
@@ -38,6 +40,7 @@ func TestLoadConfigSmallest(t *testing.T) {
 		Data:      "/var/lib/nvrfs",
 		Timezone:  time.Local,
 		Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
+		Retain:    Retain{MinFree: recorder.MinFree{Part: 0.05}},
 		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp"}},
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -154,7 +157,7 @@ func TestLoadConfigMistakes(t *testing.T) {
 		{"no camera", head + "cameras: {}\n", ":2:1: cameras: names no camera; want at least one, such as front-door: { url: rtsp://192.0.2.10/stream1 }"},
 		{"misspelled key", head + "mont: /m\n" + camera, `:2:1: mont: unknown key; did you mean "mount"?`},
 		{"wrong case", "Data: /d\n" + camera, `:1:1: Data: unknown key; did you mean "data"?`},
-		{"unknown key", head + "mqtt: { broker: 127.0.0.1 }\n" + camera, ":2:1: mqtt: unknown key; want data, mount, timezone, http, recording or cameras"},
+		{"unknown key", head + "mqtt: { broker: 127.0.0.1 }\n" + camera, ":2:1: mqtt: unknown key; want data, mount, timezone, http, recording, retain or cameras"},
 		{"http without address", head + "http: {}\n" + camera, ":2:1: http.listen: is missing; add one such as listen: 127.0.0.1:8090"},
 		{"http without port", head + "http: { listen: localhost }\n" + camera, `:2:17: http.listen: "localhost" is no address to listen at; want host:port, such as 127.0.0.1:8090`},
 		{
@@ -162,9 +165,12 @@ func TestLoadConfigMistakes(t *testing.T) {
 			`:5:5: cameras.front-door.transprot: unknown key; did you mean "transport"?`,
 		},
 		{
-			"unknown key of a camera", head + "cameras:\n  front-door: { url: 'rtsp://h', retain: { days: 3 } }\n",
-			`:3:34: cameras.front-door.retain: unknown key; want url, sub or transport`,
+			"unknown key of a camera", head + "cameras:\n  front-door: { url: 'rtsp://h', motion: { days: 3 } }\n",
+			`:3:34: cameras.front-door.motion: unknown key; want url, sub, transport, samples or retain`,
 		},
+		{"days of nothing", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 0 } }\n", `:3:41: cameras.a.retain.days: "0"; want a number of days from 0.01 to 36500, such as 30`},
+		{"size without unit", head + "cameras:\n  a: { url: 'rtsp://h', retain: { bytes: 500 } }\n", `:3:42: cameras.a.retain.bytes: "500" is no size; want a number and a unit, such as 500GB or 1.5TiB`},
+		{"all of the disk", head + "retain: { min_free: 100% }\n" + camera, `:2:21: retain.min_free: "100%"; want a part of the disk such as 5%, or a size such as 20GB`},
 		{"given twice", head + camera + head, ":3:1: data: given twice; it is on line 1 already"},
 		{"camera twice", head + "cameras:\n  a: { url: rtsp://h }\n  a: { url: rtsp://h }\n", ":4:3: cameras.a: given twice; it is on line 3 already"},
 		{

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nvrfs/camera"
+	"nvrfs/store"
 )
 
 //go:embed demo.yaml
@@ -49,6 +50,9 @@ func (env *environment) demo(ctx context.Context, dir string) (err error) {
 	if err := env.host.checkFUSE(false); err != nil { // before anything is made
 		return err
 	}
+	if err := store.CheckUnlocked(filepath.Join(dir, "data")); err != nil {
+		return explainLocked(err)
+	}
 	for _, d := range []string{"data", "mnt"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("make the demo's directory: %w", err)
@@ -70,7 +74,7 @@ func (env *environment) demo(ctx context.Context, dir string) (err error) {
 	if err := env.checkRecord(cfg); err != nil {
 		return err
 	}
-	return explainLocked(env.record(ctx, cfg, func() { env.welcome(dir, config, cfg.Mount.Path) }))
+	return stopped(ctx, env.record(ctx, cfg, func() { env.welcome(dir, config, cfg.Mount.Path) }))
 }
 
 func writeDemoConfig(path, url string) error {
@@ -100,7 +104,7 @@ Any range, and what there is (%[3]s is the configuration in use):
 
 Stop with Ctrl-C. The footage stays in %[4]s; run the demo again to go on.
 
-`, relative(mount), today, relative(config), relative(filepath.Join(dir, "data")))
+`, shellQuote(relative(mount)), today, shellQuote(relative(config)), shellQuote(relative(filepath.Join(dir, "data"))))
 }
 
 // relative shortens a path for reading.

@@ -87,14 +87,18 @@ func (env *environment) clip(ctx context.Context, lib *playback.Library, args []
 
 // writeClip writes an entry to a file, or to standard output for "-".
 func (env *environment) writeClip(ctx context.Context, lib *playback.Library, e *playback.Entry, out string, force bool) error {
-	f, err := lib.Open(ctx, e)
+	f, err := lib.Open(ctx, e, "export")
 	if err != nil {
 		return err
 	}
+	defer f.Close()
 	bar := env.newByteProgress("exporting", f.Size())
 	defer bar.Close()
 	src := io.TeeReader(contextReader{ctx, io.NewSectionReader(f, 0, f.Size())}, bar)
 	if out == "-" {
+		if env.stdoutTerminal {
+			return usageErrorf("-o -: a terminal cannot show an .mp4; write to a file or a pipe")
+		}
 		_, err := io.CopyBuffer(env.stdout, onlyReader{src}, make([]byte, 1<<20))
 		return err
 	}
@@ -164,7 +168,7 @@ func (env *environment) sayExported(ctx context.Context, lib *playback.Library, 
 	}
 	gaps := ""
 	if len(info.Gaps) > 0 {
-		gaps = fmt.Sprintf("; %d gaps of %v in all are left out", len(info.Gaps), missing.Round(time.Second))
+		gaps = fmt.Sprintf("; gaps are left out: %d, of %v in all", len(info.Gaps), missing.Round(time.Second))
 	}
 	fmt.Fprintf(env.stderr, "%s: %s from %s to %s, %s%s\n", out, e.Stream().Label,
 		info.Start.In(lib.Location()).Format(time.DateTime), info.End.In(lib.Location()).Format(time.DateTime), humanBytes(info.Bytes), gaps)

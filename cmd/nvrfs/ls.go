@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"text/tabwriter"
 	"time"
 
@@ -15,17 +17,22 @@ import (
 
 func newLSCommand(env *environment) *cobra.Command {
 	var from footageFlags
-	var asJSON bool
+	var asJSON, reasons bool
 	cmd := &cobra.Command{
 		Use:   "ls [CAMERA [DAY]]",
 		Short: "List what footage there is",
 		Long: `Without arguments, list the cameras: first and last footage, bytes, days. With
 a CAMERA, list its days. With a DAY such as 2026-11-20, today or yesterday,
 list the spans of footage on it, the gaps between them, and why the recording
-before a gap ended.`,
+before a gap ended.
+
+With --reasons, list the runs instead: of every camera, of a CAMERA, or of
+those with footage of a DAY. A run is one session with a camera, from when it
+began to the end of its footage, and ends for the reason that is shown.`,
 		Example: `  nvrfs ls
   nvrfs ls front-door
-  nvrfs ls front-door yesterday --json`,
+  nvrfs ls front-door yesterday --json
+  nvrfs ls --reasons front-door today`,
 		Args: wantArgs(0, 2, "CAMERA DAY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
@@ -35,10 +42,12 @@ before a gap ended.`,
 			}
 			defer lib.Close() //nolint:errcheck // read only: nothing can be lost
 			l := lister{env: env, lib: lib, json: asJSON}
-			switch len(args) {
-			case 0:
+			switch {
+			case reasons:
+				return l.runs(ctx, args)
+			case len(args) == 0:
 				return l.cameras(ctx)
-			case 1:
+			case len(args) == 1:
 				return l.days(ctx, args[0])
 			default:
 				return l.day(ctx, args[0], args[1])
@@ -47,6 +56,7 @@ before a gap ended.`,
 	}
 	from.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for scripts: times in RFC 3339, sizes in bytes")
+	cmd.Flags().BoolVar(&reasons, "reasons", false, "list the runs, and why each ended")
 	return cmd
 }
 
@@ -56,7 +66,7 @@ type lister struct {
 	json bool
 }
 
-// The JSON of the three listings.
+// The JSON of the listings.
 type (
 	cameraListing struct {
 		Camera     string     `json:"camera"` // as in the mount: "front-door", "front-door.sub"
@@ -81,6 +91,13 @@ type (
 		Bytes     int64     `json:"bytes"`
 		Gap       float64   `json:"gap_before_seconds"` // since the span before; 0 for the first
 		EndReason string    `json:"end_reason"`         // why the recording ended; empty while it goes on
+	}
+	runListing struct {
+		Camera    string    `json:"camera"`
+		Start     time.Time `json:"start"`
+		End       time.Time `json:"end"` // of its footage
+		Seconds   float64   `json:"seconds"`
+		EndReason string    `json:"end_reason"` // "going on" while it does
 	}
 )
 
@@ -146,14 +163,7 @@ func (l *lister) day(ctx context.Context, label, name string) error {
 	if err != nil {
 		return err
 	}
-	at, err := parseTime(name, l.lib.Location(), l.env.now())
-	if err != nil {
-		return err
-	}
-	day, err := l.lib.Day(ctx, s, at.In(l.lib.Location()).Format(time.DateOnly))
-	if errors.Is(err, playback.ErrNotFound) {
-		return usageErrorf("camera %s has no footage on %s; see its days with: nvrfs ls %s", label, name, label)
-	}
+	day, err := l.dayNamed(ctx, s, name)
 	if err != nil {
 		return err
 	}
@@ -176,6 +186,58 @@ func (l *lister) day(ctx context.Context, label, name string) error {
 				gap = seconds(r.Gap).String()
 			}
 			fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\t%s\t\n", r.Start.Format(time.TimeOnly), r.End.Format(time.TimeOnly), seconds(r.Seconds), humanBytes(r.Bytes), gap, r.EndReason)
+		}
+	})
+}
+
+// dayNamed returns the day of a stream that the user names.
+func (l *lister) dayNamed(ctx context.Context, s playback.Stream, name string) (playback.Span, error) {
+	at, err := parseTime(name, l.lib.Location(), l.env.now())
+	if err != nil {
+		return playback.Span{}, err
+	}
+	day, err := l.lib.Day(ctx, s, at.In(l.lib.Location()).Format(time.DateOnly))
+	if errors.Is(err, playback.ErrNotFound) {
+		return day, usageErrorf("camera %s has no footage on %s; see its days with: nvrfs ls %s", s.Label, name, s.Label)
+	}
+	return day, err
+}
+
+// goingOn is the reason shown of a run that has not ended.
+const goingOn = "going on"
+
+// runs lists the runs of all cameras, of one, or of one on a day.
+func (l *lister) runs(ctx context.Context, args []string) error {
+	streams, err := l.lib.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	span := playback.Span{To90k: math.MaxInt64}
+	if len(args) > 0 {
+		s, err := stream(ctx, l.lib, args[0])
+		if err != nil {
+			return err
+		}
+		streams = []playback.Stream{s}
+		if len(args) > 1 {
+			if span, err = l.dayNamed(ctx, s, args[1]); err != nil {
+				return err
+			}
+		}
+	}
+	rows := []runListing{}
+	for _, s := range streams {
+		runs, err := l.lib.Runs(ctx, s, span.From90k, span.To90k)
+		if err != nil {
+			return err
+		}
+		for _, r := range runs {
+			rows = append(rows, runListing{s.Label, *l.local(r.Start), *l.local(r.End), r.End.Sub(r.Start).Seconds(), cmp.Or(r.EndReason, goingOn)})
+		}
+	}
+	return l.print(rows, "CAMERA\tSTART\tEND\tLENGTH\tENDED\t", func(w *tabwriter.Writer) {
+		for _, r := range rows {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%v\t%s\t\n", r.Camera, r.Start.Format(time.DateTime), r.End.Format(time.DateTime), seconds(r.Seconds), r.EndReason)
 		}
 	})
 }

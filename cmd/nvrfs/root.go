@@ -22,7 +22,10 @@ var commands = []func(*environment) *cobra.Command{
 	newMountCommand,
 	newLSCommand,
 	newExportCommand,
+	newKeepCommand,
 	newCheckCommand,
+	newRebuildCommand,
+	newUpgradeCommand,
 	newTSCommand,
 	newCameraCommand,
 	newVersionCommand,
@@ -77,6 +80,7 @@ func (env *environment) run(ctx context.Context, args []string, commands []func(
 	if env.log == nil { // it ended before RunE: only the command line can be at fault
 		err = usageErrorf("%w%s", err, seeHelp(cmd, err))
 	}
+	err = explainDatabase(err)
 	line := oneLine(err)
 	if interrupted(ctx, err) {
 		line = "interrupted"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
 
@@ -30,7 +31,7 @@ A camera that is away is tried again for as long as it takes.`,
 			if err := env.checkRecord(cfg); err != nil {
 				return err
 			}
-			return explainLocked(env.record(cmd.Context(), cfg, func() {
+			return stopped(cmd.Context(), env.record(cmd.Context(), cfg, func() {
 				env.log.Info("started", "data", cfg.Data, "mount", cfg.Mount.Path, "cameras", len(cfg.Cameras))
 			}))
 		},
@@ -66,6 +67,14 @@ func checkListen(address string) error {
 		return &environmentError{"http.listen " + address, "cannot be listened at: " + err.Error(), "choose another address, or stop what listens there"}
 	}
 	return l.Close()
+}
+
+// stopped makes nothing of the error of a service that was told to stop while it started.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return explainLocked(err)
 }
 
 // explainLocked says what to do about a data directory that another process records into.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -13,6 +14,9 @@ import (
 	"nvrfs/recorder"
 	"nvrfs/web"
 )
+
+// mountDeadline bounds mounting, which only asks the kernel.
+const mountDeadline = 20 * time.Second
 
 // unmountDeadline is how long readers may finish what they have open when the mount goes.
 const unmountDeadline = 10 * time.Second
@@ -52,6 +56,7 @@ func (env *environment) show(ctx context.Context, v view, ready func()) (err err
 	defer cancel()
 	wg.Go(func() { lib.Run(ctx) })
 
+	var last error
 	ways, ended := 0, make(chan error, 2)
 	if v.listen != "" {
 		l, err := net.Listen("tcp", v.listen)
@@ -63,34 +68,48 @@ func (env *environment) show(ctx context.Context, v view, ready func()) (err err
 		wg.Go(func() { ended <- web.Serve(ctx, l, web.NewHandler(lib, env.log)) })
 	}
 	if v.mount.Path != "" {
-		m, err := fs.Mount(ctx, lib, v.mount.Path, fs.Options{
+		mounting, cancel := context.WithTimeout(ctx, mountDeadline)
+		m, err := fs.Mount(mounting, lib, v.mount.Path, fs.Options{
 			AllowOther: v.mount.AllowOther, UID: &v.mount.UID, GID: &v.mount.GID, Umask: uint32(v.mount.Umask),
 			Version: buildVersion(), Log: env.log,
 		})
+		cancel()
 		if err != nil {
 			return err
 		}
 		ways++
-		wg.Go(func() { ended <- untilUnmounted(ctx, m, v.mount.Path) })
+		wg.Go(func() { ended <- untilUnmounted(ctx, m, v.mount.Path, env.log) })
 	}
 	ready()
-	select {
-	case <-ctx.Done():
-	case err = <-ended:
-		ways--
-		cancel()
+	for ; ways > 0; ways-- {
+		err := <-ended
+		switch {
+		case ctx.Err() != nil || ways == 1:
+			last = errors.Join(last, err)
+		default:
+			env.log.Error("the footage is shown in one way less", "err", err)
+		}
 	}
-	for range ways {
-		err = errors.Join(err, <-ended)
+	if last == nil {
+		<-ctx.Done() // there was no way to show it in
 	}
-	return err
+	return last
 }
 
 // untilUnmounted unmounts m when ctx ends, and returns an error when someone else does so before.
-func untilUnmounted(ctx context.Context, m *fs.Server, path string) error {
+func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Logger) error {
 	select {
 	case <-ctx.Done():
-		return m.Unmount(unmountDeadline)
+		slow := time.AfterFunc(time.Second, func() {
+			log.Info("the footage is unmounted; waiting for files that are still open", "at_most", unmountDeadline)
+		})
+		defer slow.Stop()
+		err := m.Unmount(unmountDeadline)
+		if errors.Is(err, fs.ErrInUse) {
+			log.Warn("files of the footage were still open; their readers see it end", "err", err)
+			return nil
+		}
+		return err
 	case <-m.Done():
 		return fmt.Errorf("mount point %s: it was unmounted by someone else", path)
 	}
@@ -100,7 +119,7 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string) error {
 func (env *environment) streams(cfg *Config) (streams []recorder.StreamOptions) {
 	for _, c := range cfg.Cameras {
 		add := func(name string, u CameraURL) {
-			streams = append(streams, recorder.StreamOptions{Camera: c.Name, Name: name, Source: &recorder.RTSP{
+			streams = append(streams, recorder.StreamOptions{Camera: c.Name, Name: name, Samples: c.Samples, Retain: c.Retain, Source: &recorder.RTSP{
 				URL: u.Reveal(), Transport: recorder.Transport(c.Transport), UserAgent: "nvrfs/" + buildVersion(),
 				Log: env.log.With("camera", c.Name, "stream", name),
 			}})
@@ -117,7 +136,8 @@ func (env *environment) streams(cfg *Config) (streams []recorder.StreamOptions) 
 // longer be shown, recording goes on: footage matters more.
 func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
-		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg), Log: env.log,
+		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg),
+		Retain: recorder.Limits{Bytes: cfg.Retain.Bytes}, MinFree: cfg.Retain.MinFree, Log: env.log,
 	})
 	if err != nil {
 		return err

@@ -198,6 +198,15 @@ func (v yamlValue) digits(want string) (string, error) {
 	return "", v.errorf("%s; want %s", v.kind(), want)
 }
 
+// number returns a number as it is written, or a text that starts with one.
+func (v yamlValue) number(want string) (string, error) {
+	switch node := v.node.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.StringNode:
+		return node.GetToken().Value, nil
+	}
+	return "", v.errorf("%s; want %s", v.kind(), want)
+}
+
 func (v yamlValue) boolean() (bool, error) {
 	node, ok := v.node.(*ast.BoolNode)
 	if !ok {

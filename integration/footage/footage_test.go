@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -125,7 +126,7 @@ func checkSampleFiles(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	st, err := store.Open(playback.SamplesDir(dir), db.UUID())
+	st, err := store.Open(filepath.Join(dir, "samples"), db.UUID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func checkFiles(t *testing.T, dir string) {
 	t.Helper()
 	l := openLibrary(t, dir)
 	for _, e := range entries(t, l) {
-		f, err := l.Open(t.Context(), e)
+		f, err := l.Open(t.Context(), e, "test")
 		if err != nil {
 			t.Fatal(err)
 		}

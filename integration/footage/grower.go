@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
+	"lukechampine.com/blake3"
 
 	"nvrfs/camera"
 	"nvrfs/mp4"
-	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -48,6 +49,8 @@ type recording struct {
 	index *schema.Index
 	file  store.Writer
 	frags uint32
+
+	digest *blake3.Hasher // of the bytes that row counts
 }
 
 type row struct {
@@ -88,7 +91,7 @@ func NewGrower(ctx context.Context, dataDir string, c Camera) (*Grower, error) {
 }
 
 func (g *Grower) attach(ctx context.Context, dataDir string) (err error) {
-	if g.store, err = store.Attach(playback.SamplesDir(dataDir), g.db.UUID()); err != nil {
+	if g.store, err = store.Attach(filepath.Join(dataDir, schema.DefaultSampleDir), g.db.UUID()); err != nil {
 		return err
 	}
 	err = g.db.Write(ctx, func(tx *schema.Tx) error {
@@ -185,6 +188,7 @@ func (g *Grower) append() error {
 	if err := g.rec.file.Append(g.buf); err != nil {
 		return err
 	}
+	g.rec.digest.Write(g.buf) //nolint:errcheck // never fails
 	g.count(f, headerLen, int64(len(g.buf)))
 	return nil
 }
@@ -199,8 +203,9 @@ func (g *Grower) due() bool {
 func (g *Grower) startRecording() error {
 	n := g.number
 	g.number++
-	r := &recording{row: schema.Recording{
-		ID: schema.MakeRecordingID(g.stream.ID, n), Run: g.run.id, Sequence: g.run.sequence, Start90k: g.next90k(),
+	r := &recording{digest: blake3.New(32, nil), row: schema.Recording{
+		Dir: 1,
+		ID:  schema.MakeRecordingID(g.stream.ID, n), Run: g.run.id, Sequence: g.run.sequence, Start90k: g.next90k(),
 	}}
 	g.run.sequence++
 	var entries []mp4.SampleEntry
@@ -220,6 +225,7 @@ func (g *Grower) startRecording() error {
 	}
 	g.rec = r
 	r.row.HeaderBytes, r.row.Bytes = int64(len(header)), int64(len(header))
+	r.digest.Write(header) //nolint:errcheck // never fails
 	return r.file.Append(header)
 }
 
@@ -278,7 +284,7 @@ func (g *Grower) seal(reason string) error {
 	if err != nil {
 		return err
 	}
-	r.row.Sealed = true
+	r.row.Sealed, r.row.Digest = true, r.digest.Sum(nil)
 	g.rows = append(g.rows, row{r.row, r.index.Bytes()})
 	g.rec = nil
 	return errors.Join(r.file.Append(seal), r.file.Close())

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"nvrfs/recorder"
+)
+
+// bytesExample is a value that would be right, for messages.
+const bytesExample = "500GB"
+
+// Retain says how much of all footage is kept.
+type Retain struct {
+	Bytes   int64            // 0 is no limit
+	MinFree recorder.MinFree // of each disk with sample files
+}
+
+func (r Retain) read(v yamlValue) (Retain, error) {
+	f := v.fields("bytes", "min_free")
+	optional(f, "bytes", &r.Bytes, readBytes)
+	optional(f, "min_free", &r.MinFree, readMinFree)
+	return r, f.err
+}
+
+// readLimits reads how much footage of a camera is kept.
+func readLimits(v yamlValue) (l recorder.Limits, err error) {
+	f := v.fields("days", "bytes")
+	optional(f, "days", &l.Age, readDays)
+	optional(f, "bytes", &l.Bytes, readBytes)
+	return l, f.err
+}
+
+func readDays(v yamlValue) (time.Duration, error) {
+	const want = "a number of days from 0.01 to 36500, such as 30"
+	text, err := v.number(want)
+	if err != nil {
+		return 0, err
+	}
+	days, err := strconv.ParseFloat(text, 64)
+	if err != nil || days < 0.01 || days > 36500 {
+		return 0, v.errorf("%q; want %s", text, want)
+	}
+	return time.Duration(days * 24 * float64(time.Hour)), nil
+}
+
+func readBytes(v yamlValue) (int64, error) {
+	text, err := v.number("a size such as " + bytesExample)
+	if err != nil {
+		return 0, err
+	}
+	n, err := parseBytes(text)
+	if err != nil {
+		return 0, v.errorf("%w", err)
+	}
+	return n, nil
+}
+
+// units are what sizes are counted in.
+var units = []struct {
+	name  string
+	bytes float64
+}{
+	{"KiB", 1 << 10},
+	{"MiB", 1 << 20},
+	{"GiB", 1 << 30},
+	{"TiB", 1 << 40},
+	{"kB", 1e3},
+	{"KB", 1e3},
+	{"MB", 1e6},
+	{"GB", 1e9},
+	{"TB", 1e12},
+	{"B", 1},
+}
+
+// parseBytes reads a size: a number and a unit, in powers of 1000 (GB) or of 1024 (GiB).
+func parseBytes(s string) (int64, error) {
+	for _, u := range units {
+		digits, ok := strings.CutSuffix(s, u.name)
+		if !ok {
+			continue
+		}
+		if n, err := strconv.ParseFloat(strings.TrimSpace(digits), 64); err == nil && n > 0 && n*u.bytes >= 1 && n*u.bytes < 1<<62 {
+			return int64(n * u.bytes), nil
+		}
+		break
+	}
+	return 0, fmt.Errorf("%q is no size; want a number and a unit, such as %s or 1.5TiB", s, bytesExample)
+}
+
+// readMinFree reads a size, or a part of the disk in percent.
+func readMinFree(v yamlValue) (m recorder.MinFree, err error) {
+	const want = "a part of the disk such as 5%, or a size such as 20GB"
+	text, err := v.number(want)
+	if err != nil {
+		return m, err
+	}
+	if digits, ok := strings.CutSuffix(text, "%"); ok {
+		percent, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
+		if err != nil || percent < 0 || percent > 90 {
+			return m, v.errorf("%q; want %s", text, want)
+		}
+		return recorder.MinFree{Part: percent / 100}, nil
+	}
+	if m.Bytes, err = parseBytes(text); err != nil {
+		return m, v.errorf("%q; want %s", text, want)
+	}
+	return m, nil
+}

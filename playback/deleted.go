@@ -1,0 +1,183 @@
+package playback
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"nvrfs/mp4"
+	"nvrfs/schema"
+)
+
+// A pin keeps what reading a deleted recording takes for the files that were open when it was deleted: its sample file, open
+// apart from those in the cache, and its packed index. The last of those files to be closed removes it, which frees the
+// space.
+type pin struct {
+	file   *sampleFile
+	packed []byte
+	users  int
+}
+
+// pin returns what is kept of a deleted recording, or nil.
+func (s *sampleFiles) pin(k sampleKey) *pin {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pinned[k]
+}
+
+// keepAgain counts one more user of a recording that is pinned, and reports whether it is.
+func (s *sampleFiles) keepAgain(k sampleKey) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pinned[k]
+	if p != nil {
+		p.users++
+	}
+	return p != nil
+}
+
+// keep pins a recording for one more user.
+func (s *sampleFiles) keep(k sampleKey, packed []byte) error {
+	if s.keepAgain(k) {
+		return nil
+	}
+	st, err := s.store(k.dir)
+	if err != nil {
+		return err
+	}
+	r, err := st.Open(k.Key)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.pinned[k]; p != nil { // another goroutine was faster
+		p.users++
+		return r.Close()
+	}
+	s.pinned[k] = &pin{file: &sampleFile{r: r}, packed: packed, users: 1}
+	return nil
+}
+
+// letGo undoes keep.
+func (s *sampleFiles) letGo(k sampleKey) {
+	s.mu.Lock()
+	p := s.pinned[k]
+	p.users--
+	last := p.users == 0
+	if last {
+		delete(s.pinned, k)
+	}
+	s.mu.Unlock()
+	if last {
+		p.file.drop()
+	}
+}
+
+// deletions remembers what was deleted lately, for those who read a listing before and open what it says after.
+type deletions map[schema.RecordingID]time.Time
+
+// deletionsKept is longer than an entry takes to open.
+const deletionsKept = time.Minute
+
+func (d deletions) add(ids map[schema.RecordingID]bool, now time.Time) {
+	for id, at := range d {
+		if now.Sub(at) > deletionsKept {
+			delete(d, id)
+		}
+	}
+	for id := range ids {
+		d[id] = now
+	}
+}
+
+// allDeleted adds what is to be released where the journal does not say: every recording whose file is still to be deleted.
+func (l *Library) allDeleted(ctx context.Context, deleted map[schema.RecordingID]bool) error {
+	garbage, err := l.db.Garbage(ctx)
+	for _, g := range garbage {
+		deleted[g.Recording] = true
+	}
+	l.samples.close() // what is not to be found any more is not kept; what is, is opened again
+	return err
+}
+
+// release lets go of recordings that were deleted, so that their space is freed: now, or when the files that are open and
+// show them are closed.
+func (l *Library) release(ctx context.Context, deleted map[schema.RecordingID]bool) {
+	if len(deleted) == 0 {
+		return
+	}
+	l.mu.Lock()
+	l.deleted.add(deleted, time.Now())
+	opened := make([]*File, 0, len(l.opened))
+	for f := range l.opened {
+		opened = append(opened, f)
+	}
+	l.mu.Unlock()
+	for _, f := range opened {
+		l.pinFor(ctx, f, deleted)
+	}
+	l.files.remove(func(_ string, f *mp4.File) bool { return shows(f, deleted) })
+	l.samples.open.remove(func(k sampleKey, _ *sampleFile) bool { return deleted[k.id] })
+}
+
+// keys lists the sample files of a file.
+func keys(f *mp4.File) (keys []sampleKey) {
+	for i := range f.Parts() {
+		keys = append(keys, f.Parts()[i].Source.(*source).key)
+	}
+	return keys
+}
+
+func shows(f *mp4.File, deleted map[schema.RecordingID]bool) bool {
+	return slices.ContainsFunc(keys(f), func(k sampleKey) bool { return deleted[k.id] })
+}
+
+// pinFor keeps those of the deleted recordings that an open file shows, until it is closed.
+func (l *Library) pinFor(ctx context.Context, f *File, deleted map[schema.RecordingID]bool) {
+	bytes := int64(0)
+	for i, k := range keys(f.File) {
+		if !deleted[k.id] {
+			continue
+		}
+		packed, err := l.db.PackedIndex(ctx, k.id)
+		if err == nil {
+			err = l.samples.keep(k, packed)
+		}
+		if err != nil {
+			l.o.Log.Error("footage was deleted while it is being read, and cannot be kept for the reader", "entry", f.e.Name, "reader", f.reader, "err", err)
+			continue
+		}
+		if !f.pin(k) { // it was closed meanwhile
+			l.samples.letGo(k)
+			continue
+		}
+		bytes += f.Parts()[i].Length
+	}
+	if bytes > 0 {
+		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed", "entry", f.e.Name, "reader", f.reader, "bytes", bytes)
+	}
+}
+
+// pin notes that a recording is kept for f. It reports false when f is closed.
+func (f *File) pin(k sampleKey) bool {
+	f.lib.mu.Lock()
+	defer f.lib.mu.Unlock()
+	if _, ok := f.lib.opened[f]; ok {
+		f.pins = append(f.pins, k)
+		return true
+	}
+	return false
+}
+
+// Close ends the reading of a file. It must not be read any more.
+func (f *File) Close() {
+	f.lib.mu.Lock()
+	pins := f.pins
+	f.pins = nil
+	delete(f.lib.opened, f)
+	f.lib.mu.Unlock()
+	for _, k := range pins {
+		f.lib.samples.letGo(k)
+	}
+}

@@ -1,0 +1,268 @@
+package recorder
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"nvrfs/playback"
+	"nvrfs/schema"
+)
+
+// crashDirEnv and crashRoundEnv make a test process one of TestCrashLoop's recorders.
+const (
+	crashDirEnv   = "NVRFS_TEST_CRASH_DIR"
+	crashRoundEnv = "NVRFS_TEST_CRASH_ROUND"
+)
+
+// The recorders of TestCrashLoop live a minute in a third of a second.
+const crashSpeed = 200
+
+func crashOptions(dir string, round int) Options {
+	camera := func(run uint32) Source {
+		return sourceFunc(func(ctx context.Context, h Handler) error {
+			c := simCamera{start: at(dawn.Add(time.Duration(round) * time.Hour)), gop: 25, run: run}
+			if err := h.Start(c.tracks()); err != nil {
+				return err
+			}
+			tick := time.NewTicker(40 * 25 * time.Millisecond / crashSpeed) // a GOP
+			defer tick.Stop()
+			for x := range c.samples(0) {
+				if err := h.Sample(x); err != nil {
+					return err
+				}
+				if x.Sync {
+					select {
+					case <-tick.C:
+					case <-ctx.Done():
+						return nil
+					}
+				}
+			}
+			return nil
+		})
+	}
+	return Options{
+		Data: dir, Length: 5 * time.Second, Sync: 15 * time.Millisecond, Log: newTestLog(new(logBuffer)), Retain: Limits{Bytes: 500_000},
+		Streams: []StreamOptions{
+			{Camera: "a", Name: "main", Source: camera(1), Retain: Limits{Bytes: 200_000}},
+			{Camera: "b", Name: "main", Source: camera(2), Samples: dir + "/second"},
+		},
+	}
+}
+
+// TestCrashLoopChild is not a test: it is what TestCrashLoop starts. It records, deletes and reads until it is killed.
+func TestCrashLoopChild(t *testing.T) {
+	dir := os.Getenv(crashDirEnv)
+	if dir == "" {
+		t.Skip("runs in a process of its own")
+	}
+	round, err := strconv.Atoi(os.Getenv(crashRoundEnv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), crashOptions(dir, round))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range r.disks {
+		go d.run()
+	}
+	for _, s := range r.streams {
+		go s.run(t.Context())
+	}
+	go crashReader(t, dir)
+	keep, began := newRetention(r), time.Now()
+	keep.clock = func() int64 { return schema.FromTime(began.Add(crashSpeed * time.Since(began))) }
+	fmt.Println("up")
+	for {
+		if err := keep.round(t.Context()); err != nil {
+			fmt.Println(err)
+		}
+		time.Sleep(3 * time.Millisecond)
+	}
+}
+
+// crashReader reads what there is, over and over. What it opens may be gone before it is read: its clock is not the
+// recorder's.
+func crashReader(t *testing.T, dir string) {
+	lib, err := playback.Open(t.Context(), playback.Options{Data: dir, Location: time.UTC, Poll: 5 * time.Millisecond, Log: newTestLog(new(logBuffer))})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go lib.Run(t.Context())
+	for {
+		streams, err := lib.Streams(t.Context())
+		if err != nil {
+			fmt.Println(err)
+		}
+		for _, s := range streams {
+			days, _ := lib.Days(t.Context(), s)
+			for _, day := range days {
+				e, err := lib.WholeDay(t.Context(), s, day)
+				if err != nil {
+					continue
+				}
+				if f, err := lib.Open(t.Context(), e, "reader"); err == nil {
+					_, _ = io.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size()))
+					f.Close()
+				}
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// TestCrashLoop kills recorders at random moments, each of which records, deletes and is read from, 200 times over in one
+// directory.
+func TestCrashLoop(t *testing.T) {
+	rounds := 200
+	if testing.Short() {
+		rounds = 10
+	}
+	loop := crashLoop{t: t, dir: t.TempDir(), sealed: map[schema.RecordingID]int64{}, rnd: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
+	began := time.Now()
+	for round := range rounds {
+		loop.recordAndKill(round)
+		if loop.check(); t.Failed() {
+			t.Fatalf("after round %d", round)
+		}
+		if round == 3 {
+			loop.hold()
+		}
+	}
+	t.Logf("%d rounds in %v: %d recordings were sealed, of which %d are there; %d of them are held", rounds, time.Since(began).Round(time.Millisecond), loop.seen, len(loop.sealed), len(loop.held))
+	if rounds > 50 && (len(loop.sealed) == loop.seen || loop.seen < rounds) {
+		t.Error("nothing was deleted, or little recorded")
+	}
+	reopen(t, loop.dir)
+	loop.check()
+}
+
+// holdEnd90k is behind the fourth round.
+var holdEnd90k = schema.FromTime(dawn.Add(210 * time.Minute))
+
+type crashLoop struct {
+	t      *testing.T
+	dir    string
+	rnd    *rand.Rand
+	sealed map[schema.RecordingID]int64 // bytes of those that were sealed at the last check
+	held   []schema.RecordingID
+	seen   int
+}
+
+// recordAndKill starts a recorder, and kills it at a random moment: one time in five while it starts.
+func (l *crashLoop) recordAndKill(round int) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestCrashLoopChild$")
+	cmd.Env = append(os.Environ(), crashDirEnv+"="+l.dir, fmt.Sprintf("%s=%d", crashRoundEnv, round))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	up, wg := make(chan struct{}), sync.WaitGroup{}
+	wg.Go(func() {
+		for said := bufio.NewScanner(out); said.Scan(); {
+			if said.Text() == "up" {
+				close(up)
+			} else {
+				l.t.Errorf("round %d: the recorder says: %s", round, said.Text())
+			}
+		}
+	})
+	after := time.Duration(l.rnd.Int64N(int64(150 * time.Millisecond)))
+	if round > 0 && l.rnd.IntN(5) == 0 {
+		after /= 2
+	} else {
+		select {
+		case <-up:
+		case <-ctx.Done():
+		}
+	}
+	time.Sleep(after) // the random moment; nothing is waited for
+	if err := cmd.Process.Kill(); err != nil {
+		l.t.Fatal(err)
+	}
+	wg.Wait()
+	var killed *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &killed) || killed.Exited() {
+		l.t.Fatalf("round %d: the recorder ended by itself: %v", round, err)
+	}
+}
+
+// check checks what a killed recorder has left: no recording that was sealed before is lost, but for the oldest, which
+// were deleted; none that is held; no file is without a row, and no row without its file.
+func (l *crashLoop) check() {
+	l.t.Helper()
+	noProblems(l.t, l.dir)
+	db, err := schema.OpenReadOnly(l.t.Context(), l.dir)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer db.Close()
+	if wrong, err := db.WrongSums(l.t.Context()); err != nil || len(wrong) > 0 {
+		l.t.Errorf("sums should be %+v, %v", wrong, err)
+	}
+	now, oldest := map[schema.RecordingID]int64{}, map[int64]schema.RecordingID{}
+	for stream := range int64(2) {
+		for _, r := range rowsOf(l.t, db, stream+1) {
+			if before, ok := l.sealed[r.ID]; ok && before != r.Bytes {
+				l.t.Errorf("recording %s had %d bytes when it was sealed, and has %d", r.ID, before, r.Bytes)
+			}
+			if !r.Sealed {
+				continue
+			}
+			if _, ok := l.sealed[r.ID]; !ok {
+				l.seen++
+			}
+			now[r.ID] = r.Bytes
+			if free := stream == 1 || r.Start90k >= holdEnd90k; free && oldest[stream+1] == 0 {
+				oldest[stream+1] = r.ID
+			}
+		}
+	}
+	for id := range l.sealed {
+		if _, ok := now[id]; !ok && (oldest[id.Stream()] != 0 && id > oldest[id.Stream()] || slices.Contains(l.held, id)) {
+			l.t.Errorf("recording %s is lost", id)
+		}
+	}
+	l.sealed = now
+}
+
+// hold holds what stream a has by now.
+func (l *crashLoop) hold() {
+	l.t.Helper()
+	db, err := schema.OpenExisting(l.t.Context(), l.dir)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Write(l.t.Context(), func(tx *schema.Tx) error {
+		_, err := tx.Hold(schema.Hold{Stream: 1, From90k: schema.FromTime(dawn.Add(-time.Hour)), To90k: holdEnd90k, Why: "test", Created90k: 1})
+		return err
+	}); err != nil {
+		l.t.Fatal(err)
+	}
+	for _, r := range rowsOf(l.t, db, 1) {
+		if r.Sealed {
+			l.held = append(l.held, r.ID)
+		}
+	}
+}

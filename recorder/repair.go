@@ -1,0 +1,246 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"nvrfs/mp4"
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+// RepairOptions are those of the check that finds what is to be repaired, and functions that are told of each repair. They
+// must be set.
+type RepairOptions struct {
+	CheckOptions
+	Plan func(p Problem, action string) // what will be done, of all problems before anything is
+	Done func(p Problem, err error)     // what was done of it
+}
+
+// Repair checks a data directory, and repairs what it finds, so that another check finds nothing. It deletes no file: one
+// that is damaged is set aside, and what is whole of it written to a new one. It takes the lock of the data directory, and
+// returns store.ErrLocked when a recorder has it. left counts the recordings that could not be repaired.
+func Repair(ctx context.Context, data string, o RepairOptions) (sum CheckSummary, left int, err error) {
+	lock, err := store.LockDir(data)
+	if err != nil {
+		return sum, 0, err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	db, err := schema.OpenExisting(ctx, data)
+	if err != nil {
+		return sum, 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	dirs, err := readDirs(ctx, db, data, o.Log)
+	if err != nil {
+		return sum, 0, err
+	}
+	r := repairer{o: o, db: db, dirs: dirs}
+	if sum, err = r.check(ctx); err != nil {
+		return sum, 0, err
+	}
+	left, err = r.repair(ctx)
+	return sum, left, err
+}
+
+type repairer struct {
+	o       RepairOptions
+	db      *schema.DB
+	dirs    map[int64]sampleDir
+	streams map[int64]schema.Stream
+	broken  []Problem // one of each recording
+}
+
+// check finds what is to be repaired.
+func (r *repairer) check(ctx context.Context) (CheckSummary, error) {
+	streams, err := r.db.Streams(ctx)
+	if err != nil {
+		return CheckSummary{}, err
+	}
+	r.streams = map[int64]schema.Stream{}
+	for _, s := range streams {
+		r.streams[s.ID] = s
+	}
+	o, seen := r.o.CheckOptions, map[Problem]bool{}
+	o.Found = func(p Problem) {
+		r.o.Found(p)
+		key := p
+		if key.What = ""; !seen[key] {
+			r.broken = append(r.broken, p)
+		}
+		seen[key] = true
+	}
+	c := &checker{o: o, db: r.db, dirs: r.dirs}
+	err = c.run(ctx)
+	return c.sum, err
+}
+
+// repair plans all, and then does it.
+func (r *repairer) repair(ctx context.Context) (left int, err error) {
+	plans := make([]plan, len(r.broken))
+	for i, p := range r.broken {
+		if plans[i], err = r.plan(ctx, p); err != nil {
+			return 0, err
+		}
+	}
+	for i, p := range r.broken {
+		r.o.Plan(p, plans[i].action)
+	}
+	for i, p := range r.broken {
+		if err := ctx.Err(); err != nil {
+			return left, err
+		}
+		if plans[i].do == nil {
+			left++
+			continue
+		}
+		err := plans[i].do(ctx)
+		if err == nil {
+			err = r.verify(ctx, p)
+		}
+		if err != nil {
+			left++
+		}
+		r.o.Done(p, err)
+	}
+	return left, nil
+}
+
+// verify checks a recording again, as closely as can be.
+func (r *repairer) verify(ctx context.Context, p Problem) (err error) {
+	o := r.o.CheckOptions
+	o.Level, o.Found = Hash, func(p Problem) { err = errors.Join(err, fmt.Errorf("there is more: %s", p.What)) }
+	c := &checker{o: o, db: r.db, dirs: r.dirs}
+	return errors.Join(c.recording(ctx, r.streams[p.stream], schema.MakeRecordingID(p.stream, p.Recording)), err)
+}
+
+// A plan is what to do about a recording; do is nil when nothing can be done.
+type plan struct {
+	action string
+	do     func(context.Context) error
+}
+
+func (r *repairer) plan(ctx context.Context, p Problem) (plan, error) {
+	if p.stream == 0 {
+		return plan{action: "nothing: a new database made by nvrfs rebuild would know it"}, nil
+	}
+	if p.Recording == 0 {
+		return plan{"count its recordings anew", func(ctx context.Context) error {
+			return r.db.Write(ctx, func(tx *schema.Tx) error { return tx.Recount(p.stream) })
+		}}, nil
+	}
+	d, ok := r.dirs[p.dir]
+	if !ok {
+		return plan{action: "nothing: its sample directory is not there; mount its disk"}, nil
+	}
+	b := broken{r: r, stream: r.streams[p.stream], key: store.Key{Stream: p.Stream, Number: p.Recording}, dir: p.dir, st: d.store}
+	return b.plan(ctx)
+}
+
+// broken is a recording that is to be repaired.
+type broken struct {
+	r      *repairer
+	stream schema.Stream
+	key    store.Key
+	dir    int64
+	st     store.Store
+	row    *schema.Recording // nil when there is none
+}
+
+func (b *broken) id() schema.RecordingID { return schema.MakeRecordingID(b.stream.ID, b.key.Number) }
+
+func (b *broken) plan(ctx context.Context) (plan, error) {
+	row, ok, err := b.r.db.Recording(ctx, b.id())
+	if err != nil {
+		return plan{}, err
+	}
+	if ok && row.Dir != b.dir {
+		if other, there := b.r.dirs[row.Dir]; !there || fileThere(other.store, b.key) {
+			return plan{"set the file aside: there is another one of the recording", b.setAside}, nil
+		}
+	} else if ok {
+		b.row = &row
+	}
+	rec := recovery{db: b.r.db, dir: b.dir, st: b.st, stream: b.stream.ID, key: b.key, log: b.r.o.Log}
+	found, err := rec.read()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return plan{"remove the row", b.forget}, nil
+	case errors.Is(err, mp4.ErrHeader), err == nil && found.index == nil:
+		return plan{"set the file aside, nothing of it is whole" + b.andRow(), b.giveUp}, nil
+	case err != nil:
+		return plan{action: fmt.Sprintf("nothing: %v", err)}, nil
+	}
+	if err := belongs(found.SampleFile, b.stream, b.key.Number); err != nil {
+		return plan{"set the file aside" + b.andRow(), b.giveUp}, nil
+	}
+	put := func(ctx context.Context) error { return b.put(ctx, &rec, found) }
+	if found.Seal != nil {
+		return plan{"write the row anew, from the file", put}, nil
+	}
+	return b.planSalvage(ctx, found, put)
+}
+
+func (b *broken) planSalvage(ctx context.Context, found *readBack, put func(context.Context) error) (plan, error) {
+	s := &salvage{dirs: b.r.dirs, st: b.st, key: b.key, found: found}
+	action := fmt.Sprintf("set the file aside, and write the %d bytes of it that are whole to a new one", found.Bytes)
+	if b.row == nil {
+		s.end(cutOffReason)
+	} else {
+		run, err := b.r.db.Run(ctx, b.row.Run)
+		if err != nil {
+			return plan{}, err
+		}
+		s.endAs(b.row, run.EndReason)
+		if lost := b.row.Bytes - found.Bytes; lost > 0 {
+			action += fmt.Sprintf("; %d bytes are lost", lost)
+		}
+	}
+	return plan{action, func(ctx context.Context) error {
+		if err := s.rewrite(); err != nil {
+			return err
+		}
+		return put(ctx)
+	}}, nil
+}
+
+func (b *broken) andRow() string {
+	if b.row == nil {
+		return ""
+	}
+	return ", and remove the row"
+}
+
+func fileThere(st store.Store, k store.Key) bool {
+	_, err := st.Size(k)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (b *broken) setAside(context.Context) error {
+	_, err := b.st.SetAside(b.key)
+	return err
+}
+
+// giveUp sets the file aside, and removes the row where it is of this file.
+func (b *broken) giveUp(ctx context.Context) error {
+	if err := b.setAside(ctx); err != nil || b.row == nil {
+		return err
+	}
+	return b.forget(ctx)
+}
+
+func (b *broken) forget(ctx context.Context) error {
+	return b.r.db.Write(ctx, func(tx *schema.Tx) error { return tx.Forget(b.id()) })
+}
+
+// put writes the row of what was found, in place of the one that is there.
+func (b *broken) put(ctx context.Context, rec *recovery, found *readBack) error {
+	return b.r.db.Write(ctx, func(tx *schema.Tx) error {
+		if err := tx.Forget(b.id()); err != nil {
+			return err
+		}
+		return rec.put(tx, found)
+	})
+}

@@ -1,0 +1,414 @@
+package recorder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+// Limits say how much footage is kept. What is zero sets no limit.
+type Limits struct {
+	Age   time.Duration
+	Bytes int64
+}
+
+// MinFree is how much of a disk is left free: a number of bytes, or a part of the whole.
+type MinFree struct {
+	Bytes int64
+	Part  float64 // 0.05 is 5 %
+}
+
+const (
+	retainEvery = 5 * time.Second // between two looks
+	retainBatch = 32              // recordings that one transaction deletes at most
+	// unlinkAfter is how long a deleted recording's file stays, so that every reader has noticed and keeps what it has open.
+	unlinkAfter = 3 * time.Second
+)
+
+var errOnlyHeld = errors.New("only footage that is held is left to delete")
+
+// retention deletes footage: of each stream, of all together, and of each disk, the oldest first, a little at a time, and
+// never what is held or still grows. First a recording's row becomes garbage; its file is unlinked a moment later. It runs
+// in one goroutine.
+type retention struct {
+	db      *schema.DB
+	dirs    map[int64]sampleDir
+	streams []*stream
+	total   Limits
+	minFree MinFree
+	log     *slog.Logger
+
+	clock func() int64                                   // wall time now, 90k; it does not follow when the host's clock is set
+	space func(path string) (free, all int64, err error) // of the disk of a directory
+	disk  func(path string) (uint64, error)              // which one that is
+
+	said map[string]bool // what was logged, until it is no longer so
+}
+
+func newRetention(r *Recorder) *retention {
+	return &retention{
+		db: r.db, dirs: r.dirs, streams: r.streams, total: r.o.Retain, minFree: r.o.MinFree, log: r.o.Log,
+		clock: steadyClock(), space: diskSpace, disk: diskOf, said: map[string]bool{},
+	}
+}
+
+// steadyClock returns the wall time as of now, moved on by the monotonic clock: a host's clock that is set years ahead must
+// not make all footage look old.
+func steadyClock() func() int64 {
+	start := time.Now()
+	return func() int64 { return schema.FromTime(start) + ticks(time.Since(start)) }
+}
+
+// diskSpace asks the filesystem of a directory.
+func diskSpace(path string) (free, all int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, 0, fmt.Errorf("ask for the free space of %s: %w", path, err)
+	}
+	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, nil
+}
+
+// diskOf returns what tells the disk of a directory from others.
+func diskOf(path string) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return 0, fmt.Errorf("look which disk %s is on: %w", path, err)
+	}
+	return st.Dev, nil
+}
+
+// run deletes what is too much until ctx ends.
+func (r *retention) run(ctx context.Context) {
+	tick := time.NewTicker(retainEvery)
+	defer tick.Stop()
+	for {
+		r.say("retention", r.round(ctx))
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// say logs an error when it is new, and that it is over.
+func (r *retention) say(what string, err error) {
+	switch {
+	case err != nil && !r.said[what] && !errors.Is(err, context.Canceled):
+		r.log.Error("cannot delete old footage; trying again", "what", what, "err", err)
+		r.said[what] = true
+	case err == nil && r.said[what]:
+		r.log.Info("deleting old footage again", "what", what)
+		delete(r.said, what)
+	}
+}
+
+// round deletes until every limit is kept, or nothing is left that may be deleted. That a file cannot be unlinked keeps no
+// other from being deleted.
+func (r *retention) round(ctx context.Context) error {
+	return errors.Join(r.unlink(ctx), r.trim(ctx))
+}
+
+func (r *retention) trim(ctx context.Context) error {
+	for ctx.Err() == nil {
+		state, err := r.look(ctx)
+		if err != nil {
+			return err
+		}
+		deleted, err := r.deleteSome(ctx, state)
+		if err != nil || deleted == 0 {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// spaceState is what there is, and what is too much of it.
+type spaceState struct {
+	now90k  int64
+	rows    map[int64]schema.Stream
+	excess  map[int64]int64 // by stream: bytes beyond its limit
+	total   int64           // bytes of all beyond theirs
+	disks   []diskState
+	growing map[int64]int64 // by stream: bytes of recordings that go on
+}
+
+// diskState is a disk with sample directories.
+type diskState struct {
+	id      uint64
+	dirs    []int64
+	deficit int64 // bytes to be freed
+	growing int64 // bytes of recordings that go on
+}
+
+func (r *retention) look(ctx context.Context) (spaceState, error) {
+	s := spaceState{now90k: r.clock(), rows: map[int64]schema.Stream{}, excess: map[int64]int64{}, growing: map[int64]int64{}}
+	rows, err := r.db.Streams(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, row := range rows {
+		s.rows[row.ID] = row
+		s.total += row.Bytes
+	}
+	s.total = excess(s.total, r.total.Bytes)
+	for _, x := range r.streams {
+		s.excess[x.row.ID] = excess(s.rows[x.row.ID].Bytes, x.limits.Bytes)
+	}
+	garbage, err := r.db.Garbage(ctx)
+	if err != nil {
+		return s, err
+	}
+	growing, err := r.db.Growing(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, g := range growing {
+		s.growing[g.ID.Stream()] += g.Bytes
+	}
+	s.disks = r.lookAtDisks(garbage, growing)
+	return s, nil
+}
+
+// lookAtDisks asks the disks, each once however many sample directories are on it. One that does not answer is left out.
+func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place) (disks []diskState) {
+	for _, id := range slices.Sorted(maps.Keys(r.dirs)) {
+		path := r.dirs[id].path
+		disk, free, all, err := r.lookAtDisk(r.dirs[id])
+		r.say("free space of "+path, err)
+		if err != nil {
+			continue
+		}
+		i := slices.IndexFunc(disks, func(d diskState) bool { return d.id == disk })
+		if i < 0 {
+			i = len(disks)
+			want := max(r.minFree.Bytes, int64(float64(all)*r.minFree.Part))
+			disks = append(disks, diskState{id: disk, deficit: want - free})
+		}
+		d := &disks[i]
+		d.dirs = append(d.dirs, id)
+		for _, g := range garbage {
+			if g.Dir == id {
+				d.deficit -= g.Bytes // is about to be freed
+			}
+		}
+		for _, g := range growing {
+			if g.Dir == id {
+				d.growing += g.Bytes
+			}
+		}
+	}
+	return disks
+}
+
+func (r *retention) lookAtDisk(d sampleDir) (disk uint64, free, all int64, err error) {
+	if err := d.store.Present(); err != nil {
+		return 0, 0, 0, err // the disk below the mount point is another one
+	}
+	if disk, err = r.disk(d.path); err != nil {
+		return 0, 0, 0, err
+	}
+	free, all, err = r.space(d.path)
+	return disk, free, all, err
+}
+
+// excess is by how much n is beyond a limit, where 0 is none.
+func excess(n, limit int64) int64 {
+	if limit == 0 {
+		return 0
+	}
+	return max(0, n-limit)
+}
+
+// deleteSome deletes a batch of what is too much, in one transaction, and tells streams for which nothing is left to
+// delete.
+func (r *retention) deleteSome(ctx context.Context, s spaceState) (deleted int, err error) {
+	err = r.db.Write(ctx, func(tx *schema.Tx) error {
+		deleted = 0
+		for _, x := range r.streams {
+			n, err := r.trimStream(tx, x, s)
+			if err != nil {
+				return err
+			}
+			deleted += n
+		}
+		if deleted > 0 {
+			return nil // look again before anything is deleted for the sake of all
+		}
+		if deleted, err = r.deleteOldest(tx, s, anyDir, s.total); err != nil || deleted > 0 {
+			return err
+		}
+		for _, d := range s.disks {
+			n, err := r.deleteOldest(tx, s, d.dirs, d.deficit)
+			if err != nil {
+				return err
+			}
+			deleted += n
+		}
+		return nil
+	})
+	if err != nil || deleted > 0 {
+		return deleted, err
+	}
+	return 0, r.block(ctx, s)
+}
+
+// anyDir stands for all sample directories, those that are not there among them.
+var anyDir = []int64{0}
+
+// trimStream deletes recordings of a stream that are too old, or too many.
+func (r *retention) trimStream(tx *schema.Tx, x *stream, s spaceState) (deleted int, err error) {
+	victims, err := tx.Oldest(x.row.ID, 0, retainBatch)
+	if err != nil {
+		return 0, err
+	}
+	tooMuch := s.excess[x.row.ID]
+	for _, v := range victims {
+		old := x.limits.Age > 0 && v.End90k < s.now90k-ticks(x.limits.Age)
+		if !old && tooMuch <= 0 {
+			break
+		}
+		if err := tx.Delete(v, s.now90k); err != nil {
+			return deleted, err
+		}
+		deleted++
+		tooMuch -= v.Bytes
+	}
+	return deleted, nil
+}
+
+// deleteOldest deletes the oldest recordings of all streams in some sample directories, up to a number of bytes.
+func (r *retention) deleteOldest(tx *schema.Tx, s spaceState, dirs []int64, bytes int64) (deleted int, err error) {
+	if bytes <= 0 {
+		return 0, nil
+	}
+	var victims []schema.Victim
+	for id := range s.rows {
+		for _, dir := range dirs {
+			v, err := tx.Oldest(id, dir, retainBatch)
+			if err != nil {
+				return 0, err
+			}
+			victims = append(victims, v...)
+		}
+	}
+	slices.SortFunc(victims, func(a, b schema.Victim) int {
+		return cmp.Or(cmp.Compare(a.Start90k, b.Start90k), cmp.Compare(a.ID, b.ID))
+	})
+	for _, v := range victims[:min(len(victims), retainBatch)] {
+		if bytes <= 0 {
+			break
+		}
+		if err := tx.Delete(v, s.now90k); err != nil {
+			return deleted, err
+		}
+		deleted++
+		bytes -= v.Bytes
+	}
+	return deleted, nil
+}
+
+// block stops the streams for which space is short though nothing is left to delete, and lets the others record. What goes
+// on does not count: it can be deleted once it has ended, so that what is short then is short for the sake of holds.
+func (r *retention) block(ctx context.Context, s spaceState) error {
+	growing := int64(0)
+	for _, n := range s.growing {
+		growing += n
+	}
+	short, err := r.shortDisks(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, x := range r.streams {
+		var why error
+		switch {
+		case s.excess[x.row.ID] > s.growing[x.row.ID]:
+			why = fmt.Errorf("%w, and the stream has %d bytes, of %d that it may have", errOnlyHeld, s.rows[x.row.ID].Bytes, x.limits.Bytes)
+		case s.total > growing:
+			why = fmt.Errorf("%w, and all streams have %d bytes more than the %d that they may have", errOnlyHeld, s.total, r.total.Bytes)
+		case short[x.disk.dir] > 0:
+			why = fmt.Errorf("%w, and the disk of %s has %d bytes less free than it must", errOnlyHeld, r.dirs[x.disk.dir].path, short[x.disk.dir])
+		}
+		x.block(why)
+	}
+	return nil
+}
+
+// shortDisks lists the sample directories on disks that are too full, and by how many bytes, because of footage that is
+// held. Where there is none, something else fills the disk, and what is being recorded is all that can be shown.
+func (r *retention) shortDisks(ctx context.Context, s spaceState) (short map[int64]int64, err error) {
+	short = map[int64]int64{}
+	for _, d := range s.disks {
+		if d.deficit <= d.growing {
+			continue
+		}
+		held := false
+		for _, dir := range d.dirs {
+			has, err := r.db.HasSealed(ctx, dir)
+			if err != nil {
+				return nil, err
+			}
+			held = held || has
+		}
+		for _, dir := range d.dirs {
+			if held {
+				short[dir] = d.deficit
+			}
+		}
+	}
+	return short, nil
+}
+
+// unlink removes the files of recordings that were deleted a while ago.
+func (r *retention) unlink(ctx context.Context) error {
+	garbage, err := r.db.Garbage(ctx)
+	if err != nil || len(garbage) == 0 {
+		return err
+	}
+	streams, err := r.db.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	label := map[int64]string{}
+	for _, s := range streams {
+		label[s.ID] = s.Label()
+	}
+	var gone []schema.RecordingID
+	failed := map[int64]error{} // by sample directory
+	for _, g := range garbage {
+		d, ok := r.dirs[g.Dir]
+		if age := r.clock() - g.Since90k; !ok || failed[g.Dir] != nil || age >= 0 && age < ticks(unlinkAfter) {
+			continue // one from the future was deleted by a clock that was wrong
+		}
+		key := store.Key{Stream: label[g.Recording.Stream()], Number: g.Recording.Number()}
+		if err := d.store.Remove(key); err != nil {
+			failed[g.Dir] = err
+			continue
+		}
+		gone = append(gone, g.Recording)
+	}
+	for id, d := range r.dirs {
+		r.say("files in "+d.path, failed[id])
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return r.db.Write(ctx, func(tx *schema.Tx) error {
+		for _, id := range gone {
+			if err := tx.Unlinked(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,95 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+)
+
+//go:embed upgrade1.sql
+var upgrade1 string
+
+// upgrades[v] turns the tables of version v into those of version v+1.
+var upgrades = map[int]string{1: upgrade1}
+
+// Upgrade brings the database in dir to Version. Before it changes anything, it copies the database beside itself, and
+// returns the path of the copy; backup is empty when there was nothing to do. Nobody may have the database open. A failed
+// upgrade leaves it as it was.
+func Upgrade(ctx context.Context, dir string) (from int, backup string, err error) {
+	path, err := existing(dir)
+	if err != nil {
+		return 0, "", err
+	}
+	db, err := open(path, url.Values{"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "mode": {"rw"}})
+	if err != nil {
+		return 0, "", err
+	}
+	defer db.Close() //nolint:errcheck // what was committed is durable
+	db.sql.SetMaxOpenConns(1)
+	from, err = db.version(ctx)
+	if err != nil || from == Version {
+		return from, "", err
+	}
+	if from > Version || upgrades[from] == "" {
+		return from, "", versionError(from)
+	}
+	backup = fmt.Sprintf("%s.v%d-%s", path, from, time.Now().UTC().Format("20060102T150405"))
+	if _, err := db.sql.ExecContext(ctx, `VACUUM INTO ?`, backup); err != nil {
+		return from, "", fmt.Errorf("copy database %s to %s before the upgrade: %w", path, backup, err)
+	}
+	if err := syncFile(backup); err != nil {
+		return from, "", err
+	}
+	for v := from; v < Version; v++ {
+		if err := db.step(ctx, v); err != nil {
+			return from, backup, fmt.Errorf("upgrade database %s from version %d: %w; it is as it was", path, v, err)
+		}
+	}
+	return from, backup, nil
+}
+
+// step does one upgrade in one transaction. Tables that others refer to are made anew, so the references are checked at
+// the end rather than at each statement (https://www.sqlite.org/lang_altertable.html).
+func (db *DB) step(ctx context.Context, from int) error {
+	conn, err := db.sql.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, `PRAGMA foreign_keys = OFF`); err != nil {
+		return err
+	}
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // no error after Commit
+	if _, err := tx.ExecContext(ctx, upgrades[from]); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, from+1)); err != nil {
+		return err
+	}
+	var table sql.NullString
+	err = tx.QueryRowContext(ctx, `SELECT "table" FROM pragma_foreign_key_check LIMIT 1`).Scan(&table)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return tx.Commit()
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("table %s refers to rows that are not there", table.String)
+}
+
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", path, err)
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
