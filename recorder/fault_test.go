@@ -433,7 +433,20 @@ func (d *dropping) Sample(x Sample) error {
 	return d.Handler.Sample(x)
 }
 
-// TestReconnects has a camera hang up over and over.
+// TestHundredSessions has a camera that comes and goes a hundred times.
+func TestHundredSessions(t *testing.T) {
+	b := newBench(t, 10*time.Second)
+	for range 100 {
+		b.record(simCamera{audioRate: 48000}, 2*time.Second)
+	}
+	noProblems(t, b.dir)
+	b.checkFiles()
+	if n := len(b.recordings()); n < 100 {
+		t.Errorf("%d recordings of 100 sessions", n)
+	}
+}
+
+// TestReconnects has a camera hang up over and over, with real sessions.
 func TestReconnects(t *testing.T) {
 	b := newBench(t, 10*time.Second)
 	cam, err := camera.Start(camera.Options{Clip: camera.DemoClip()})

@@ -223,3 +223,45 @@ func TestRebuildIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCorruptedDatabase overwrites the pages of the database: recording is refused, no sample file is touched, and a
+// database made anew shows what there was.
+func TestCorruptedDatabase(t *testing.T) {
+	b := newBench(t, 10*time.Second)
+	b.record(simCamera{audioRate: 48000}, 45*time.Second)
+	dir := b.copy()
+	db, err := schema.Create(t.Context(), dir)
+	if err == nil {
+		err = db.Close() // nothing is left in the write-ahead log
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := entriesOf(t, dir)
+	path := filepath.Join(dir, schema.FileName)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page = 4096
+	for i := page; i < len(file); i++ {
+		file[i] = 0xaa
+	}
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), Options{Data: dir, Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		r.Close()
+		t.Fatal("it can be recorded into")
+	}
+	if !strings.Contains(err.Error(), "malformed") {
+		t.Errorf("error is %v", err)
+	}
+	if found, err := rebuild(t, dir); err != nil || len(found) > 0 {
+		t.Errorf("rebuild: %q, %v", found, err)
+	}
+	if after := entriesOf(t, dir); after != before {
+		t.Errorf("the entries were\n%sthey are\n%s", before, after)
+	}
+}

@@ -104,7 +104,7 @@ func (a *absence) ended(reason string) {
 		a.since = now
 	}
 	if reason != a.reason || now.Sub(a.logged) > remindEvery {
-		a.log.Warn("not recording; trying again until the camera is back", "reason", reason, "away", now.Sub(a.since).Round(time.Second))
+		a.log.Warn("not recording; trying again until the camera is back", "reason", reason, "away", now.Sub(a.since).Round(time.Second).String())
 		a.reason, a.logged = reason, now
 	}
 }
@@ -114,7 +114,7 @@ func (a *absence) recording() {
 	if a.since.IsZero() {
 		a.log.Info("recording")
 	} else {
-		a.log.Info("recording again", "away", time.Since(a.since).Round(time.Second))
+		a.log.Info("recording again", "away", time.Since(a.since).Round(time.Second).String())
 	}
 	*a = absence{log: a.log}
 }

@@ -101,7 +101,7 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 	select {
 	case <-ctx.Done():
 		slow := time.AfterFunc(time.Second, func() {
-			log.Info("the footage is unmounted; waiting for files that are still open", "at_most", unmountDeadline)
+			log.Info("the footage is unmounted; waiting for files that are still open", "at_most", unmountDeadline.String())
 		})
 		defer slow.Stop()
 		err := m.Unmount(unmountDeadline)
