@@ -16,7 +16,6 @@ type Kind uint8
 const (
 	Video Kind = 1 + iota
 	Audio
-	Text
 )
 
 func (k Kind) String() string {
@@ -25,8 +24,6 @@ func (k Kind) String() string {
 		return "video"
 	case Audio:
 		return "audio"
-	case Text:
-		return "text"
 	}
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }

@@ -203,7 +203,7 @@ func TestNewAACRefuses(t *testing.T) {
 }
 
 func TestKindString(t *testing.T) {
-	for k, want := range map[Kind]string{Video: "video", Audio: "audio", Text: "text", 0: "Kind(0)"} {
+	for k, want := range map[Kind]string{Video: "video", Audio: "audio", 0: "Kind(0)"} {
 		if k.String() != want {
 			t.Errorf("got %q, want %q", k, want)
 		}

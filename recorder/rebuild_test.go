@@ -255,7 +255,7 @@ func TestCorruptedDatabase(t *testing.T) {
 		r.Close()
 		t.Fatal("it can be recorded into")
 	}
-	if !strings.Contains(err.Error(), "malformed") {
+	if !strings.Contains(err.Error(), "malformed") || !strings.Contains(err.Error(), "nvrfs rebuild") {
 		t.Errorf("error is %v", err)
 	}
 	if found, err := rebuild(t, dir); err != nil || len(found) > 0 {

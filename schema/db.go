@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/google/uuid"
-	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+	"github.com/mattn/go-sqlite3"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,7 +60,7 @@ func CreateWithUUID(ctx context.Context, dir, uuid string) (*DB, error) {
 	}
 	db.sql.SetMaxOpenConns(1)
 	if err := db.create(ctx, uuid); err != nil {
-		return nil, errors.Join(fmt.Errorf("create database %s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("create database %s: %w", path, damaged(err)), db.Close())
 	}
 	if err := db.identify(ctx); err != nil {
 		return nil, err
@@ -207,7 +207,7 @@ func (db *DB) identify(ctx context.Context) error {
 		err = db.sql.QueryRowContext(ctx, `SELECT uuid FROM meta`).Scan(&db.uuid)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("open database %s: %w", db.path, err), db.Close())
+		return errors.Join(fmt.Errorf("open database %s: %w", db.path, damaged(err)), db.Close())
 	}
 	return nil
 }
@@ -241,6 +241,15 @@ func (db *DB) version(ctx context.Context) (version int, err error) {
 	}
 	err = db.sql.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version)
 	return version, err
+}
+
+// damaged adds what to do to an error that says that the database is.
+func damaged(err error) error {
+	var e sqlite3.Error
+	if errors.As(err, &e) && e.Code == sqlite3.ErrCorrupt {
+		return fmt.Errorf("%w; the footage is in the sample files: move the database away, and make a new one from them with nvrfs rebuild", err)
+	}
+	return err
 }
 
 // UUID tells this database from every other.

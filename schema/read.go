@@ -101,7 +101,7 @@ const (
 func (db *DB) query(ctx context.Context, what, q string, scan func(*sql.Rows) error, args ...any) error {
 	rows, err := db.sql.QueryContext(ctx, q, args...)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", what, err)
+		return fmt.Errorf("read %s: %w", what, damaged(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -110,7 +110,7 @@ func (db *DB) query(ctx context.Context, what, q string, scan func(*sql.Rows) er
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", what, err)
+		return fmt.Errorf("read %s: %w", what, damaged(err))
 	}
 	return nil
 }

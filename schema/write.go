@@ -26,7 +26,7 @@ func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	}
 	defer tx.Rollback() //nolint:errcheck // no error after Commit
 	if err := f(&Tx{ctx: ctx, tx: tx}); err != nil {
-		return fmt.Errorf("write to database %s: %w", db.path, err)
+		return fmt.Errorf("write to database %s: %w", db.path, damaged(err))
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("write to database %s: commit: %w", db.path, err)
