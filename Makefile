@@ -4,7 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GO      := go
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test unit fuzz longrun bench check fmt clean
+.PHONY: build demo test unit fuzz longrun bench-data bench check fmt clean
 
 build: ## bin/nvrfs
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/nvrfs ./cmd/nvrfs
@@ -17,6 +17,7 @@ demo: ## record a built-in camera and mount its footage at ./demo/mnt
 test: ## every test, with the race detector; installs what the tests need, where it may
 	@tools/deps.sh test
 	$(GO) test -race -timeout 9m ./...
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 9m ./... # each benchmark runs
 
 unit: ## the tests that need nothing but Go
 	$(GO) test $$($(GO) list ./... | grep -v /integration)
@@ -33,8 +34,16 @@ LONGDAYS := 90
 longrun: ## LONGDAYS days of 8 cameras by a simulated clock, in minutes: does anything grow?
 	NVRFS_LONG_DAYS=$(LONGDAYS) $(GO) test -run '^TestLongRun$$' -count 1 -timeout 30m -v ./recorder
 
-bench: ## measurements; they never fail a build
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+BENCH_DATA := /var/tmp/nvrfs-bench
+bench-data: build ## the archives that make bench measures with: up to 65 GB in BENCH_DATA
+	@tools/deps.sh test
+	$(GO) run ./bench/data -dir $(BENCH_DATA) -nvrfs bin/nvrfs
+
+BENCH := .
+bench: ## every measurement, then one table of goals and results; BENCH chooses some
+	@tools/deps.sh test
+	NVRFS_BENCH_DATA=$(BENCH_DATA) $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 120m ./... | tee bench.txt
+	@$(GO) run ./bench/table bench.txt
 
 check: ## formatting, vet, staticcheck, tidy
 	@tools/deps.sh demo
