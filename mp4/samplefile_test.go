@@ -304,6 +304,18 @@ func FuzzScan(f *testing.F) {
 			case err == nil && (got.Bytes > int64(len(b)) || at >= 0 && got.Bytes != at):
 				t.Errorf("%d bytes of %d, the last fragment ends at %d", got.Bytes, len(b), at)
 			}
+			for f := got; err == nil && f != nil; {
+				before := f.Bytes
+				f, err = ScanBehind(bytes.NewReader(b), int64(len(b)), f, func(f *SampleFile, x *ScannedFragment) error {
+					if f.First <= before || f.Bytes < f.First || f.Bytes+x.Bytes > int64(len(b)) {
+						return fmt.Errorf("a fragment of %d bytes at %d, behind damage at %d", x.Bytes, f.Bytes, before)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
 			index, err2 := ScanIndex(bytes.NewReader(b), int64(len(b)), func(*SampleFile, *ScannedFragment) error { return nil })
 			if (err == nil) != (err2 == nil) || err == nil && index.Bytes < got.Bytes {
 				t.Errorf("without the samples: %+v, %v; with them: %+v, %v", index, err2, got, err)

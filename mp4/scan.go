@@ -17,8 +17,9 @@ var ErrHeader = errors.New("not a sample file: its header is not whole")
 type SampleFile struct {
 	Identity    Identity
 	Tracks      []SampleEntry
-	HeaderBytes int64 // ftyp and moov; the first fragment starts here
-	Bytes       int64 // header and whole fragments; what lies behind is the seal, or a torn tail
+	HeaderBytes int64 // ftyp and moov
+	First       int64 // where the first fragment starts: behind the header, or, of ScanBehind, behind damage
+	Bytes       int64 // where the last whole fragment ends; what lies behind is the seal, or a torn tail
 	Seal        *Seal // nil when the file was cut off
 	Torn        error // why the first fragment that is not whole is not; nil when every byte is accounted for
 }
@@ -76,6 +77,11 @@ func (s *scanner) scan(visit func(*SampleFile, *ScannedFragment) error) (*Sample
 	if err != nil {
 		return nil, err
 	}
+	return s.follow(f, visit)
+}
+
+// follow reads the fragments from f.Bytes on.
+func (s *scanner) follow(f *SampleFile, visit func(*SampleFile, *ScannedFragment) error) (*SampleFile, error) {
 	for f.Bytes < s.size {
 		frag, seal, err := s.fragment(f)
 		var torn tornError
@@ -102,7 +108,8 @@ type tornError string
 
 func (e tornError) Error() string { return string(e) }
 
-// ErrTorn says that a file ends in the middle of its header or of a fragment, as one does whose writer was cut off.
+// ErrTorn says that a file ends in the middle of its header or of a fragment, as one does whose writer was cut off. Of a
+// header it is said only where no fragment follows.
 var ErrTorn error = errTornEnd
 
 const errTornEnd = tornError("the file ends too early")
@@ -172,33 +179,41 @@ func (s *scanner) content(off int64, typ string, limit int64) (body []byte, end 
 }
 
 func (s *scanner) header() (*SampleFile, error) {
+	f, err := s.parseHeader()
+	if err == errTornEnd {
+		// Or a damaged size points past the end of a short file: no fragment follows a header that was cut off.
+		at, err2 := s.find(fragmentStart, 0)
+		if err2 != nil {
+			return nil, err2
+		}
+		if at >= 0 {
+			err = tornError("one of its sizes is damaged")
+		}
+	}
+	var torn tornError
+	if errors.As(err, &torn) {
+		return nil, fmt.Errorf("%w: %w", ErrHeader, err)
+	}
+	return f, err
+}
+
+func (s *scanner) parseHeader() (*SampleFile, error) {
 	_, moovAt, err := s.content(0, "ftyp", maxHeaderBytes)
 	if err != nil {
-		return nil, headerError(err)
+		return nil, err
 	}
 	moov, end, err := s.content(moovAt, "moov", maxHeaderBytes)
 	if err != nil {
-		return nil, headerError(err)
+		return nil, err
 	}
 	if len(moov) < 4 {
-		return nil, headerError(tornError("the moov is empty"))
+		return nil, tornError("the moov is empty")
 	}
 	if err := s.checkCRC(moov[len(moov)-4:], 0, end, end); err != nil {
-		return nil, headerError(err)
+		return nil, err
 	}
-	f := &SampleFile{HeaderBytes: end, Bytes: end}
-	if err := f.parseMoov(moov); err != nil {
-		return nil, headerError(err)
-	}
-	return f, nil
-}
-
-func headerError(err error) error {
-	var torn tornError
-	if errors.As(err, &torn) {
-		return fmt.Errorf("%w: %w", ErrHeader, err)
-	}
-	return err
+	f := &SampleFile{HeaderBytes: end, First: end, Bytes: end}
+	return f, f.parseMoov(moov)
 }
 
 func (f *SampleFile) parseMoov(moov []byte) error {

@@ -144,8 +144,8 @@ func (r *rebuilder) fill(ctx context.Context, uuid string, paths []string) error
 		return err
 	}
 	for _, label := range slices.Sorted(maps.Keys(files)) {
-		s := rebuiltStream{rebuilder: r, label: label}
-		if err := s.run(ctx, files[label]); err != nil {
+		s := rebuiltStream{rebuilder: r, label: label, files: files[label]}
+		if err := s.run(ctx); err != nil {
 			return fmt.Errorf("stream %s: %w", label, err)
 		}
 	}
@@ -214,6 +214,7 @@ func (r *rebuilder) list() (map[string][]place, error) {
 type rebuiltStream struct {
 	*rebuilder
 	label string
+	files []place       // by number
 	row   schema.Stream // ID is 0 before the first of its files
 	last  int64         // the last number taken in
 	batch []rebuilt
@@ -224,8 +225,9 @@ type rebuilt struct {
 	found *readBack
 }
 
-func (s *rebuiltStream) run(ctx context.Context, files []place) error {
-	for _, p := range files {
+func (s *rebuiltStream) run(ctx context.Context) error {
+	for i := 0; i < len(s.files); i++ { // salvage adds some
+		p := s.files[i]
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -298,17 +300,23 @@ func (s *rebuiltStream) identify(ctx context.Context, f *mp4.SampleFile, number 
 
 // end ends a file that has no seal: as start-up does where the writer was cut off, and else what is whole of it.
 func (s *rebuiltStream) end(rec *recovery, p place, found *readBack) error {
-	if found.Seal != nil {
+	if found.Seal != nil && found.Torn == nil {
 		return nil
 	}
-	x := salvage{dirs: s.dirs, st: rec.st, key: rec.key, found: found}
+	next := s.files[len(s.files)-1].number + 1
+	x := salvage{dirs: s.dirs, st: rec.st, key: rec.key, found: found, next: &next}
 	x.end(cutOffReason)
-	if cutOff := found.Torn == nil || errors.Is(found.Torn, mp4.ErrTorn); cutOff && !x.split && found.Seal.EndReason != "" {
+	cutOff := found.damage == nil && (found.Torn == nil || errors.Is(found.Torn, mp4.ErrTorn))
+	if cutOff && !x.split && found.Seal.EndReason != "" {
 		found.Seal = nil
 		return rec.endFile(found)
 	}
-	s.found(p, fmt.Sprintf("the sample file does not end as it should; it is set aside, and the %d bytes of it that are whole are kept", found.Bytes))
-	return x.rewrite()
+	s.found(p, fmt.Sprintf("the sample file does not end as it should, or is damaged; it is set aside, and the %d bytes of it that are whole are kept", x.whole()))
+	_, err := x.rewrite()
+	for _, n := range x.behind {
+		s.files = append(s.files, place{n, p.dir})
+	}
+	return err
 }
 
 func (s *rebuiltStream) setAside(rec *recovery, p place, why string) error {
@@ -331,7 +339,7 @@ func (s *rebuiltStream) flush(ctx context.Context) error {
 	}
 	return s.db.Write(ctx, func(tx *schema.Tx) error {
 		for i := range batch {
-			if err := batch[i].rec.put(tx, batch[i].found); err != nil {
+			if err := batch[i].rec.put(tx, batch[i].found, true); err != nil {
 				return err
 			}
 		}

@@ -184,7 +184,7 @@ func TestRebuildDamaged(t *testing.T) {
 		}
 	}
 	noProblems(t, d.dir)
-	if got, want := len(pictures(t, d.dir)), 250+100+250+250+100; len(found) != 5 || got != want {
+	if got, want := len(pictures(t, d.dir)), 250+200+250+250+100; len(found) != 5 || got != want {
 		t.Errorf("%d pictures, want %d; found %q", got, want, found)
 	}
 	if left, _ := filepath.Glob(filepath.Join(d.dir, schema.DefaultSampleDir, "cam", "000", "*.damaged")); len(left) != 5 {

@@ -31,57 +31,110 @@ func recoverStreams(ctx context.Context, db *schema.DB, dirs map[int64]sampleDir
 		return err
 	}
 	for _, s := range streams {
-		files, err := unfinished(s, growing, dirs)
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			n := f.ID.Number()
-			rec := recovery{
-				db: db, dir: f.Dir, st: dirs[f.Dir].store, stream: s.ID, key: store.Key{Stream: s.Label(), Number: n}, hasRow: n < s.NextNumber,
-				reason: cutOffReason, log: log.With("stream", s.Label(), "recording", n),
-			}
-			if err := rec.run(ctx); err != nil {
-				return fmt.Errorf("recording %s/%d: %w", s.Label(), n, err)
-			}
+		x := newStreamRecovery(db, dirs, s, growing, log)
+		if err := x.run(ctx); err != nil {
+			return fmt.Errorf("stream %s: %w", s.Label(), err)
 		}
 	}
 	return db.Write(ctx, func(tx *schema.Tx) error { return tx.EndRuns(cutOffReason) })
 }
 
-// unfinished lists the sample files of a stream that were being written, by number whatever their directory: each row
-// moves the number on from which the next start-up would look.
-func unfinished(s schema.Stream, growing []schema.Place, dirs map[int64]sampleDir) (files []schema.Place, err error) {
+// streamRecovery mends the sample files of one stream. A disk that fails keeps no recorder from starting: what cannot be
+// mended is left as it is, and looked at again by the next start.
+type streamRecovery struct {
+	db     *schema.DB
+	dirs   map[int64]sampleDir
+	stream schema.Stream
+	log    *slog.Logger
+
+	files []schema.Place // to be mended, by number
+	next  int64          // the first number that no file has
+}
+
+// newStreamRecovery lists the sample files that were being written, by number whatever their directory: each row moves the
+// number on from which the next start-up would look.
+func newStreamRecovery(db *schema.DB, dirs map[int64]sampleDir, s schema.Stream, growing []schema.Place, log *slog.Logger) *streamRecovery {
+	x := &streamRecovery{db: db, dirs: dirs, stream: s, log: log.With("stream", s.Label()), next: s.NextNumber}
 	for _, g := range growing {
 		if _, ok := dirs[g.Dir]; ok && g.ID.Stream() == s.ID {
-			files = append(files, g)
+			x.files = append(x.files, g)
 		}
 	}
 	for dir, d := range dirs {
 		unknown, err := d.store.Scan(s.Label(), s.NextNumber)
 		if err != nil {
-			return nil, err
+			x.log.Error("cannot look for sample files that were being written; those that there are have no row", "err", err)
 		}
+		x.add(dir, unknown)
 		for _, n := range unknown {
-			files = append(files, schema.Place{ID: schema.MakeRecordingID(s.ID, n), Dir: dir})
+			x.next = max(x.next, n+1)
 		}
 	}
-	slices.SortFunc(files, func(a, b schema.Place) int { return cmp.Compare(a.ID, b.ID) })
-	return files, nil
+	slices.SortFunc(x.files, func(a, b schema.Place) int { return cmp.Compare(a.ID, b.ID) })
+	return x
+}
+
+func (x *streamRecovery) run(ctx context.Context) error {
+	for len(x.files) > 0 {
+		f := x.files[0]
+		n := f.ID.Number()
+		rec := recovery{
+			db: x.db, dir: f.Dir, dirs: x.dirs, st: x.dirs[f.Dir].store, stream: x.stream.ID, key: store.Key{Stream: x.stream.Label(), Number: n},
+			hasRow: n < x.stream.NextNumber, counted: f.Bytes, reason: cutOffReason, log: x.log.With("recording", n),
+			next: &x.next,
+		}
+		err := rec.run(ctx)
+		x.files = x.files[1:]
+		x.add(f.Dir, rec.behind)
+		var failed *fileError
+		if errors.As(err, &failed) {
+			rec.log.Error("cannot mend a sample file; it is left as it is, and the next start tries again", "err", err)
+			err = rec.leave(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("recording %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// add adds files to be mended.
+func (x *streamRecovery) add(dir int64, numbers []int64) {
+	for _, n := range numbers {
+		x.files = append(x.files, schema.Place{ID: schema.MakeRecordingID(x.stream.ID, n), Dir: dir})
+	}
 }
 
 // recovery mends one sample file.
 type recovery struct {
-	db     *schema.DB
-	dir    int64
-	st     store.Store
-	stream int64
-	key    store.Key
-	hasRow bool
-	reason string // why its run ended, where the file does not say
-	log    *slog.Logger
+	db      *schema.DB
+	dir     int64
+	dirs    map[int64]sampleDir // all there are; nil where no recording can follow in the same run
+	st      store.Store
+	stream  int64
+	key     store.Key
+	hasRow  bool
+	counted int64  // bytes that its row counts, where that is known
+	next    *int64 // as in salvage
+	reason  string // why its run ended, where the file does not say
+	log     *slog.Logger
 
-	kept bool // its row counts what is whole
+	kept   bool      // its row counts what is whole
+	ended  *readBack // what could not be made to end there
+	behind []int64   // as in salvage
+}
+
+// A fileError says that a sample file could not be changed. What is to be done about it in the database can be done.
+type fileError struct{ err error }
+
+func (e *fileError) Error() string { return e.err.Error() }
+func (e *fileError) Unwrap() error { return e.err }
+
+func fileFailed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fileError{err}
 }
 
 func (r *recovery) run(ctx context.Context) error {
@@ -90,20 +143,72 @@ func (r *recovery) run(ctx context.Context) error {
 	case errors.Is(err, fs.ErrNotExist):
 		r.log.Error("the sample file of a recording is missing", "err", err)
 		return r.sealRow(ctx)
-	case errors.Is(err, errUnreadable), errors.Is(err, mp4.ErrHeader), err == nil && found.Bytes == found.HeaderBytes:
+	case errors.Is(err, errUnreadable), errors.Is(err, mp4.ErrHeader):
 		return r.nothingWhole(ctx, err)
 	case err != nil:
-		return err
+		return fileFailed(err)
+	case found.index == nil:
+		return r.nothingWhole(ctx, found.damage)
+	case found.damage != nil, found.Torn != nil && found.Bytes < r.counted && r.counted <= found.size:
+		return r.salvage(ctx, found)
 	}
 	if found.Torn != nil {
 		r.log.Info("cut off the torn end of a recording", "bytes", found.size-found.Bytes, "why", found.Torn)
 	}
 	if err := r.endFile(found); err != nil {
-		return err
+		r.ended = found
+		return fileFailed(err)
 	}
-	err = r.db.Write(ctx, func(tx *schema.Tx) error { return r.put(tx, found) })
+	return r.commit(ctx, found, true, found.Bytes < r.counted)
+}
+
+// commit writes the row of what was found, in place of one that counts something else.
+func (r *recovery) commit(ctx context.Context, found *readBack, sealed, replace bool) error {
+	err := r.db.Write(ctx, func(tx *schema.Tx) error {
+		if replace {
+			if err := tx.Forget(schema.MakeRecordingID(r.stream, r.key.Number)); err != nil {
+				return err
+			}
+		}
+		return r.put(tx, found, sealed)
+	})
 	r.kept = err == nil
 	return err
+}
+
+// leave commits the row of a file that is whole, but could not be ended. It is not sealed, so that the next start looks at
+// the file again.
+func (r *recovery) leave(ctx context.Context) error {
+	if r.ended == nil {
+		return nil
+	}
+	return r.commit(ctx, r.ended, false, false)
+}
+
+// salvage keeps what is whole of a file that is damaged before its end. Nothing of it is lost: it is set aside as it was.
+func (r *recovery) salvage(ctx context.Context, found *readBack) error {
+	x := salvage{dirs: r.dirs, st: r.st, key: r.key, found: found, next: r.next}
+	x.end(r.reason)
+	aside, err := x.rewrite()
+	r.behind = x.behind
+	switch {
+	case err != nil && aside != "": // the row has no file any more
+		return fileFailed(errors.Join(err, r.forget(ctx)))
+	case err != nil && !r.hasRow && found.First == found.HeaderBytes:
+		r.ended = found
+	}
+	if err != nil {
+		return fileFailed(err)
+	}
+	r.log.Error("the sample file of a recording is damaged: it was set aside, and what is whole of it written to new ones",
+		"now", aside, "bytes", found.size, "whole", x.whole(), "files", len(x.stretches()), "why", found.Torn)
+	return r.commit(ctx, found, true, true)
+}
+
+func (r *recovery) forget(ctx context.Context) error {
+	return r.db.Write(ctx, func(tx *schema.Tx) error {
+		return tx.Forget(schema.MakeRecordingID(r.stream, r.key.Number))
+	})
 }
 
 // readBack is what a sample file alone tells.
@@ -114,8 +219,12 @@ type readBack struct {
 	digest   []byte // of the header and the whole fragments
 	start90k int64  // wall time of the first frame, as known when the last fragment was written
 	media90k int64  // duration of the video
+
+	damage error       // why the file is not only cut off: there are whole fragments behind what is not; or nil
+	behind []*readBack // the stretches of them, as far as they can be shown, in order
 }
 
+// read reads a sample file back. Where its first fragment is damaged, what is found is the first stretch behind that.
 func (r *recovery) read() (*readBack, error) {
 	size, err := r.st.Size(r.key)
 	if err != nil {
@@ -127,10 +236,20 @@ func (r *recovery) read() (*readBack, error) {
 	}
 	defer src.Close() //nolint:errcheck // read only: nothing can be lost
 	found, err := readSampleFile(src, size)
-	if err != nil && !errors.Is(err, mp4.ErrHeader) {
-		err = fmt.Errorf("%w: %w", errUnreadable, err)
+	switch {
+	case errors.Is(err, mp4.ErrHeader), err == nil && found.Torn == nil:
+		return found, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
-	return found, err
+	behind, damage := found.readBehind(src)
+	if found.index == nil && len(behind) > 0 {
+		torn := found.Torn
+		found, behind = behind[0], behind[1:]
+		found.Torn = torn
+	}
+	found.behind, found.damage = behind, damage
+	return found, nil
 }
 
 // errUnreadable says that the disk does not give a sample file's bytes. One bad sector must not keep a recorder from
@@ -192,12 +311,15 @@ func indexed(x *mp4.ScannedFragment) (f schema.Fragment, starts []int64) {
 // endFile cuts a file off behind its last whole fragment and seals it, unless it is sealed, and makes it durable: whoever
 // wrote it may have been cut off before that.
 func (r *recovery) endFile(found *readBack) error {
+	sealed := found.Seal != nil
+	if !sealed {
+		found.Seal = &mp4.Seal{Start90k: found.start90k, WallDuration90k: found.media90k, EndReason: r.reason}
+	}
 	w, err := r.st.Reopen(r.key)
 	if err != nil {
 		return err
 	}
-	if found.Seal == nil {
-		found.Seal = &mp4.Seal{Start90k: found.start90k, WallDuration90k: found.media90k, EndReason: r.reason}
+	if !sealed {
 		err = appendSeal(w, found)
 	}
 	if err == nil {
@@ -226,13 +348,13 @@ func (r *recovery) nothingWhole(ctx context.Context, why error) error {
 	}
 	if why == nil || errors.Is(why, mp4.ErrTorn) {
 		r.log.Info("removed a sample file without one whole fragment")
-		return r.st.Remove(r.key)
+		return fileFailed(r.st.Remove(r.key))
 	}
 	name, err := r.st.SetAside(r.key)
 	if err == nil {
 		r.log.Warn("set aside a file that is no sample file, or a damaged one", "now", name, "why", why)
 	}
-	return err
+	return fileFailed(err)
 }
 
 // sealRow ends a recording whose file cannot be read back, where it has a row.
@@ -242,7 +364,7 @@ func (r *recovery) sealRow(ctx context.Context) error {
 	})
 }
 
-func (r *recovery) put(tx *schema.Tx, found *readBack) error {
+func (r *recovery) put(tx *schema.Tx, found *readBack, sealed bool) error {
 	// A run's start is what was known of it when its first recording started.
 	runID, err := tx.Run(r.stream, found.Identity.Run, found.Identity.Start90k)
 	if err != nil {
@@ -258,7 +380,10 @@ func (r *recovery) put(tx *schema.Tx, found *readBack) error {
 	row := schema.Recording{
 		ID: schema.MakeRecordingID(r.stream, r.key.Number), Run: runID, Dir: r.dir, Sequence: found.Identity.Sequence,
 		Start90k: found.Seal.Start90k, WallDuration90k: found.Seal.WallDuration90k,
-		HeaderBytes: found.HeaderBytes, Bytes: found.Bytes, Sealed: true, Tracks: found.index.Tracks(), Digest: found.digest,
+		HeaderBytes: found.HeaderBytes, Bytes: found.Bytes, Sealed: sealed, Tracks: found.index.Tracks(),
+	}
+	if sealed {
+		row.Digest = found.digest
 	}
 	if err := tx.PutRecording(&row, found.index.Bytes()); err != nil {
 		return err

@@ -37,7 +37,7 @@ func Repair(ctx context.Context, data string, o RepairOptions) (sum CheckSummary
 	if err != nil {
 		return sum, 0, err
 	}
-	r := repairer{o: o, db: db, dirs: dirs}
+	r := repairer{o: o, db: db, dirs: dirs, fresh: map[int64]*streamRecovery{}}
 	if sum, err = r.check(ctx); err != nil {
 		return sum, 0, err
 	}
@@ -50,7 +50,8 @@ type repairer struct {
 	db      *schema.DB
 	dirs    map[int64]sampleDir
 	streams map[int64]schema.Stream
-	broken  []Problem // one of each recording
+	broken  []Problem                 // one of each recording
+	fresh   map[int64]*streamRecovery // by stream: gives what is whole behind damage its rows
 }
 
 // check finds what is to be repaired.
@@ -104,6 +105,11 @@ func (r *repairer) repair(ctx context.Context) (left int, err error) {
 			left++
 		}
 		r.o.Done(p, err)
+	}
+	for _, x := range r.fresh {
+		if err := x.run(ctx); err != nil {
+			return left, err
+		}
 	}
 	return left, nil
 }
@@ -177,15 +183,16 @@ func (b *broken) plan(ctx context.Context) (plan, error) {
 		return plan{"set the file aside" + b.andRow(), b.giveUp}, nil
 	}
 	put := func(ctx context.Context) error { return b.put(ctx, &rec, found) }
-	if found.Seal != nil {
+	if found.Torn == nil && found.Seal != nil {
 		return plan{"write the row anew, from the file", put}, nil
 	}
 	return b.planSalvage(ctx, found, put)
 }
 
 func (b *broken) planSalvage(ctx context.Context, found *readBack, put func(context.Context) error) (plan, error) {
-	s := &salvage{dirs: b.r.dirs, st: b.st, key: b.key, found: found}
-	action := fmt.Sprintf("set the file aside, and write the %d bytes of it that are whole to a new one", found.Bytes)
+	fresh := b.fresh()
+	s := &salvage{dirs: b.r.dirs, st: b.st, key: b.key, found: found, next: &fresh.next}
+	action := fmt.Sprintf("set the file aside, and write the %d bytes of it that are whole to %s", s.whole(), oneOrMore(len(s.stretches())))
 	if b.row == nil {
 		s.end(cutOffReason)
 	} else {
@@ -194,16 +201,38 @@ func (b *broken) planSalvage(ctx context.Context, found *readBack, put func(cont
 			return plan{}, err
 		}
 		s.endAs(b.row, run.EndReason)
-		if lost := b.row.Bytes - found.Bytes; lost > 0 {
+		if lost := b.row.Bytes - b.row.HeaderBytes - s.whole(); lost > 0 {
 			action += fmt.Sprintf("; %d bytes are lost", lost)
 		}
 	}
 	return plan{action, func(ctx context.Context) error {
-		if err := s.rewrite(); err != nil {
-			return err
+		aside, err := s.rewrite()
+		fresh.add(b.dir, s.behind)
+		switch {
+		case err == nil:
+			return put(ctx)
+		case aside != "": // the row has no file any more
+			return errors.Join(err, b.forget(ctx))
 		}
-		return put(ctx)
+		return err
 	}}, nil
+}
+
+func oneOrMore(files int) string {
+	if files == 1 {
+		return "a new one"
+	}
+	return fmt.Sprintf("%d new ones", files)
+}
+
+// fresh lists the files of the stream that have no row yet.
+func (b *broken) fresh() *streamRecovery {
+	x := b.r.fresh[b.stream.ID]
+	if x == nil {
+		x = newStreamRecovery(b.r.db, b.r.dirs, b.stream, nil, b.r.o.Log)
+		b.r.fresh[b.stream.ID] = x
+	}
+	return x
 }
 
 func (b *broken) andRow() string {
@@ -241,6 +270,6 @@ func (b *broken) put(ctx context.Context, rec *recovery, found *readBack) error 
 		if err := tx.Forget(b.id()); err != nil {
 			return err
 		}
-		return rec.put(tx, found)
+		return rec.put(tx, found, true)
 	})
 }

@@ -177,7 +177,7 @@ func TestDamage(t *testing.T) {
 		"the times of a fragment are damaged": {
 			func(d damage) { d.flip(3, "trun", 4, 23) },
 			Index, "cam/3: the s", "set the file aside, and write", true,
-			[2]int{600, 750},
+			[2]int{600, 650},
 		},
 		"the index is damaged": {
 			func(d damage) { d.sql(`UPDATE recording_index SET samples = x'0102' WHERE recording_id & 255 = 3`) },
@@ -204,12 +204,31 @@ func TestDamage(t *testing.T) {
 		"a sample is damaged": {
 			func(d damage) { d.flip(3, "mdat", 2, 500) },
 			Hash, "cam/3: the sample file is damaged at byte", "set the file aside, and write", true,
-			[2]int{600, 750},
+			[2]int{600, 650},
 		},
 		"the first fragment is damaged": {
 			func(d damage) { d.flip(3, "mdat", 0, 500) },
-			Hash, "cam/3: the sample file is damaged at byte", "set the file aside, nothing", true,
+			Hash, "cam/3: the sample file is damaged at byte", "set the file aside, and write", true,
+			[2]int{500, 550},
+		},
+		"the last fragment is damaged": {
+			func(d damage) { d.flip(3, "mdat", 4, 500) },
+			Hash, "cam/3: the sample file is damaged at byte", "set the file aside, and write", true,
+			[2]int{700, 750},
+		},
+		"all fragments are damaged": {
+			func(d damage) {
+				for i := range 5 {
+					d.flip(3, "mdat", i, 500)
+				}
+			},
+			Hash, "cam/3: the sample file is damaged at byte", "set the file aside, nothing of it is whole, and remove the row", true,
 			[2]int{500, 750},
+		},
+		"fragments of the last file are damaged": {
+			func(d damage) { d.flip(5, "mdat", 0, 500) },
+			Hash, "cam/5: the sample file is damaged at byte", "set the file aside, and write", true,
+			[2]int{1000, 1050},
 		},
 		"the digest is another": {
 			func(d damage) { d.sql(`UPDATE recording SET digest = x'00' WHERE id & 255 = 3`) },
