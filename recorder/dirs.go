@@ -45,7 +45,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (map[int64]sampleDi
 	dirs := map[int64]sampleDir{}
 	for id, path := range known {
 		path = schema.SampleDirPath(o.Data, path)
-		st, err := openDir(path, db.UUID(), fresh)
+		st, err := inTime(path, func() (store.Store, error) { return openDir(path, db.UUID(), fresh) })
 		switch {
 		case err == nil:
 			dirs[id] = sampleDir{path, st}
@@ -58,7 +58,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (map[int64]sampleDi
 	}
 	for path := range needed {
 		// First the directory: what it is refused for may be mended, and then it must still be new to the database.
-		st, err := store.Attach(path, db.UUID())
+		st, err := inTime(path, func() (store.Store, error) { return store.Attach(path, db.UUID()) })
 		if err != nil {
 			return nil, err
 		}
@@ -106,6 +106,22 @@ func openDir(path, database string, fresh bool) (store.Store, error) {
 		return store.Attach(path, database)
 	}
 	return store.Open(path, database)
+}
+
+// inTime opens a directory, or returns errNoAnswer where its disk hangs.
+func inTime(path string, open func() (store.Store, error)) (store.Store, error) {
+	type opened struct {
+		store.Store
+		err error
+	}
+	x, ok := ask(new(asking), []int64{0}, func(int64) opened {
+		st, err := open()
+		return opened{st, err}
+	})[0]
+	if !ok {
+		return nil, fmt.Errorf("open sample directory %s: %w", path, errNoAnswer)
+	}
+	return x.Store, x.err
 }
 
 func addDir(ctx context.Context, db *schema.DB, path string) (id int64, err error) {

@@ -39,7 +39,7 @@ var errOnlyHeld = errors.New("only footage that is held is left to delete")
 
 // retention deletes footage: of each stream, of all together, and of each disk, the oldest first, a little at a time, and
 // never what is held or still grows. First a recording's row becomes garbage; its file is unlinked a moment later. It runs
-// in one goroutine.
+// in one goroutine, and asks disks in others, so that one that hangs keeps nothing from being deleted elsewhere.
 type retention struct {
 	db      *schema.DB
 	dirs    map[int64]sampleDir
@@ -52,7 +52,8 @@ type retention struct {
 	space func(path string) (free, all int64, err error) // of the disk of a directory
 	disk  func(path string) (uint64, error)              // which one that is
 
-	said map[string]bool // what was logged, until it is no longer so
+	disks asking
+	said  map[string]bool // what was logged, until it is no longer so
 }
 
 func newRetention(r *Recorder) *retention {
@@ -182,18 +183,22 @@ func (r *retention) look(ctx context.Context) (spaceState, error) {
 
 // lookAtDisks asks the disks, each once however many sample directories are on it. One that does not answer is left out.
 func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place) (disks []diskState) {
-	for _, id := range slices.Sorted(maps.Keys(r.dirs)) {
-		path := r.dirs[id].path
-		disk, free, all, err := r.lookAtDisk(r.dirs[id])
-		r.say("free space of "+path, err)
-		if err != nil {
+	ids := slices.Sorted(maps.Keys(r.dirs))
+	seen := ask(&r.disks, ids, func(id int64) diskSeen { return r.lookAtDisk(r.dirs[id]) })
+	for _, id := range ids {
+		disk, ok := seen[id]
+		if !ok {
+			disk.err = errNoAnswer
+		}
+		r.say("free space of "+r.dirs[id].path, disk.err)
+		if disk.err != nil {
 			continue
 		}
-		i := slices.IndexFunc(disks, func(d diskState) bool { return d.id == disk })
+		i := slices.IndexFunc(disks, func(d diskState) bool { return d.id == disk.id })
 		if i < 0 {
 			i = len(disks)
-			want := max(r.minFree.Bytes, int64(float64(all)*r.minFree.Part))
-			disks = append(disks, diskState{id: disk, deficit: want - free})
+			want := max(r.minFree.Bytes, int64(float64(disk.all)*r.minFree.Part))
+			disks = append(disks, diskState{id: disk.id, deficit: want - disk.free})
 		}
 		d := &disks[i]
 		d.dirs = append(d.dirs, id)
@@ -211,15 +216,21 @@ func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place
 	return disks
 }
 
-func (r *retention) lookAtDisk(d sampleDir) (disk uint64, free, all int64, err error) {
-	if err := d.store.Present(); err != nil {
-		return 0, 0, 0, err // the disk below the mount point is another one
+// diskSeen is what the disk of a sample directory says.
+type diskSeen struct {
+	id        uint64
+	free, all int64
+	err       error
+}
+
+func (r *retention) lookAtDisk(d sampleDir) (s diskSeen) {
+	if s.err = d.store.Present(); s.err != nil {
+		return s // the disk below the mount point is another one
 	}
-	if disk, err = r.disk(d.path); err != nil {
-		return 0, 0, 0, err
+	if s.id, s.err = r.disk(d.path); s.err == nil {
+		s.free, s.all, s.err = r.space(d.path)
 	}
-	free, all, err = r.space(d.path)
-	return disk, free, all, err
+	return s
 }
 
 // excess is by how much n is beyond a limit, where 0 is none.
@@ -369,46 +380,88 @@ func (r *retention) shortDisks(ctx context.Context, s spaceState) (short map[int
 	return short, nil
 }
 
-// unlink removes the files of recordings that were deleted a while ago.
+// unlink removes the files of recordings that were deleted a while ago, of all disks at once.
 func (r *retention) unlink(ctx context.Context) error {
+	for more := true; more && ctx.Err() == nil; {
+		due, err := r.due(ctx)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		removed := ask(&r.disks, slices.Collect(maps.Keys(due)), func(dir int64) removal { return removeSome(r.dirs[dir].store, due[dir]) })
+		if err := r.db.Write(ctx, func(tx *schema.Tx) error { return unlinked(tx, removed) }); err != nil {
+			return err
+		}
+		more = false
+		for id, x := range removed { // of a disk that does not answer, lookAtDisks tells
+			r.say("files in "+r.dirs[id].path, x.err)
+			more = more || x.more && len(x.gone) > 0
+		}
+	}
+	return ctx.Err()
+}
+
+// due lists the files that are to be removed, by sample directory.
+func (r *retention) due(ctx context.Context) (map[int64][]garbageFile, error) {
 	garbage, err := r.db.Garbage(ctx)
 	if err != nil || len(garbage) == 0 {
-		return err
+		return nil, err
 	}
 	streams, err := r.db.Streams(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	label := map[int64]string{}
 	for _, s := range streams {
 		label[s.ID] = s.Label()
 	}
-	var gone []schema.RecordingID
-	failed := map[int64]error{} // by sample directory
+	due := map[int64][]garbageFile{}
 	for _, g := range garbage {
-		d, ok := r.dirs[g.Dir]
-		if age := r.clock() - g.Since90k; !ok || failed[g.Dir] != nil || age >= 0 && age < ticks(unlinkAfter) {
+		_, ok := r.dirs[g.Dir]
+		if age := r.clock() - g.Since90k; !ok || age >= 0 && age < ticks(unlinkAfter) {
 			continue // one from the future was deleted by a clock that was wrong
 		}
 		key := store.Key{Stream: label[g.Recording.Stream()], Number: g.Recording.Number()}
-		if err := d.store.Remove(key); err != nil {
-			failed[g.Dir] = err
+		due[g.Dir] = append(due[g.Dir], garbageFile{g.Recording, key})
+	}
+	return due, nil
+}
+
+// garbageFile is a file that is to be removed.
+type garbageFile struct {
+	id  schema.RecordingID
+	key store.Key
+}
+
+// removal is what became of the files that are due in a sample directory.
+type removal struct {
+	gone []schema.RecordingID
+	err  error // why one of the others is still there
+	more bool  // not all were tried
+}
+
+// removeSome removes files for as long as the others can wait.
+func removeSome(st store.Store, due []garbageFile) (x removal) {
+	began := time.Now()
+	for _, f := range due {
+		if x.more = time.Since(began) > answerWithin/2; x.more {
+			break
+		}
+		if err := st.Remove(f.key); err != nil {
+			x.err = cmp.Or(x.err, err)
 			continue
 		}
-		gone = append(gone, g.Recording)
+		x.gone = append(x.gone, f.id)
 	}
-	for id, d := range r.dirs {
-		r.say("files in "+d.path, failed[id])
-	}
-	if len(gone) == 0 {
-		return nil
-	}
-	return r.db.Write(ctx, func(tx *schema.Tx) error {
-		for _, id := range gone {
+	return x
+}
+
+func unlinked(tx *schema.Tx, removed map[int64]removal) error {
+	for _, x := range removed {
+		for _, id := range x.gone {
 			if err := tx.Unlinked(id); err != nil {
 				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }

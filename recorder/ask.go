@@ -1,0 +1,67 @@
+package recorder
+
+import (
+	"errors"
+	"time"
+)
+
+// answerWithin is how long a disk may take to answer. One that spins up takes less.
+const answerWithin = 5 * time.Second
+
+var errNoAnswer = errors.New("the disk does not answer")
+
+// asking keeps whoever asks disks from hanging with one of them. A system call about a disk that hangs, as on a file server
+// that is gone, returns when the disk is back, or never, and nothing ends it but the end of the process. So each question has
+// a goroutine, which is left behind when the answer takes too long: one for each directory at most. Only one goroutine may
+// use an asking.
+type asking struct {
+	busy map[int64]chan struct{} // by sample directory: closed when its last question is answered
+}
+
+// ask asks a question about each of some sample directories, all at once, and returns the answers of those that answer in
+// time. A directory that has not answered the last question yet is not asked.
+func ask[T any](a *asking, dirs []int64, question func(dir int64) T) map[int64]T {
+	type answer struct {
+		dir int64
+		t   T
+	}
+	answers, asked := make(chan answer, len(dirs)), 0 // has room for those that nobody waits for any more
+	for _, dir := range dirs {
+		if !a.idle(dir) {
+			continue
+		}
+		asked++
+		done := make(chan struct{})
+		a.busy[dir] = done
+		go func() {
+			answers <- answer{dir, question(dir)}
+			close(done)
+		}()
+	}
+	given := map[int64]T{}
+	late := time.NewTimer(answerWithin)
+	defer late.Stop()
+	for range asked {
+		select {
+		case x := <-answers:
+			given[x.dir] = x.t
+			<-a.busy[x.dir] // it may be asked again at once
+		case <-late.C:
+			return given
+		}
+	}
+	return given
+}
+
+// idle reports whether no question to a directory is under way.
+func (a *asking) idle(dir int64) bool {
+	if a.busy == nil {
+		a.busy = map[int64]chan struct{}{}
+	}
+	select {
+	case <-a.busy[dir]: // blocks where it is nil
+		return true
+	default:
+		return a.busy[dir] == nil
+	}
+}
