@@ -52,7 +52,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (map[int64]sampleDi
 		case needed[path]:
 			return nil, fmt.Errorf("%w; is its disk mounted?", err)
 		default:
-			o.Log.Warn("a sample directory is not there; its footage cannot be shown", "path", path, "err", err)
+			o.Log.Warn("a sample directory is not there; its footage cannot be shown, and what was being recorded there waits for a start with it", "path", path, "err", err)
 		}
 		delete(needed, path)
 	}

@@ -94,6 +94,13 @@ func (r *Recorder) open(ctx context.Context) (err error) {
 	if rows, err = r.currentRows(ctx, rows); err != nil {
 		return err
 	}
+	for i, row := range rows {
+		left, err := newStreamRecovery(ctx, r.db, r.dirs, row, r.o.Log)
+		if err != nil {
+			return err
+		}
+		rows[i].NextNumber = left.next
+	}
 	r.disks = map[int64]*disk{}
 	for i, s := range r.o.Streams {
 		dir := dirID(r.dirs, samplesOf(r.o.Data, s))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"slices"
@@ -31,7 +30,11 @@ func recoverStreams(ctx context.Context, db *schema.DB, dirs map[int64]sampleDir
 		return err
 	}
 	for _, s := range streams {
-		x := newStreamRecovery(db, dirs, s, growing, log)
+		x, err := newStreamRecovery(ctx, db, dirs, s, log)
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", s.Label(), err)
+		}
+		x.addGrowing(growing)
 		if err := x.run(ctx); err != nil {
 			return fmt.Errorf("stream %s: %w", s.Label(), err)
 		}
@@ -47,55 +50,114 @@ type streamRecovery struct {
 	stream schema.Stream
 	log    *slog.Logger
 
-	files []schema.Place // to be mended, by number
-	next  int64          // the first number that no file has
+	files []schema.Place // to be mended; Bytes is 0 of those without a row
+	next  int64          // a number that no file has, nor any from there on
 }
 
-// newStreamRecovery lists the sample files that were being written, by number whatever their directory: each row moves the
-// number on from which the next start-up would look.
-func newStreamRecovery(db *schema.DB, dirs map[int64]sampleDir, s schema.Stream, growing []schema.Place, log *slog.Logger) *streamRecovery {
+// numbersSkipped is how many numbers are left out where a sample directory is not there: more than it may have files that no
+// row counts yet, as each lasts a minute.
+const numbersSkipped = 1000
+
+// newStreamRecovery lists the sample files of a stream that have no row.
+func newStreamRecovery(ctx context.Context, db *schema.DB, dirs map[int64]sampleDir, s schema.Stream, log *slog.Logger) (*streamRecovery, error) {
 	x := &streamRecovery{db: db, dirs: dirs, stream: s, log: log.With("stream", s.Label()), next: s.NextNumber}
-	for _, g := range growing {
-		if _, ok := dirs[g.Dir]; ok && g.ID.Stream() == s.ID {
-			x.files = append(x.files, g)
-		}
-	}
-	for dir, d := range dirs {
-		unknown, err := d.store.Scan(s.Label(), s.NextNumber)
+	for dir := range dirs {
+		rowless, err := x.rowless(ctx, dir)
 		if err != nil {
-			x.log.Error("cannot look for sample files that were being written; those that there are have no row", "err", err)
+			return nil, err
 		}
-		x.add(dir, unknown)
-		for _, n := range unknown {
+		x.add(dir, rowless)
+		for _, n := range rowless {
 			x.next = max(x.next, n+1)
 		}
 	}
-	slices.SortFunc(x.files, func(a, b schema.Place) int { return cmp.Compare(a.ID, b.ID) })
-	return x
+	known, err := db.SampleDirs(ctx)
+	if len(dirs) < len(known) {
+		x.next += numbersSkipped
+	}
+	return x, err
 }
 
+// rowless lists the files in a directory that have no row: where the stream is recorded, those from its next number on; in
+// others, the last ones, which were being written when the recorder was cut off, and looked for while their disk was away.
+func (x *streamRecovery) rowless(ctx context.Context, dir int64) (numbers []int64, err error) {
+	from := x.stream.NextNumber
+	newest, ok, err := x.db.Recording(ctx, schema.MakeRecordingID(x.stream.ID, from-1))
+	if err != nil {
+		return nil, err
+	}
+	if ok && newest.Dir != dir {
+		from = 1
+	}
+	files, err := x.dirs[dir].store.Scan(x.stream.Label(), from)
+	if err != nil {
+		x.log.Error("cannot look for sample files that were being written; what there is has no row", "path", x.dirs[dir].path, "err", err)
+		return nil, nil
+	}
+	for _, n := range slices.Backward(files) {
+		if n < x.stream.NextNumber {
+			if known, err := x.known(ctx, n); err != nil || known {
+				return numbers, err
+			}
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers, nil
+}
+
+// known reports whether a number has a row, or had one and its file is about to be deleted.
+func (x *streamRecovery) known(ctx context.Context, number int64) (bool, error) {
+	id := schema.MakeRecordingID(x.stream.ID, number)
+	if _, ok, err := x.db.Recording(ctx, id); err != nil || ok {
+		return ok, err
+	}
+	garbage, err := x.db.Garbage(ctx)
+	return slices.ContainsFunc(garbage, func(g schema.Garbage) bool { return g.Recording == id }), err
+}
+
+// addGrowing adds the files whose rows are not sealed.
+func (x *streamRecovery) addGrowing(growing []schema.Place) {
+	for _, g := range growing {
+		if _, ok := x.dirs[g.Dir]; ok && g.ID.Stream() == x.stream.ID {
+			x.files = append(x.files, g)
+		}
+	}
+}
+
+// run mends files by number, whatever their directory: each row moves the number on from which the next start-up would look.
 func (x *streamRecovery) run(ctx context.Context) error {
+	slices.SortFunc(x.files, func(a, b schema.Place) int { return cmp.Compare(a.ID, b.ID) })
 	for len(x.files) > 0 {
 		f := x.files[0]
-		n := f.ID.Number()
-		rec := recovery{
-			db: x.db, dir: f.Dir, dirs: x.dirs, st: x.dirs[f.Dir].store, stream: x.stream.ID, key: store.Key{Stream: x.stream.Label(), Number: n},
-			hasRow: n < x.stream.NextNumber, counted: f.Bytes, reason: cutOffReason, log: x.log.With("recording", n),
-			next: &x.next,
-		}
-		err := rec.run(ctx)
 		x.files = x.files[1:]
-		x.add(f.Dir, rec.behind)
-		var failed *fileError
-		if errors.As(err, &failed) {
-			rec.log.Error("cannot mend a sample file; it is left as it is, and the next start tries again", "err", err)
-			err = rec.leave(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("recording %d: %w", n, err)
+		if err := x.mend(ctx, f); err != nil {
+			return fmt.Errorf("recording %d: %w", f.ID.Number(), err)
 		}
 	}
 	return nil
+}
+
+func (x *streamRecovery) mend(ctx context.Context, f schema.Place) error {
+	d, n := x.dirs[f.Dir], f.ID.Number()
+	log := x.log.With("recording", n)
+	if f.Bytes == 0 {
+		if known, err := x.known(ctx, n); err != nil || known {
+			log.Warn("there is another sample file of that number; nvrfs check --repair sets this one aside", "in", d.path)
+			return err
+		}
+	}
+	rec := recovery{
+		db: x.db, dir: f.Dir, dirs: x.dirs, st: d.store, stream: x.stream.ID, key: store.Key{Stream: x.stream.Label(), Number: n},
+		hasRow: f.Bytes > 0, counted: f.Bytes, next: &x.next, reason: cutOffReason, log: log,
+	}
+	err := rec.run(ctx)
+	x.add(f.Dir, rec.behind)
+	var failed *fileError
+	if errors.As(err, &failed) {
+		log.Error("cannot mend a sample file; it is left as it is, and the next start tries again", "err", err)
+		return rec.leave(ctx)
+	}
+	return err
 }
 
 // add adds files to be mended.
@@ -211,19 +273,6 @@ func (r *recovery) forget(ctx context.Context) error {
 	})
 }
 
-// readBack is what a sample file alone tells.
-type readBack struct {
-	*mp4.SampleFile
-	size     int64
-	index    *schema.Index
-	digest   []byte // of the header and the whole fragments
-	start90k int64  // wall time of the first frame, as known when the last fragment was written
-	media90k int64  // duration of the video
-
-	damage error       // why the file is not only cut off: there are whole fragments behind what is not; or nil
-	behind []*readBack // the stretches of them, as far as they can be shown, in order
-}
-
 // read reads a sample file back. Where its first fragment is damaged, what is found is the first stretch behind that.
 func (r *recovery) read() (*readBack, error) {
 	size, err := r.st.Size(r.key)
@@ -250,62 +299,6 @@ func (r *recovery) read() (*readBack, error) {
 	}
 	found.behind, found.damage = behind, damage
 	return found, nil
-}
-
-// errUnreadable says that the disk does not give a sample file's bytes. One bad sector must not keep a recorder from
-// starting.
-var errUnreadable = errors.New("the disk cannot read it")
-
-// readSampleFile makes the index and the digest of a sample file from the file alone. Where no fragment is whole, there is
-// neither.
-func readSampleFile(src io.ReaderAt, size int64) (*readBack, error) {
-	h, digested := newDigest(), int64(0)
-	found, err := scanSampleFile(src, size, mp4.Scan, func(end int64) error {
-		from := digested
-		digested = end
-		return digestRange(h, src, from, end) // was just read, to verify its checksum: the kernel still has it
-	})
-	if err == nil && found.index != nil {
-		found.digest = h.Sum(nil)
-	}
-	return found, err
-}
-
-// scanSampleFile makes the index of a sample file by mp4.Scan or mp4.ScanIndex. It says where each whole fragment ends.
-func scanSampleFile(
-	src io.ReaderAt, size int64,
-	scan func(io.ReaderAt, int64, func(*mp4.SampleFile, *mp4.ScannedFragment) error) (*mp4.SampleFile, error),
-	whole func(end int64) error,
-) (*readBack, error) {
-	var last *mp4.ScannedFragment
-	found := &readBack{size: size}
-	f, err := scan(src, size, func(f *mp4.SampleFile, x *mp4.ScannedFragment) error {
-		if found.index == nil {
-			found.index = newIndex(f.Tracks)
-		}
-		found.index.Add(indexed(x))
-		last = x
-		return whole(f.Bytes + x.Bytes)
-	})
-	if err != nil || last == nil {
-		return &readBack{SampleFile: f, size: size}, err
-	}
-	v := found.index.Tracks()[video]
-	found.SampleFile, found.media90k = f, v.Duration
-	found.start90k = last.Wall90k - (last.Tracks[video].DTS - v.Start) + int64(v.FirstCTS)
-	return found, nil
-}
-
-// indexed describes a fragment that was read back to the index.
-func indexed(x *mp4.ScannedFragment) (f schema.Fragment, starts []int64) {
-	f = schema.Fragment{HeaderLen: x.HeaderLen, Tracks: make([][]schema.Sample, len(x.Tracks))}
-	for i, t := range x.Tracks {
-		starts = append(starts, t.DTS)
-		for _, s := range t.Samples {
-			f.Tracks[i] = append(f.Tracks[i], schema.Sample(s))
-		}
-	}
-	return f, starts
 }
 
 // endFile cuts a file off behind its last whole fragment and seals it, unless it is sealed, and makes it durable: whoever

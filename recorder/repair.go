@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"nvrfs/mp4"
 	"nvrfs/schema"
@@ -190,7 +191,10 @@ func (b *broken) plan(ctx context.Context) (plan, error) {
 }
 
 func (b *broken) planSalvage(ctx context.Context, found *readBack, put func(context.Context) error) (plan, error) {
-	fresh := b.fresh()
+	fresh, err := b.fresh(ctx)
+	if err != nil {
+		return plan{}, err
+	}
 	s := &salvage{dirs: b.r.dirs, st: b.st, key: b.key, found: found, next: &fresh.next}
 	action := fmt.Sprintf("set the file aside, and write the %d bytes of it that are whole to %s", s.whole(), oneOrMore(len(s.stretches())))
 	if b.row == nil {
@@ -225,14 +229,18 @@ func oneOrMore(files int) string {
 	return fmt.Sprintf("%d new ones", files)
 }
 
-// fresh lists the files of the stream that have no row yet.
-func (b *broken) fresh() *streamRecovery {
-	x := b.r.fresh[b.stream.ID]
-	if x == nil {
-		x = newStreamRecovery(b.r.db, b.r.dirs, b.stream, nil, b.r.o.Log)
-		b.r.fresh[b.stream.ID] = x
+// fresh lists the files of the stream that have no row yet. Those that should have one are problems of their own.
+func (b *broken) fresh(ctx context.Context) (*streamRecovery, error) {
+	if x := b.r.fresh[b.stream.ID]; x != nil {
+		return x, nil
 	}
-	return x
+	x, err := newStreamRecovery(ctx, b.r.db, b.r.dirs, b.stream, b.r.o.Log)
+	if err != nil {
+		return nil, err
+	}
+	x.files = slices.DeleteFunc(x.files, func(f schema.Place) bool { return f.ID.Number() < b.stream.NextNumber })
+	b.r.fresh[b.stream.ID] = x
+	return x, nil
 }
 
 func (b *broken) andRow() string {
