@@ -1,0 +1,147 @@
+package recorder
+
+import (
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A link leads to a camera, until it is cut.
+type link struct {
+	camera   string // address
+	listener net.Listener
+	wg       sync.WaitGroup
+
+	mu    sync.Mutex
+	down  bool // connections are taken and cut at once
+	conns map[net.Conn]bool
+}
+
+func startLink(t *testing.T, camera string) *link {
+	t.Helper()
+	l := &link{camera: camera, conns: map[net.Conn]bool{}}
+	var err error
+	if l.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	l.wg.Go(l.accept)
+	t.Cleanup(func() {
+		l.listener.Close()
+		l.cut()
+		l.wg.Wait()
+	})
+	return l
+}
+
+func (l *link) accept() {
+	for {
+		near, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		far, err := net.Dial("tcp", l.camera)
+		l.mu.Lock()
+		if err != nil || l.down {
+			near.Close()
+		}
+		if err == nil && l.down {
+			far.Close()
+		} else if err == nil {
+			l.join(near, far)
+			l.join(far, near)
+		}
+		l.mu.Unlock()
+	}
+}
+
+// join copies one way. Its caller holds the lock.
+func (l *link) join(to, from net.Conn) {
+	l.conns[from] = true
+	l.wg.Go(func() {
+		_, _ = io.Copy(to, from) // cut in any case
+		to.Close()
+		from.Close()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.conns, from)
+	})
+}
+
+func (l *link) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		c.Close()
+	}
+}
+
+func (l *link) setDown(down bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = down
+}
+
+// TestHundredReconnects has the connection to a camera break a hundred times: before it plays, while the first picture is
+// awaited, in the middle of a GOP, and behind some.
+func TestHundredReconnects(t *testing.T) {
+	media, sound := h264Media(testSPS(40, 2, false), testPPS(0)), aacMedia()
+	cam := &testCamera{}
+	sendPicture, sendSound := cam.sendH264(media), cam.sendAAC(sound)
+	cam.send = func(n int) {
+		sendPicture(n)
+		sendSound(n)
+	}
+	startCamera(t, cam, media, sound)
+	l := startLink(t, cam.listener.Addr().String())
+	b := newBench(t, time.Second)
+	src := &RTSP{URL: "rtsp://" + l.listener.Addr().String() + "/live", Log: newTestLog(new(logBuffer))}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	fds, goroutines, recorded := 0, 0, 0
+	for i := range 100 {
+		sess := newSession(b.stream)
+		h := &dropping{sess, []int{0, 1, 17, 60}[i%4], l.cut}
+		l.setDown(i%10 == 7)
+		err := src.Run(ctx, h)
+		if err == nil || ctx.Err() != nil {
+			t.Fatalf("session %d ends by: %v", i, err)
+		}
+		if err := sess.finish(err.Error()); err != nil {
+			t.Fatal(err)
+		}
+		if sess.recorded > 0 {
+			recorded++
+		}
+		b.commit()
+		if i == 19 {
+			fds, goroutines = len(openUnder(t, "")), runtime.NumGoroutine()
+		}
+	}
+	eventually(t, "as few files are open as at first", func() bool { return len(openUnder(t, "")) <= fds })
+	eventually(t, "as few goroutines run as at first", func() bool { return runtime.NumGoroutine() <= goroutines })
+	noProblems(t, b.dir)
+	b.checkFiles()
+	runs, err := b.db.Runs(ctx, b.stream.row.ID, 0, 1<<62)
+	if err != nil || len(runs) != recorded {
+		t.Errorf("%d runs of %d sessions that recorded, %v", len(runs), recorded, err)
+	}
+	for _, r := range runs {
+		if !strings.Contains(r.EndReason, "the RTSP session ended") {
+			t.Errorf("run %d ended because of %q", r.ID, r.EndReason)
+		}
+	}
+	rows := b.recordings()
+	for i, r := range rows {
+		if !r.Sealed || i > 0 && r.ID != rows[i-1].ID+1 {
+			t.Errorf("recording %s, sealed %v, follows %s", r.ID, r.Sealed, rows[max(0, i-1)].ID)
+		}
+	}
+	if len(rows) < recorded {
+		t.Errorf("%d recordings of %d sessions", len(rows), recorded)
+	}
+}
