@@ -217,12 +217,14 @@ type rebuiltStream struct {
 	files []place       // by number
 	row   schema.Stream // ID is 0 before the first of its files
 	last  int64         // the last number taken in
-	batch []rebuilt
+	open  *rebuilt      // the last recording taken in, when its file says that its run goes on
+	batch []*rebuilt
 }
 
 type rebuilt struct {
-	rec   recovery
-	found *readBack
+	rec    recovery
+	found  *readBack
+	before *rebuilt // the recording before, with which its run ended, though its file says that it went on
 }
 
 func (s *rebuiltStream) run(ctx context.Context) error {
@@ -269,14 +271,27 @@ func (s *rebuiltStream) file(ctx context.Context, p place) (size int64, err erro
 	if err := s.identify(ctx, found.SampleFile, p.number); err != nil {
 		return size, s.setAside(&rec, p, err.Error())
 	}
+	follows := p.number == s.last+1
 	rec.stream, s.last = s.row.ID, p.number
 	if err := s.end(&rec, p, found); err != nil {
 		return size, err
 	}
 	s.sum.Recordings++
 	s.sum.Bytes += found.Bytes
-	s.batch = append(s.batch, rebuilt{rec, found})
+	s.take(&rebuilt{rec: rec, found: found}, follows)
 	return size, nil
+}
+
+// take has a recording committed. Where it follows one whose run went on, by its number, but is of another run, the
+// recorder was cut off in between.
+func (s *rebuiltStream) take(x *rebuilt, follows bool) {
+	if s.open != nil && follows && s.open.found.Identity.Run != x.found.Identity.Run {
+		x.before = s.open
+	}
+	if s.open = x; x.found.Seal.EndReason != "" {
+		s.open = nil
+	}
+	s.batch = append(s.batch, x)
 }
 
 // identify compares whose recording a file is with its name. The first file of a stream tells of which camera it is.
@@ -338,11 +353,25 @@ func (s *rebuiltStream) flush(ctx context.Context) error {
 		return nil
 	}
 	return s.db.Write(ctx, func(tx *schema.Tx) error {
-		for i := range batch {
-			if err := batch[i].rec.put(tx, batch[i].found, true); err != nil {
+		for _, x := range batch {
+			if x.before != nil {
+				if err := x.before.endRun(tx); err != nil {
+					return err
+				}
+			}
+			if err := x.rec.put(tx, x.found, true); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// endRun ends the run of a recording with it.
+func (x *rebuilt) endRun(tx *schema.Tx) error {
+	id, err := tx.Run(x.rec.stream, x.found.Identity.Run, x.found.Identity.Start90k)
+	if err != nil {
+		return err
+	}
+	return tx.EndRun(id, cutOffReason)
 }

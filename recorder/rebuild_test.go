@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -263,5 +264,39 @@ func TestCorruptedDatabase(t *testing.T) {
 	}
 	if after := entriesOf(t, dir); after != before {
 		t.Errorf("the entries were\n%sthey are\n%s", before, after)
+	}
+}
+
+// TestRebuiltReasons kills a recorder between two recordings, where no file says that the run has ended.
+func TestRebuiltReasons(t *testing.T) {
+	b := newBench(t, 10*time.Second)
+	b.record(simCamera{}, 15*time.Second)
+	b.crash(simCamera{}, 21*time.Second)
+	dir := b.copy()
+	y := newYard(t, Options{Data: dir, Streams: streamsOf(Limits{}, "cam")})
+	y.record(0, dawn.Add(24*time.Hour), 2)()
+	y.close()
+	reasons := func() (all []string) {
+		db, err := schema.OpenReadOnly(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		runs, err := db.Runs(t.Context(), 1, 0, 1<<62)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range runs {
+			all = append(all, r.EndReason)
+		}
+		return all
+	}
+	before := reasons()
+	if !slices.Equal(before, []string{"stopped", cutOffReason, "stopped"}) {
+		t.Fatalf("runs ended because of %q", before)
+	}
+	sameAfterRebuild(t, dir)
+	if after := reasons(); !slices.Equal(after, before) {
+		t.Errorf("runs ended because of %q, after rebuilding %q", before, after)
 	}
 }
