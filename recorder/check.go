@@ -86,15 +86,16 @@ func Check(ctx context.Context, data string, o CheckOptions) (CheckSummary, erro
 	if err != nil {
 		return CheckSummary{}, err
 	}
-	c := &checker{o: o, db: db, dirs: dirs}
+	c := &checker{o: o, data: data, db: db, dirs: dirs}
 	err = c.run(ctx)
 	return c.sum, err
 }
 
 type checker struct {
 	o    CheckOptions
+	data string
 	db   *schema.DB
-	dirs map[int64]sampleDir
+	dirs map[int64]sampleDir // those that are there
 	sum  CheckSummary
 }
 
@@ -168,7 +169,7 @@ type place struct{ number, dir int64 }
 
 // stream compares the rows of a stream with its files, a few hours of rows at a time.
 func (c *checker) stream(ctx context.Context, s schema.Stream) error {
-	counted := map[place]bool{}
+	counted, away := map[place]bool{}, map[int64]int64{} // recordings by sample directory
 	for from := int64(0); ; {
 		start, ok, err := c.db.FirstStart(ctx, s.ID, from)
 		if err != nil {
@@ -186,13 +187,30 @@ func (c *checker) stream(ctx context.Context, s schema.Stream) error {
 			counted[place{recs[i].ID.Number(), recs[i].Dir}] = true
 			c.sum.Recordings++
 			c.sum.Bytes += recs[i].Bytes
-			if err := c.recording(ctx, s, recs[i].ID); err != nil {
+			if _, there := c.dirs[recs[i].Dir]; !there {
+				away[recs[i].Dir]++
+			} else if err := c.recording(ctx, s, recs[i].ID); err != nil {
 				return err
 			}
 			c.o.Checked(c.weight(1, recs[i].Bytes))
 		}
 	}
+	if err := c.away(ctx, s, away); err != nil {
+		return err
+	}
 	return c.rowless(ctx, s, counted)
+}
+
+// away says which sample directories are not there, once for all recordings in them.
+func (c *checker) away(ctx context.Context, s schema.Stream, recordings map[int64]int64) error {
+	if len(recordings) == 0 {
+		return nil
+	}
+	paths, err := c.db.SampleDirs(ctx)
+	for dir, n := range recordings {
+		c.found(Problem{s.Label(), 0, fmt.Sprintf("of %d recordings the sample directory %s is not there", n, schema.SampleDirPath(c.data, paths[dir])), s.ID, dir})
+	}
+	return err
 }
 
 // rowless looks for files of a stream that no row counts.

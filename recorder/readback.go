@@ -17,8 +17,9 @@ type readBack struct {
 	start90k int64  // wall time of the first frame, as known when the last fragment was written
 	media90k int64  // duration of the video
 
-	damage error       // why the file is not only cut off: there are whole fragments behind what is not; or nil
-	behind []*readBack // the stretches of them, as far as they can be shown, in order
+	damage     error       // why the file is not only cut off: there are whole fragments behind what is not; or nil
+	behind     []*readBack // the stretches of them, as far as they can be shown, in order
+	headerLost bool        // what it says of its header is not from the file
 }
 
 // errUnreadable says that the disk does not give a sample file's bytes. One bad sector must not keep a recorder from

@@ -176,9 +176,10 @@ type recovery struct {
 	stream  int64
 	key     store.Key
 	hasRow  bool
-	counted int64  // bytes that its row counts, where that is known
-	next    *int64 // as in salvage
-	reason  string // why its run ended, where the file does not say
+	counted int64           // bytes that its row counts, where that is known
+	next    *int64          // as in salvage
+	reason  string          // why its run ended, where the file does not say
+	header  *mp4.SampleFile // in place of one that is damaged; nil where it is not known
 	log     *slog.Logger
 
 	kept   bool      // its row counts what is whole
@@ -285,8 +286,12 @@ func (r *recovery) read() (*readBack, error) {
 	}
 	defer src.Close() //nolint:errcheck // read only: nothing can be lost
 	found, err := readSampleFile(src, size)
+	lost := errors.Is(err, mp4.ErrHeader)
 	switch {
-	case errors.Is(err, mp4.ErrHeader), err == nil && found.Torn == nil:
+	case lost && r.header != nil:
+		found = &readBack{SampleFile: r.header, size: size}
+		found.Torn = err
+	case lost, err == nil && found.Torn == nil:
 		return found, err
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
@@ -297,7 +302,7 @@ func (r *recovery) read() (*readBack, error) {
 		found, behind = behind[0], behind[1:]
 		found.Torn = torn
 	}
-	found.behind, found.damage = behind, damage
+	found.behind, found.damage, found.headerLost = behind, damage, lost
 	return found, nil
 }
 

@@ -16,13 +16,13 @@ import (
 // must be set.
 type RepairOptions struct {
 	CheckOptions
-	Plan func(p Problem, action string) // what will be done, of all problems before anything is
-	Done func(p Problem, err error)     // what was done of it
+	Plan func(p Problem, action string)           // what will be done, of all problems before anything is
+	Done func(p Problem, aside string, err error) // what was done, and what the file that was set aside is called, if one was
 }
 
 // Repair checks a data directory, and repairs what it finds, so that another check finds nothing. It deletes no file: one
 // that is damaged is set aside, and what is whole of it written to a new one. It takes the lock of the data directory, and
-// returns store.ErrLocked when a recorder has it. left counts the recordings that could not be repaired.
+// returns store.ErrLocked when a recorder has it. left counts the problems that could not be repaired, one of a recording.
 func Repair(ctx context.Context, data string, o RepairOptions) (sum CheckSummary, left int, err error) {
 	lock, err := store.LockDir(data)
 	if err != nil {
@@ -38,7 +38,7 @@ func Repair(ctx context.Context, data string, o RepairOptions) (sum CheckSummary
 	if err != nil {
 		return sum, 0, err
 	}
-	r := repairer{o: o, db: db, dirs: dirs, fresh: map[int64]*streamRecovery{}}
+	r := repairer{o: o, data: data, db: db, dirs: dirs, fresh: map[int64]*streamRecovery{}}
 	if sum, err = r.check(ctx); err != nil {
 		return sum, 0, err
 	}
@@ -48,6 +48,7 @@ func Repair(ctx context.Context, data string, o RepairOptions) (sum CheckSummary
 
 type repairer struct {
 	o       RepairOptions
+	data    string
 	db      *schema.DB
 	dirs    map[int64]sampleDir
 	streams map[int64]schema.Stream
@@ -74,7 +75,7 @@ func (r *repairer) check(ctx context.Context) (CheckSummary, error) {
 		}
 		seen[key] = true
 	}
-	c := &checker{o: o, db: r.db, dirs: r.dirs}
+	c := &checker{o: o, data: r.data, db: r.db, dirs: r.dirs}
 	err = c.run(ctx)
 	return c.sum, err
 }
@@ -98,14 +99,14 @@ func (r *repairer) repair(ctx context.Context) (left int, err error) {
 			left++
 			continue
 		}
-		err := plans[i].do(ctx)
+		aside, err := plans[i].do(ctx)
 		if err == nil {
 			err = r.verify(ctx, p)
 		}
 		if err != nil {
 			left++
 		}
-		r.o.Done(p, err)
+		r.o.Done(p, aside, err)
 	}
 	for _, x := range r.fresh {
 		if err := x.run(ctx); err != nil {
@@ -119,28 +120,28 @@ func (r *repairer) repair(ctx context.Context) (left int, err error) {
 func (r *repairer) verify(ctx context.Context, p Problem) (err error) {
 	o := r.o.CheckOptions
 	o.Level, o.Found = Hash, func(p Problem) { err = errors.Join(err, fmt.Errorf("there is more: %s", p.What)) }
-	c := &checker{o: o, db: r.db, dirs: r.dirs}
+	c := &checker{o: o, data: r.data, db: r.db, dirs: r.dirs}
 	return errors.Join(c.recording(ctx, r.streams[p.stream], schema.MakeRecordingID(p.stream, p.Recording)), err)
 }
 
 // A plan is what to do about a recording; do is nil when nothing can be done.
 type plan struct {
 	action string
-	do     func(context.Context) error
+	do     func(context.Context) (aside string, err error)
 }
 
 func (r *repairer) plan(ctx context.Context, p Problem) (plan, error) {
 	if p.stream == 0 {
 		return plan{action: "nothing: a new database made by nvrfs rebuild would know it"}, nil
 	}
-	if p.Recording == 0 {
-		return plan{"count its recordings anew", func(ctx context.Context) error {
-			return r.db.Write(ctx, func(tx *schema.Tx) error { return tx.Recount(p.stream) })
-		}}, nil
-	}
 	d, ok := r.dirs[p.dir]
-	if !ok {
-		return plan{action: "nothing: its sample directory is not there; mount its disk"}, nil
+	switch {
+	case p.dir != 0 && !ok:
+		return plan{action: "nothing: mount the disk of the sample directory"}, nil
+	case p.Recording == 0:
+		return plan{"count its recordings anew", func(ctx context.Context) (string, error) {
+			return "", r.db.Write(ctx, func(tx *schema.Tx) error { return tx.Recount(p.stream) })
+		}}, nil
 	}
 	b := broken{r: r, stream: r.streams[p.stream], key: store.Key{Stream: p.Stream, Number: p.Recording}, dir: p.dir, st: d.store}
 	return b.plan(ctx)
@@ -172,9 +173,15 @@ func (b *broken) plan(ctx context.Context) (plan, error) {
 	}
 	rec := recovery{db: b.r.db, dir: b.dir, st: b.st, stream: b.stream.ID, key: b.key, log: b.r.o.Log}
 	found, err := rec.read()
+	if errors.Is(err, mp4.ErrHeader) && b.row != nil {
+		if rec.header, err = b.headerOfRow(ctx); err != nil {
+			return plan{}, err
+		}
+		found, err = rec.read()
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return plan{"remove the row", b.forget}, nil
+		return plan{fmt.Sprintf("remove the row; its %d bytes are lost", row.Bytes), func(ctx context.Context) (string, error) { return "", b.forget(ctx) }}, nil
 	case errors.Is(err, mp4.ErrHeader), err == nil && found.index == nil:
 		return plan{"set the file aside, nothing of it is whole" + b.andRow(), b.giveUp}, nil
 	case err != nil:
@@ -183,14 +190,38 @@ func (b *broken) plan(ctx context.Context) (plan, error) {
 	if err := belongs(found.SampleFile, b.stream, b.key.Number); err != nil {
 		return plan{"set the file aside" + b.andRow(), b.giveUp}, nil
 	}
-	put := func(ctx context.Context) error { return b.put(ctx, &rec, found) }
+	put := func(ctx context.Context) (string, error) { return "", b.put(ctx, &rec, found) }
 	if found.Torn == nil && found.Seal != nil {
 		return plan{"write the row anew, from the file", put}, nil
 	}
 	return b.planSalvage(ctx, found, put)
 }
 
-func (b *broken) planSalvage(ctx context.Context, found *readBack, put func(context.Context) error) (plan, error) {
+// headerOfRow returns what a file of which the header is damaged has said there, as far as the database knows: all but when
+// the recording was thought to start when it did.
+func (b *broken) headerOfRow(ctx context.Context) (*mp4.SampleFile, error) {
+	run, err := b.r.db.Run(ctx, b.row.Run)
+	if err != nil {
+		return nil, err
+	}
+	f := &mp4.SampleFile{HeaderBytes: b.row.HeaderBytes}
+	f.Identity = mp4.Identity{
+		Camera: b.stream.Camera, Stream: b.stream.Name, Recording: b.key.Number,
+		Run: run.UUID, Sequence: b.row.Sequence, Start90k: b.row.Start90k,
+	}
+	for _, t := range b.row.Tracks {
+		e, err := b.r.db.SampleEntry(ctx, t.Entry)
+		if err != nil {
+			return nil, err
+		}
+		f.Tracks = append(f.Tracks, mp4.SampleEntry{
+			Kind: mp4.Kind(e.Kind), Codec: e.Codec, Timescale: e.Timescale, Width: e.Width, Height: e.Height, Box: e.Box,
+		})
+	}
+	return f, nil
+}
+
+func (b *broken) planSalvage(ctx context.Context, found *readBack, put func(context.Context) (string, error)) (plan, error) {
 	fresh, err := b.fresh(ctx)
 	if err != nil {
 		return plan{}, err
@@ -209,16 +240,16 @@ func (b *broken) planSalvage(ctx context.Context, found *readBack, put func(cont
 			action += fmt.Sprintf("; %d bytes are lost", lost)
 		}
 	}
-	return plan{action, func(ctx context.Context) error {
-		aside, err := s.rewrite()
+	return plan{action, func(ctx context.Context) (aside string, err error) {
+		aside, err = s.rewrite()
 		fresh.add(b.dir, s.behind)
 		switch {
 		case err == nil:
-			return put(ctx)
+			_, err = put(ctx)
 		case aside != "": // the row has no file any more
-			return errors.Join(err, b.forget(ctx))
+			err = errors.Join(err, b.forget(ctx))
 		}
-		return err
+		return aside, err
 	}}, nil
 }
 
@@ -255,17 +286,14 @@ func fileThere(st store.Store, k store.Key) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-func (b *broken) setAside(context.Context) error {
-	_, err := b.st.SetAside(b.key)
-	return err
-}
+func (b *broken) setAside(context.Context) (string, error) { return b.st.SetAside(b.key) }
 
 // giveUp sets the file aside, and removes the row where it is of this file.
-func (b *broken) giveUp(ctx context.Context) error {
-	if err := b.setAside(ctx); err != nil || b.row == nil {
-		return err
+func (b *broken) giveUp(ctx context.Context) (aside string, err error) {
+	if aside, err = b.setAside(ctx); err != nil || b.row == nil {
+		return aside, err
 	}
-	return b.forget(ctx)
+	return aside, b.forget(ctx)
 }
 
 func (b *broken) forget(ctx context.Context) error {

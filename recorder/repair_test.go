@@ -39,7 +39,7 @@ func repairAt(t *testing.T, dir string, level Level) (said []string, left int, e
 			Found: func(p Problem) { said = append(said, p.String()) },
 		},
 		Plan: func(p Problem, action string) { said = append(said, "plan "+p.Place()+": "+action) },
-		Done: func(p Problem, err error) { said = append(said, fmt.Sprintf("done %s: %v", p.Place(), err)) },
+		Done: func(p Problem, _ string, err error) { said = append(said, fmt.Sprintf("done %s: %v", p.Place(), err)) },
 	})
 	return said, left, err
 }
@@ -112,7 +112,7 @@ func TestDamage(t *testing.T) {
 			all = append(all, string(x.Data))
 		}
 	}
-	rows := b.recordings()
+	rows, entries := b.recordings(), entriesOf(t, b.copy())
 	for name, c := range map[string]struct {
 		plant func(damage)
 		level Level  // the first that finds it
@@ -122,7 +122,7 @@ func TestDamage(t *testing.T) {
 		lost  [2]int // pictures
 	}{
 		"the file is missing": {
-			func(d damage) { os.Remove(d.path(3)) }, Presence, "cam/3: the sample file is missing", "remove the row", false, [2]int{500, 750},
+			func(d damage) { os.Remove(d.path(3)) }, Presence, "cam/3: the sample file is missing", "remove the row; its", false, [2]int{500, 750},
 		},
 		"the row is missing": {
 			func(d damage) {
@@ -171,8 +171,24 @@ func TestDamage(t *testing.T) {
 		},
 		"the header is damaged": {
 			func(d damage) { d.flip(3, "mdhd", 0, 10) },
-			Index, "cam/3: not a sample file", "set the file aside, nothing", true,
-			[2]int{500, 750},
+			Index, "cam/3: not a sample file", "set the file aside, and write", true,
+			[2]int{},
+		},
+		"the header of the first file, and a sample, are damaged": {
+			func(d damage) {
+				d.flip(1, "mdhd", 0, 10)
+				d.flip(1, "mdat", 2, 500)
+			},
+			Index, "cam/1: not a sample file", "set the file aside, and write", true,
+			[2]int{100, 150},
+		},
+		"the header and the first sample are damaged": {
+			func(d damage) {
+				d.flip(3, "mdhd", 0, 10)
+				d.flip(3, "mdat", 0, 500)
+			},
+			Index, "cam/3: not a sample file", "set the file aside, and write", true,
+			[2]int{500, 550},
 		},
 		"the times of a fragment are damaged": {
 			func(d damage) { d.flip(3, "trun", 4, 23) },
@@ -263,6 +279,9 @@ func TestDamage(t *testing.T) {
 			if got := pictures(t, d.dir); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("%d pictures, want %d", len(got), len(want))
 			}
+			if got := entriesOf(t, d.dir); c.lost == [2]int{} && got != entries {
+				t.Errorf("nothing is lost, the entries were\n%sthey are\n%s", entries, got)
+			}
 			d.checkAside(c.aside, before)
 			if log := reopen(t, d.dir); strings.Contains(log, "ERROR") {
 				t.Error(log)
@@ -284,6 +303,30 @@ func (d damage) checkAside(want bool, before map[int64][]byte) {
 			d.t.Errorf("recording %d is not set aside as it was", n)
 		}
 	}
+}
+
+// TestCheckWithoutADisk has the disk of a stream away: that is said once, and repair does nothing about it.
+func TestCheckWithoutADisk(t *testing.T) {
+	b := newBench(t, 10*time.Second)
+	b.record(simCamera{}, 45*time.Second)
+	second := filepath.Join(t.TempDir(), "second")
+	other := b.elsewhere(second, "sub")
+	other.crash(simCamera{}, 35*time.Second)
+	other.disk.commit()
+	dir := b.copy()
+	back := away(t, second)
+	want := "cam.sub: of 4 recordings the sample directory " + second + " is not there"
+	for level := Presence; level <= Hash; level++ {
+		if found := checkAt(t, dir, level); len(found) != 1 || found[0] != want {
+			t.Errorf("level %v finds %q", level, found)
+		}
+	}
+	said, left, err := repairAt(t, dir, Hash)
+	if err != nil || left != 1 || len(said) != 2 || !strings.HasPrefix(said[1], "plan cam.sub: nothing: mount the disk") {
+		t.Errorf("%d left, %v: %q", left, err, said)
+	}
+	back()
+	noProblems(t, dir)
 }
 
 func TestRepairIsRefusedWhileRecording(t *testing.T) {

@@ -212,9 +212,12 @@ func (s *salvage) files(src io.ReaderAt) (files []salvaged, err error) {
 			to.key.Number = *s.next
 			*s.next++
 		}
-		if i > 0 || s.split { // it starts a run
+		starts := i > 0 || s.split // a run
+		if starts {
 			to.identity.Recording, to.identity.Run, to.identity.Sequence = to.key.Number, uuid.NewString(), 0
 			to.identity.Start90k = f.Seal.Start90k
+		}
+		if starts || f.headerLost {
 			to.header, err = mp4.AppendHeader(nil, to.identity, f.Tracks)
 		} else {
 			to.header = make([]byte, f.HeaderBytes)

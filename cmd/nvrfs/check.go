@@ -25,11 +25,13 @@ do as well:
   hash       every byte is as it was written
 
 Each finding is a line on standard output; the exit code is 1 when there is any.
-Nothing is changed, and a recorder may be at work.
+Nothing is changed, and a recorder may be at work. Recording front-door/3 is the
+sample file front-door/000/000003.mp4 in the sample directory.
 
-With --repair, and no recorder at work, what was found is repaired, after it was
-said how. No file is deleted: a damaged one is renamed to end in .damaged, and
-what is whole of it written to a new one.`,
+With --repair, and no recorder at work, what the level finds is repaired, after
+it was said how. No file is deleted: a damaged one is renamed to end in
+.damaged, and what is whole of it, also behind the damage, written to new ones.
+The exit code is 1 also when all could be repaired.`,
 		Example: `  nvrfs check
   nvrfs check --data /var/lib/nvrfs --level hash
   nvrfs check --level hash --repair`,
@@ -73,7 +75,10 @@ func (c *checking) options() recorder.CheckOptions {
 		Level: c.level, Log: c.env.log,
 		Total:   func(n int64) { c.bar = newProgress("checking", n) },
 		Checked: func(n int64) { c.bar.Add(n) },
-		Found:   func(p recorder.Problem) { fmt.Fprintln(c.env.stdout, p) },
+		Found: func(p recorder.Problem) {
+			c.bar.Hide()
+			fmt.Fprintln(c.env.stdout, p)
+		},
 	}
 }
 
@@ -90,14 +95,26 @@ func (c *checking) check(ctx context.Context) error {
 		return err
 	}
 	if sum.Problems > 0 {
-		return fmt.Errorf("check %s: %d problems in %d recordings; nothing was changed", c.data, sum.Problems, sum.Recordings)
+		return fmt.Errorf("check %s: %s; nothing was changed; what can be repaired is with --repair, while nothing records", c.data, problems(sum))
 	}
 	c.clean(sum)
 	return nil
 }
 
+func problems(sum recorder.CheckSummary) string {
+	return counted(sum.Problems, "problem") + " in " + counted(sum.Recordings, "recording")
+}
+
+// counted says how many things there are of a kind.
+func counted(n int64, kind string) string {
+	if n == 1 {
+		return "1 " + kind
+	}
+	return fmt.Sprintf("%d %ss", n, kind)
+}
+
 func (c *checking) clean(sum recorder.CheckSummary) {
-	fmt.Fprintf(c.env.stdout, "%d recordings, %s: no problem\n", sum.Recordings, humanBytes(sum.Bytes))
+	fmt.Fprintf(c.env.stdout, "%s, %s: no problem\n", counted(sum.Recordings, "recording"), humanBytes(sum.Bytes))
 }
 
 func (c *checking) repair(ctx context.Context) error {
@@ -107,12 +124,15 @@ func (c *checking) repair(ctx context.Context) error {
 			c.closeBar()
 			fmt.Fprintf(c.env.stdout, "%s: to do: %s\n", p.Place(), action)
 		},
-		Done: func(p recorder.Problem, err error) {
-			if err != nil {
-				fmt.Fprintf(c.env.stdout, "%s: cannot be repaired: %v\n", p.Place(), err)
-			} else {
-				fmt.Fprintf(c.env.stdout, "%s: repaired\n", p.Place())
+		Done: func(p recorder.Problem, aside string, err error) {
+			what := "repaired"
+			if aside != "" {
+				what += "; as it was, the file is kept as " + aside
 			}
+			if err != nil {
+				what = fmt.Sprintf("cannot be repaired: %v", err)
+			}
+			fmt.Fprintf(c.env.stdout, "%s: %s\n", p.Place(), what)
 		},
 	})
 	c.closeBar()
@@ -120,9 +140,9 @@ func (c *checking) repair(ctx context.Context) error {
 	case err != nil:
 		return err
 	case left > 0:
-		return fmt.Errorf("repair %s: %d problems in %d recordings; %d recordings could not be repaired", c.data, sum.Problems, sum.Recordings, left)
+		return fmt.Errorf("repair %s: %s; %d could not be repaired", c.data, problems(sum), left)
 	case sum.Problems > 0:
-		return fmt.Errorf("repair %s: %d problems in %d recordings; all are repaired", c.data, sum.Problems, sum.Recordings)
+		return fmt.Errorf("repair %s: %s; all are repaired", c.data, problems(sum))
 	}
 	c.clean(sum)
 	return nil

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"nvrfs/integration/footage"
+	"nvrfs/recorder"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -54,8 +57,8 @@ func TestCheckCommand(t *testing.T) {
 	}{
 		{[]string{"--level", "size"}, exitOK, "no problem", ""},
 		{[]string{"--level", "deep"}, exitBadSetup, "", "want one of: presence, size, index, hash"},
-		{[]string{"--level", "hash"}, exitFailure, "cam/2: the sample file is damaged at byte", "1 problems in 3 recordings; nothing was changed"},
-		{[]string{"--level", "hash", "--repair"}, exitFailure, "cam/2: repaired", "all are repaired"},
+		{[]string{"--level", "hash"}, exitFailure, "cam/2: the sample file is damaged at byte", "1 problem in 3 recordings; nothing was changed"},
+		{[]string{"--level", "hash", "--repair"}, exitFailure, "cam/2: repaired; as it was, the file is kept as " + path + ".damaged", "all are repaired"},
 		{[]string{"--level", "hash"}, exitOK, "no problem", ""},
 		{[]string{"--level", "hash", "--repair"}, exitOK, "no problem", ""},
 	} {
@@ -76,6 +79,33 @@ func TestCheckCommand(t *testing.T) {
 	}
 }
 
+// TestCheckOnATerminal has findings and the progress bar share a terminal: each finding has a line of its own.
+func TestCheckOnATerminal(t *testing.T) {
+	dir := makeFootage(t)
+	for n := range 3 {
+		path := filepath.Join(dir, schema.DefaultSampleDir, "cam", "000", fmt.Sprintf("%06d.mp4", n+1))
+		if err := os.Truncate(path, 5000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for level := recorder.Presence; level <= recorder.Hash; level++ {
+		var terminal bytes.Buffer
+		env := &environment{stdout: &terminal, stderr: &terminal, stderrTerminal: true, log: slog.New(slog.DiscardHandler)}
+		c := checking{env: env, data: dir, level: level}
+		err := c.check(t.Context())
+		if (err == nil) != (level == recorder.Presence) || !strings.Contains(terminal.String(), "checking") {
+			t.Errorf("level %v: %v, %q", level, err, terminal.String())
+		}
+		for line := range strings.Lines(terminal.String()) {
+			const cleared = "\033[2K\r"
+			at := strings.Index(line, "cam/")
+			if at > 0 && !strings.HasSuffix(line[:at], cleared) {
+				t.Errorf("level %v: a finding is behind the bar: %q", level, line)
+			}
+		}
+	}
+}
+
 func TestRebuildCommand(t *testing.T) {
 	dir := makeFootage(t)
 	if code, _, stderr := nvrfs(t, "rebuild", "--data", dir); code != exitBadSetup || !strings.Contains(stderr, "move it away first") {
@@ -91,8 +121,11 @@ func TestRebuildCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if code, _, stderr := nvrfs(t, "check", "--data", dir); code != exitBadSetup || !strings.Contains(stderr, "nvrfs rebuild --data "+dir) {
+		t.Errorf("exit %d, %s", code, stderr)
+	}
 	code, stdout, stderr := nvrfs(t, "rebuild", "--data", dir)
-	if code != exitOK || !strings.Contains(stdout, "3 recordings of 1 streams") || !strings.Contains(stdout, "holds") {
+	if code != exitOK || !strings.Contains(stdout, "3 recordings of 1 stream,") || !strings.Contains(stdout, "holds") {
 		t.Errorf("exit %d, %s%s", code, stdout, stderr)
 	}
 	if _, after, _ := nvrfs(t, "ls", "--data", dir, "--json"); after != before || before == "" {

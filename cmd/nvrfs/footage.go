@@ -11,6 +11,7 @@ import (
 
 	"nvrfs/playback"
 	"nvrfs/schema"
+	"nvrfs/store"
 )
 
 const zoneUsage = "the `ZONE` of days and hours, such as Europe/Berlin (default the host's)"
@@ -79,6 +80,12 @@ func (env *environment) dataDir(path string) (string, error) {
 		return "", err
 	}
 	if _, err := env.host.stat(filepath.Join(path, schema.FileName)); err != nil {
+		if _, err := store.Database(schema.SampleDirPath(path, schema.DefaultSampleDir)); err == nil {
+			return "", &environmentError{
+				"data directory " + path, "there is no " + schema.FileName + " beside its sample files",
+				"restore it, or make a new one from them with: nvrfs rebuild --data " + path,
+			}
+		}
 		return "", &environmentError{"data directory " + path, "has no footage: there is no " + schema.FileName, "name the directory that nvrfs run records into"}
 	}
 	return path, nil

@@ -53,6 +53,13 @@ func (p *progress) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// Hide takes the bar off the screen until more is done, so that something else can be written there.
+func (p *progress) Hide() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}
+
 // Close takes the bar off the screen, done or not.
 func (p *progress) Close() {
 	if p.bar != nil {

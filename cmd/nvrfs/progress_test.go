@@ -26,10 +26,11 @@ func TestProgressOnATerminal(t *testing.T) {
 			if !strings.Contains(out.String(), tt.want) {
 				t.Errorf("drew %q, want %q in it", out.String(), tt.want)
 			}
-			bar.Close()
 			const cleared = "\033[2K\r"
-			if !strings.HasSuffix(out.String(), cleared) {
-				t.Errorf("drew %q, want a cleared line at the end", out.String())
+			for _, f := range []func(){bar.Hide, bar.Close} {
+				if f(); !strings.HasSuffix(out.String(), cleared) {
+					t.Errorf("drew %q, want a cleared line at the end", out.String())
+				}
 			}
 			before := out.Len()
 			bar.Add(1)

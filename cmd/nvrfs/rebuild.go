@@ -18,7 +18,7 @@ func newRebuildCommand(env *environment) *cobra.Command {
 		Long: `Make a new database from the sample files alone, when the one of the data
 directory is lost or damaged beyond use. The footage is mounted as before, byte
 for byte. No file is deleted: one that is damaged is set aside, and what is
-whole of it written to a new one; each is a line on standard output, and the
+whole of it written to new ones; each is a line on standard output, and the
 exit code is 1 when there is any.
 
 Holds are lost: set them again with nvrfs keep. Footage that was deleted a
@@ -49,7 +49,10 @@ move it away first.`,
 				Log:     env.log,
 				Total:   func(n int64) { bar = env.newByteProgress("reading", n) },
 				Read:    func(n int64) { bar.Add(n) },
-				Found:   func(p recorder.Problem) { fmt.Fprintln(env.stdout, p) },
+				Found: func(p recorder.Problem) {
+					bar.Hide()
+					fmt.Fprintln(env.stdout, p)
+				},
 			})
 			if bar != nil {
 				bar.Close()
@@ -60,8 +63,8 @@ move it away first.`,
 			case err != nil:
 				return explainLocked(err)
 			}
-			fmt.Fprintf(env.stdout, "%d recordings of %d streams, %s; holds, if there were any, are lost: set them again with nvrfs keep\n",
-				sum.Recordings, sum.Streams, humanBytes(sum.Bytes))
+			fmt.Fprintf(env.stdout, "%s of %s, %s; holds, if there were any, are lost: set them again with nvrfs keep\n",
+				counted(sum.Recordings, "recording"), counted(sum.Streams, "stream"), humanBytes(sum.Bytes))
 			if sum.Problems > 0 {
 				return fmt.Errorf("rebuild the database of %s: of %d sample files not everything could be taken in; they were set aside or left, not deleted", data, sum.Problems)
 			}
