@@ -39,6 +39,7 @@ type session struct {
 	tracks   []mp4.SampleEntry // of the current recording
 	rec      *recording        // nil between recordings
 	recorded int               // recordings of the run so far
+	typical  []uint32          // by track, how long the last sample that was written lasts; nil before the first
 	refused  bool              // the disk took a fragment no more, so that no other may follow
 }
 
@@ -260,8 +261,8 @@ func (s *session) typicalDuration(track int) uint32 {
 	if p := s.pending[track]; len(p) > 1 {
 		return uint32(p[len(p)-1].DTS - p[len(p)-2].DTS)
 	}
-	if s.rec != nil && s.rec.lastDuration[track] > 0 {
-		return s.rec.lastDuration[track]
+	if s.typical != nil && s.typical[track] > 0 {
+		return s.typical[track]
 	}
 	if track == video {
 		return 90000 / 25
@@ -283,6 +284,7 @@ func (s *session) write(tracks []mp4.FragmentTrack, c cut) error {
 	r.start90k = c.start90k
 	media90k := mediaEnd(tracks[video]) - r.startDTS
 	j := r.fragment(tracks)
+	s.typical = r.lastDuration
 	j.wallDuration90k = media90k + c.correction90k
 	if e := c.ends; e != nil {
 		if e.reason == "" {
