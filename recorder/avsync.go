@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -14,26 +15,43 @@ const mostTieDelay = 4 * time.Second
 // tracks have clocks that have nothing to do with each other, and arrival is the better guess.
 const mostTieShift = 10 * time.Second
 
+// Sound within a run is never shifted. Where later reports want it elsewhere, another run begins.
+const (
+	// mostTieError is by how much they may want that: what viewers hardly mind (ITU-R BT.1359), and more than the reports
+	// of most cameras differ by.
+	mostTieError = 100 * time.Millisecond
+	// firstTieReports is how many pairs of reports, one after the other, have to agree on it within mostTieError.
+	firstTieReports = 3
+	// nextTieReports is how many when it is not the first time in a session: an encoder that had not settled does so once.
+	nextTieReports = 12
+	// leastTieTime is how long after the last time it may be again, for the camera whose reports keep to nothing.
+	leastTieTime = 10 * time.Minute
+)
+
 // A tie brings the sound of a session in step with the picture. Packets only say how time passes within a track; how the
 // clocks of the tracks stand to each other is known from sender reports (RFC 3550 6.4.1), and until they have come only
 // from when packets arrive, which is off by what the camera buffers. So the samples of a session wait until both tracks
-// have had a report, or mostTieDelay at the longest.
+// have had a report, or mostTieDelay at the longest. The first reports may be wrong, so later ones are held against them.
 type tie struct {
 	rate   float64 // ticks a second of the audio; 0 where there is none, and nothing waits
 	video  tieMark
 	audio  tieMark
-	shift  int64 // to be added to audio times
-	tied   bool  // shift is final
-	began  bool  // the first picture was held
+	shift  int64     // to be added to audio times
+	tied   bool      // shift is final for this run
+	later  []int64   // what the newest pairs of reports since want shift to be, at most nextTieReports
+	moved  time.Time // when it last was another
+	began  bool      // the first picture was held
 	held   []heldCall
 	opened time.Time // when the first sample was held
 }
 
-// tieMark is a time of a track by the camera's wall clock.
+// tieMark is a time of a track by the camera's wall clock, as its newest sender report has it.
 type tieMark struct {
-	seen bool
-	ntp  time.Time
-	pts  int64
+	due   bool // a report has come, and no packet since
+	seen  bool
+	fresh bool // not yet looked at
+	ntp   time.Time
+	pts   int64
 }
 
 // heldCall is a call of the Handler that waits.
@@ -43,11 +61,53 @@ type heldCall struct {
 	call     func(audioShift int64) error
 }
 
-// mark takes in what a sender report says of a packet.
-func (m *tieMark) mark(ntp time.Time, pts int64) {
-	if !m.seen {
-		*m = tieMark{true, ntp, pts}
+// report says that a sender report of a track has come. The next packet of the track tells what it says.
+func (m *tieMark) report() { m.due = true }
+
+// mark takes in what the newest sender report of a track says of a packet.
+func (t *tie) mark(m *tieMark, ntp time.Time, pts int64) {
+	if !m.due {
+		return
 	}
+	*m = tieMark{seen: true, fresh: true, ntp: ntp, pts: pts}
+	if !t.tied || !t.video.fresh || !t.audio.fresh {
+		return
+	}
+	t.video.fresh, t.audio.fresh = false, false
+	shift, ok := t.wanted()
+	if !ok {
+		t.later = nil
+		return
+	}
+	t.later = append(t.later[max(0, len(t.later)-nextTieReports+1):], shift)
+}
+
+// wanted returns the shift that the newest reports of both tracks want. It reports false where they make no sense.
+func (t *tie) wanted() (shift int64, ok bool) {
+	const videoRate = 90000
+	apart := t.audio.ntp.Sub(t.video.ntp).Seconds()*t.rate + float64(t.video.pts)*t.rate/videoRate - float64(t.audio.pts)
+	return int64(math.Round(apart)), math.Abs(apart-float64(t.shift)) <= mostTieShift.Seconds()*t.rate
+}
+
+// again ties the tracks anew where the newest reports agree that the run has the sound in the wrong place. It returns why
+// another run has to begin, and "" where none has to.
+func (t *tie) again(now time.Time) (reason string) {
+	need := firstTieReports
+	if !t.moved.IsZero() {
+		need = nextTieReports
+	}
+	if len(t.later) < need || now.Sub(t.moved) < leastTieTime {
+		return ""
+	}
+	v := slices.Sorted(slices.Values(t.later[len(t.later)-need:]))
+	most := int64(mostTieError.Seconds() * t.rate)
+	least, greatest := v[0], v[need-1]
+	if greatest-least > most || least-t.shift <= most && t.shift-greatest <= most {
+		return ""
+	}
+	by := v[need/2] - t.shift
+	t.shift, t.later, t.moved = t.shift+by, nil, now
+	return fmt.Sprintf("the camera's sender reports moved the sound by %+.0f ms", float64(by)/t.rate*1000)
 }
 
 // do makes a call when its turn has come: with those before it, once the tracks are tied.
@@ -82,12 +142,10 @@ func (t *tie) tryTie(now time.Time) {
 	case t.rate == 0:
 		t.tied = true
 	case t.video.seen && t.audio.seen:
-		const videoRate = 90000
-		apart := t.audio.ntp.Sub(t.video.ntp).Seconds()*t.rate + float64(t.video.pts)*t.rate/videoRate
-		if shift := apart - float64(t.audio.pts); math.Abs(shift) <= mostTieShift.Seconds()*t.rate {
-			t.shift = int64(math.Round(shift))
+		if shift, ok := t.wanted(); ok {
+			t.shift = shift
 		}
-		t.tied = true
+		t.tied, t.video.fresh, t.audio.fresh = true, false, false
 	case now.Sub(t.opened) > mostTieDelay:
 		t.tied = true
 	}

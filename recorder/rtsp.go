@@ -22,6 +22,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format/rtpmpeg4audio"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"nvrfs/mp4"
@@ -193,8 +194,10 @@ func (s *rtspSession) requests(u *base.URL) error {
 		}
 	}
 	s.client.OnPacketRTP(s.video.media, s.video.format, s.onVideo)
+	s.client.OnPacketRTCP(s.video.media, s.onReport(&s.tie.video))
 	if s.audio != nil {
 		s.client.OnPacketRTP(s.audio.media, s.audio.format, s.onAudio)
+		s.client.OnPacketRTCP(s.audio.media, s.onReport(&s.tie.audio))
 	}
 	if _, err := s.client.Play(nil); err != nil {
 		return fmt.Errorf("PLAY: %w", err)
@@ -352,6 +355,17 @@ func (s *rtspSession) lostLocked(packets uint64, damage error) {
 	s.loss.add(time.Now(), packets, damage)
 }
 
+// onReport returns what takes the RTCP packets of a track.
+func (s *rtspSession) onReport(m *tieMark) func(rtcp.Packet) {
+	return func(pkt rtcp.Packet) {
+		if r, ok := pkt.(*rtcp.SenderReport); ok && r.NTPTime != 0 { // 0 is of a camera without a clock, RFC 3550 6.4.1
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			m.report()
+		}
+	}
+}
+
 // videoTrack is the H.264 track of a session.
 type videoTrack struct {
 	media   *description.Media
@@ -401,7 +415,7 @@ func (s *rtspSession) videoPacket(pkt *rtp.Packet, now time.Time) error {
 		v.pts, v.ptsKnown = s.client.PacketPTS(v.media, pkt) // called only after Decode, it never knows the time of some streams
 	}
 	if ntp, ok := s.client.PacketNTP(v.media, pkt); ok && v.ptsKnown {
-		s.tie.video.mark(ntp, v.pts)
+		s.tie.mark(&s.tie.video, ntp, v.pts)
 	}
 	err := s.decodeVideo(pkt)
 	if pkt.Marker {
@@ -453,6 +467,13 @@ func (s *rtspSession) accessUnit(au [][]byte) error {
 	sample.Received = v.received
 	if err := v.leap.check("video", sample, v.avc.entry.Timescale); err != nil {
 		return err
+	}
+	if sample.Sync {
+		if why := s.tie.again(v.received); why != "" {
+			if err := s.h.NewRun(why); err != nil {
+				return err
+			}
+		}
 	}
 	if err := s.announce(changed); err != nil {
 		return err
@@ -550,7 +571,7 @@ func (s *rtspSession) audioPacket(pkt *rtp.Packet, now time.Time) error {
 	a := s.audio
 	pts, ok := s.client.PacketPTS(a.media, pkt)
 	if ntp, reported := s.client.PacketNTP(a.media, pkt); ok && reported {
-		s.tie.audio.mark(ntp, pts)
+		s.tie.mark(&s.tie.audio, ntp, pts)
 	}
 	frames, err := a.decode(pkt)
 	switch {

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,8 +21,10 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
+	"github.com/bluenviron/gortsplib/v5/pkg/ntp"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"nvrfs/mp4"
@@ -90,6 +94,8 @@ func (c *testCamera) start() {
 			UDPRTPAddress:  fmt.Sprintf("127.0.0.1:%d", port),
 			UDPRTCPAddress: fmt.Sprintf("127.0.0.1:%d", port+1),
 			AuthMethods:    methods,
+
+			DisableRTCPSenderReports: true, // a test sends its own
 			Listen: func(network, address string) (l net.Listener, err error) {
 				c.listener, err = net.Listen(network, address)
 				return c.listener, err
@@ -163,18 +169,32 @@ func pcmuMedia() *description.Media {
 
 // sendH264 returns a function that sends picture n of GOPs of five. The first NAL units of an IDR picture are sets.
 func (c *testCamera) sendH264(m *description.Media, sets ...[]byte) func(n int) {
+	pictures := c.encoder(m, sets...)
+	return func(n int) { c.write(m, testTimestamp(n), pictures(n)...) }
+}
+
+// encoder returns what makes the packets of a picture.
+func (c *testCamera) encoder(m *description.Media, sets ...[]byte) func(n int) []*rtp.Packet {
 	enc, err := m.Formats[0].(*format.H264).CreateEncoder()
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return func(n int) {
+	return func(n int) []*rtp.Packet {
 		pkts, err := enc.Encode(testAccessUnit(n, sets...))
 		if err != nil {
 			c.t.Error(err)
-			return
 		}
-		c.write(m, testTimestamp(n), pkts...)
+		return pkts
 	}
+}
+
+// report sends a sender report that puts a timestamp at some time since the camera was switched on, or at none.
+func (c *testCamera) report(m *description.Media, timestamp uint32, at time.Duration, timeless bool) {
+	sr := &rtcp.SenderReport{SSRC: c.stream.Stats().Medias[m].Formats[m.Formats[0]].LocalSSRC, RTPTime: timestamp}
+	if !timeless {
+		sr.NTPTime = ntp.Encode(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(at))
+	}
+	_ = c.stream.WritePacketRTCP(m, sr)
 }
 
 // testAccessUnit is picture n of GOPs of five. One in five is large enough for several packets.
@@ -211,7 +231,9 @@ type collector struct {
 	mu         sync.Mutex
 	tracks     []mp4.SampleEntry
 	newEntries []mp4.SampleEntry
+	newRuns    []string // the reasons
 	samples    [2][]Sample
+	soundFrom  int  // sample of the sound that the newest run starts with
 	syncNext   bool // the next sample of video has to be a sync sample
 }
 
@@ -235,9 +257,19 @@ func (c *collector) NewEntry(track int, e mp4.SampleEntry) error {
 	return nil
 }
 
+func (c *collector) NewRun(reason string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.newRuns, c.soundFrom, c.syncNext = append(c.newRuns, reason), len(c.samples[1]), true
+	return nil
+}
+
 func (c *collector) Sample(s Sample) error {
 	c.mu.Lock()
 	before := c.samples[s.Track]
+	if s.Track == 1 {
+		before = before[c.soundFrom:]
+	}
 	switch {
 	case c.tracks == nil || s.Track >= len(c.tracks):
 		c.t.Errorf("a sample of track %d, started with %d", s.Track, len(c.tracks))
@@ -249,7 +281,7 @@ func (c *collector) Sample(s Sample) error {
 		c.t.Errorf("a sample of track %d (sync %v) where one of video with an IDR picture is due", s.Track, s.Sync)
 	}
 	c.syncNext = false
-	c.samples[s.Track] = append(before, s)
+	c.samples[s.Track] = append(c.samples[s.Track], s)
 	c.mu.Unlock()
 	if c.onSample == nil {
 		return nil
@@ -369,6 +401,49 @@ func TestRTSPRecords(t *testing.T) {
 	}
 }
 
+// TestRTSPSenderReports has a camera whose first report has the picture 660 ms early: the sound follows it, and another run
+// begins when later reports agree with each other. A report without a time says nothing.
+func TestRTSPSenderReports(t *testing.T) {
+	for name, c := range map[string]struct {
+		transport Transport
+		timeless  bool
+		moved     []string
+	}{
+		"over TCP":     {TCP, false, []string{"the camera's sender reports moved the sound by -660 ms"}},
+		"over UDP":     {UDP, false, []string{"the camera's sender reports moved the sound by -660 ms"}},
+		"without time": {TCP, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const step, rtp90k = 128 * time.Millisecond, 11520 // between pictures, which come faster
+			var settled atomic.Bool                            // the camera's encoder
+			cam, video, audio := new(testCamera), h264Media(testSPS(10, 0, false), testPPS(0)), aacMedia()
+			startSending(t, cam, func() func(int) {
+				sendAudio, enc := cam.sendAAC(audio), cam.encoder(video)
+				return func(n int) {
+					cam.write(video, uint32(n)*rtp90k, enc(n)...)
+					sendAudio(n)
+					if n%20 == 0 {
+						at, early := time.Duration(n)*step, 660*time.Millisecond
+						if settled.Load() {
+							early = 0
+						}
+						cam.report(video, uint32(n)*rtp90k, at-early, c.timeless)
+						cam.report(audio, uint32(n)*2048, at, c.timeless)
+					}
+				}
+			}, video, audio)
+			h := &collector{onSample: func(Sample) error { settled.Store(true); return nil }}
+			if _, err := runRTSP(t, &RTSP{URL: cam.url("/live"), Transport: c.transport}, h, 2, 150); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(h.newRuns, c.moved) {
+				t.Errorf("runs begin for %q, want %q", h.newRuns, c.moved)
+			}
+		})
+	}
+}
+
 // checkVideo checks samples that began as sendH264 sent them.
 func checkVideo(t *testing.T, samples []Sample) {
 	t.Helper()
@@ -389,6 +464,12 @@ func checkVideo(t *testing.T, samples []Sample) {
 // startVideo serves one H.264 track that is sent by what makeSend returns.
 func startVideo(t *testing.T, cam *testCamera, m *description.Media, makeSend func() func(int)) {
 	t.Helper()
+	startSending(t, cam, makeSend, m)
+}
+
+// startSending serves tracks that are sent by what makeSend returns.
+func startSending(t *testing.T, cam *testCamera, makeSend func() func(int), medias ...*description.Media) {
+	t.Helper()
 	ready := make(chan func(int), 1)
 	var send func(int)
 	cam.send = func(n int) {
@@ -401,7 +482,7 @@ func startVideo(t *testing.T, cam *testCamera, m *description.Media, makeSend fu
 		}
 		send(n)
 	}
-	startCamera(t, cam, m)
+	startCamera(t, cam, medias...)
 	ready <- makeSend()
 }
 

@@ -16,8 +16,8 @@ const maxFragment90k = 2 * 90000
 // lateAudio90k is how long a fragment waits for the other tracks' samples of its span.
 const lateAudio90k = 90000
 
-// A session makes recordings of what a Source yields in one Run: it is the Handler of it, and what it makes is one run. It
-// belongs to one goroutine.
+// A session makes recordings of what a Source yields in one Run: it is the Handler of it. What it makes is one run, or
+// several where the Source says so. It belongs to one goroutine.
 //
 // Samples wait in pending until a fragment can be cut: before every sync sample, or after two seconds, once the other
 // tracks have come as far. A cut may also end the recording.
@@ -83,6 +83,17 @@ func (s *session) NewEntry(track int, e mp4.SampleEntry) error {
 	}
 	s.newEntry = &e
 	return nil
+}
+
+// NewRun implements Handler. No frame is lost between the two runs.
+func (s *session) NewRun(reason string) error {
+	s.stream.log.Info("another run begins", "reason", reason)
+	err := s.finish(reason)
+	next := newSession(s.stream)
+	err = errors.Join(err, next.Start(s.tracks))
+	next.newEntry = s.newEntry
+	*s = *next
+	return err
 }
 
 // Sample implements Handler.

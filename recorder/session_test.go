@@ -282,6 +282,89 @@ func TestNewParameters(t *testing.T) {
 	}
 }
 
+// TestNewRun has a source begin another run, and then one with other parameters: no picture is lost, whatever waits to be
+// written.
+func TestNewRun(t *testing.T) {
+	for name, c := range map[string]simCamera{
+		"pictures":                 {},
+		"B-frames":                 {bFrames: true},
+		"GOPs of 10 s":             {gop: 250},
+		"a burst":                  {burst: 100},
+		"sound":                    {audioRate: 48000},
+		"late sound and B-frames":  {audioRate: 48000, bFrames: true, audioLate: 700 * time.Millisecond},
+		"sound that ends too soon": {audioRate: 48000, audioEnd: 15 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, time.Minute)
+			s := b.session(c)
+			var given []Sample
+			for x := range c.samples(50 * time.Second) {
+				if x.Track == video && x.DTS == 20*90000 {
+					if err := s.NewRun("first reason"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if x.Track == video && x.DTS == 30*90000 {
+					if err := errors.Join(s.NewEntry(video, otherEntry()), s.NewRun("second reason")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				given = append(given, x)
+				if err := s.Sample(x); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.finish("stopped"); err != nil {
+				t.Fatal(err)
+			}
+			b.commit()
+			b.wantRuns([]string{"first reason", "second reason", "stopped"})
+			for i, r := range b.recordings() {
+				if r.Sequence != 0 || r.Tracks[video].Start != 0 || i < 2 && r.Tracks[video].Duration != []int64{20, 10}[i]*90000 {
+					t.Errorf("recording %+v", r)
+				}
+			}
+			tracks := playBack(t, b.dir)[0]
+			var got, want []string
+			for _, x := range tracks[video] {
+				got = append(got, x.data)
+			}
+			for _, x := range given {
+				if x.Track == video {
+					want = append(want, string(x.Data))
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%d pictures are shown of %d", len(got), len(want))
+			}
+			noProblems(t, b.dir)
+		})
+	}
+}
+
+// TestNewRunThatTheDiskRefuses ends the old run where the disk refused, and leaves none to be ended again.
+func TestNewRunThatTheDiskRefuses(t *testing.T) {
+	b := newBench(t, time.Minute)
+	s := b.session(simCamera{})
+	for x := range (simCamera{}).samples(10 * time.Second) {
+		if err := s.Sample(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.commit()
+	b.disk.backlog = maxBacklog
+	if err := s.NewRun("moved"); !errors.Is(err, errBacklog) {
+		t.Errorf("error is %v", err)
+	}
+	b.disk.backlog = 0
+	if err := s.finish("the disk is too slow"); err != nil {
+		t.Fatal(err)
+	}
+	b.commit()
+	b.wantRuns([]string{"moved"})
+	noProblems(t, b.dir)
+}
+
 func TestStartRefuses(t *testing.T) {
 	b := newBench(t, time.Minute)
 	tracks := simCamera{audioRate: 48000}.tracks()

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -276,6 +277,22 @@ func (b *bench) recordings() []schema.Recording {
 	return rowsOf(b.t, b.db, b.stream.row.ID)
 }
 
+// wantRuns checks for what the runs have ended, in order.
+func (b *bench) wantRuns(want []string) {
+	b.t.Helper()
+	runs, err := b.db.Runs(b.t.Context(), b.stream.row.ID, 0, math.MaxInt64)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var got []string
+	for _, r := range runs {
+		got = append(got, r.EndReason)
+	}
+	if !slices.Equal(got, want) {
+		b.t.Errorf("runs ended for %q, want %q", got, want)
+	}
+}
+
 func rowsOf(t *testing.T, db *schema.DB, stream int64) []schema.Recording {
 	t.Helper()
 	recs, err := db.StartingIn(context.Background(), stream, 0, 1<<62)
@@ -439,6 +456,94 @@ func readSamples(t *testing.T, f *playback.File) (tracks [][]shown) {
 		tracks = append(tracks, samples)
 	}
 	return tracks
+}
+
+// openLibrary opens the footage of the camera that most tests record.
+func openLibrary(t *testing.T, dir string) (*playback.Library, playback.Stream) {
+	t.Helper()
+	lib, err := playback.Open(t.Context(), playback.Options{Data: dir, Location: time.UTC, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lib.Close() })
+	stream, err := lib.Stream(t.Context(), "cam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lib, stream
+}
+
+// openDay opens the first day of the camera as one file.
+func openDay(t *testing.T, dir string) *playback.File {
+	t.Helper()
+	lib, stream := openLibrary(t, dir)
+	days, err := lib.Days(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := lib.WholeDay(t.Context(), stream, days[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := lib.Open(t.Context(), e, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	return f
+}
+
+// openHours opens every entry of every hour of the camera.
+func openHours(t *testing.T, dir string) (files []*playback.File) {
+	t.Helper()
+	lib, stream := openLibrary(t, dir)
+	days, err := lib.Days(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, day := range days {
+		hours, err := lib.Hours(t.Context(), stream, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, hour := range hours {
+			entries, err := lib.Entries(t.Context(), stream, hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				f, err := lib.Open(t.Context(), e, "test")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(f.Close)
+				files = append(files, f)
+			}
+		}
+	}
+	return files
+}
+
+// shownPictures lists the pictures that a file shows, by their numbers: those within its edit.
+func shownPictures(t *testing.T, f *playback.File) (shown []int64) {
+	t.Helper()
+	report, err := mp4check.Check(f, f.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	track := report.Tracks[video]
+	edit := track.Edits[0]
+	for _, x := range track.Samples {
+		if x.CTS < edit.MediaTime || x.CTS >= edit.MediaTime+int64(edit.Duration) {
+			continue
+		}
+		data := make([]byte, x.Size)
+		if _, err := f.ReadAt(data, x.Offset); err != nil {
+			t.Fatal(err)
+		}
+		shown = append(shown, numberOf(data))
+	}
+	return shown
 }
 
 // wantShown is how one run must come back: what was given, less the sound from before the first picture.

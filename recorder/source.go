@@ -23,6 +23,9 @@ type Handler interface {
 	Start(tracks []mp4.SampleEntry) error
 	// NewEntry says that the parameter sets of a track changed. The next sample of the track is a sync sample.
 	NewEntry(track int, e mp4.SampleEntry) error
+	// NewRun says that what follows makes another run, and why. The next sample is a sync sample of the first track. The
+	// origin of times stays, but those of the other tracks may step back.
+	NewRun(reason string) error
 	Sample(Sample) error
 }
 
@@ -30,7 +33,7 @@ type Handler interface {
 type Sample struct {
 	Track int
 	// DTS is in ticks of the track's timescale since an origin that all tracks of the session share. It is not negative
-	// and strictly increases within a track.
+	// and strictly increases within a track, but for NewRun.
 	DTS int64
 	// CTS is the distance from DTS to PTS, in the same ticks, and not negative.
 	CTS  int32

@@ -1,229 +1,16 @@
 package recorder
 
 import (
-	"context"
-	"encoding/binary"
-	"fmt"
-	"log/slog"
+	"cmp"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"nvrfs/playback"
-	"nvrfs/schema"
 )
 
-// A rtpSource is a camera as seen through RTP: its clock has 32 bits and runs as its crystal does, and its pictures come as
-// the network brings them. It knows when each was really taken.
-type rtpSource struct {
-	start     time.Time // when picture 0 is taken; with a monotonic reading
-	fps       float64
-	gop       int64
-	ppm       float64       // by how much its clock is fast
-	jitter    time.Duration // mean of the delays, which are exponential and four times that at most
-	burst     time.Duration // what it has buffered when a session begins, and sends at once
-	timestamp uint32        // of picture 0
-	until     time.Duration // by its own clock, when it goes away
-
-	steps  []clockStep                     // of the host's clock, by time
-	glitch func(i int64, ts uint32) uint32 // what it sends for the timestamp of a picture; nil for the truth
-
-	next int64 // picture that the next session begins with
-	rnd  *rand.Rand
-}
-
-// clockStep sets the host's clock.
-type clockStep struct {
-	after time.Duration // since start
-	by    time.Duration
-}
-
-func (s *rtpSource) frame90k() int64 { return int64(90000 / s.fps) }
-
-// taken is when a picture is really taken.
-func (s *rtpSource) taken(i int64) time.Time {
-	return s.start.Add(time.Duration(float64(i) / s.fps / (1 + s.ppm/1e6) * 1e9))
-}
-
-// step is by how much the host's clock has been set until t.
-func (s *rtpSource) step(t time.Time) (by time.Duration) {
-	for _, x := range s.steps {
-		if t.Sub(s.start) >= x.after {
-			by += x.by
-		}
-	}
-	return by
-}
-
-func (s *rtpSource) delay() time.Duration {
-	if s.jitter == 0 {
-		return 0
-	}
-	return min(4*s.jitter, time.Duration(s.rnd.ExpFloat64()*float64(s.jitter)))
-}
-
-var errSourceGone = fmt.Errorf("the camera went away")
-
-// Run implements Source.
-func (s *rtpSource) Run(_ context.Context, h Handler) error {
-	if s.rnd == nil {
-		s.rnd = rand.New(rand.NewPCG(11, 13))
-	}
-	if err := h.Start(simCamera{}.tracks()); err != nil {
-		return err
-	}
-	var clock rtpClock
-	var leap leapCheck
-	begun, last := s.taken(s.next).Add(s.burst), time.Time{}
-	for n := int64(0); ; n++ {
-		i := s.next
-		if float64(i)/s.fps >= s.until.Seconds() {
-			return errSourceGone
-		}
-		s.next++
-		ts := s.timestamp + uint32(i*s.frame90k())
-		if s.glitch != nil {
-			ts = s.glitch(i, ts)
-		}
-		if n == 0 {
-			clock.start(ts, 0)
-		}
-		pts, _ := clock.extend(ts)
-		last = latest(latest(last, begun), s.taken(i).Add(s.delay()))
-		x := Sample{DTS: pts, Sync: n%s.gop == 0, Data: pictureOf(i, n%s.gop == 0), Received: stepped(last, s.step(last))}
-		err := leap.check("video", &x, 90000)
-		if err == nil {
-			err = h.Sample(x)
-		}
-		if err != nil {
-			s.next += int64(s.fps) // it takes a second to connect again
-			return err
-		}
-	}
-}
-
-// pictureOf is a NAL unit with the number of its picture.
-func pictureOf(i int64, sync bool) []byte {
-	b := []byte{0, 0, 0, 9, 0x41}
-	if sync {
-		b[4] = 0x65
-	}
-	return binary.BigEndian.AppendUint64(b, uint64(i)|1<<40)
-}
-
-// A timeline follows what sessions hand to a disk, in place of the disk, and holds each picture against when it was taken.
-type timeline struct {
-	t      *testing.T
-	source *rtpSource
-	disk   *disk
-
-	runs    []*run
-	picture int64           // that the next recording begins with
-	rec     *recording      // that is being made
-	dts     []int64         // of its pictures
-	end     int64           // DTS of its end so far
-	wallEnd int64           // of the recording before it
-	step    time.Duration   // of the host's clock, when the run began
-	worst   time.Duration   // by which a picture is off
-	errs    []time.Duration // at the end of each recording
-}
-
-// follow takes what was enqueued.
-func (l *timeline) follow() {
-	l.t.Helper()
-	d := l.disk
-	d.mu.Lock()
-	jobs := d.jobs
-	d.jobs, d.backlog = nil, 0
-	d.mu.Unlock()
-	for _, j := range jobs {
-		l.take(j)
-	}
-}
-
-func (l *timeline) take(j job) {
-	l.t.Helper()
-	if j.rec != l.rec {
-		if len(l.runs) == 0 || l.runs[len(l.runs)-1] != j.rec.run {
-			l.runs = append(l.runs, j.rec.run)
-			l.end, l.step = 0, l.source.step(l.source.taken(l.picture).Add(l.source.burst))
-		} else if j.start90k != l.wallEnd || j.starts[video] != l.end {
-			l.t.Fatalf("a recording ends at %v and %d, the next starts at %v and %d", schema.ToTime(l.wallEnd), l.end, schema.ToTime(j.start90k), j.starts[video])
-		}
-		l.rec, l.dts = j.rec, l.dts[:0]
-	}
-	for _, x := range j.index.Tracks[video] {
-		if int64(x.Duration) != l.source.frame90k() {
-			l.t.Fatalf("a picture of %d ticks lasts %d", l.source.frame90k(), x.Duration)
-		}
-		l.dts = append(l.dts, l.end)
-		l.end += int64(x.Duration)
-	}
-	if j.seal != nil {
-		l.finish(j)
-	}
-}
-
-// finish looks at a recording that has ended.
-func (l *timeline) finish(j job) {
-	l.t.Helper()
-	media := l.end - l.dts[0]
-	if by := math.Abs(float64(j.wallDuration90k-media)) / float64(media) * 1e6; by > maxCorrectionPPM {
-		l.t.Fatalf("a recording is corrected by %.0f ppm", by)
-	}
-	off := time.Duration(0)
-	for _, dts := range l.dts {
-		wall := j.start90k + int64(float64(dts-l.dts[0])*float64(j.wallDuration90k)/float64(media))
-		off = schema.ToTime(wall).Sub(l.source.taken(l.picture).Add(l.step))
-		l.worst = max(l.worst, off.Abs())
-		l.picture++
-	}
-	l.errs, l.wallEnd = append(l.errs, off), j.start90k+j.wallDuration90k
-	if j.seal.EndReason != "" {
-		l.picture += int64(l.source.fps) + 1 // the one that ended the run, and those until the next session
-	}
-}
-
-// newTimeline makes a stream whose disk it is.
-func newTimeline(t *testing.T, s *rtpSource, length time.Duration) (*timeline, *stream) {
-	d := newDisk(1, nil, nil, time.Hour, slog.New(slog.DiscardHandler))
-	st := newStream(StreamOptions{}, schema.Stream{ID: 1, Camera: "cam", Name: "main", NextNumber: 1}, d, length, d.log)
-	return &timeline{t: t, source: s, disk: d}, st
-}
-
-// followed has a timeline follow each sample.
-type followed struct {
-	*session
-	line *timeline
-}
-
-func (f followed) Sample(x Sample) error {
-	err := f.session.Sample(x)
-	if x.Sync {
-		f.line.follow()
-	}
-	return err
-}
-
-// record has a source recorded until it goes away, session after session, and returns why each ended.
-func (l *timeline) record(st *stream) (reasons []string) {
-	l.t.Helper()
-	for {
-		s := newSession(st)
-		err := l.source.Run(l.t.Context(), followed{s, l})
-		reasons = append(reasons, err.Error())
-		if err := s.finish(err.Error()); err != nil {
-			l.t.Fatal(err)
-		}
-		l.follow()
-		if err == errSourceGone {
-			return reasons
-		}
-	}
-}
+// month is for how long most simulated cameras are recorded.
+const month = 30 * 24 * time.Hour
 
 // mostOff is by how much a picture's wall time may be off.
 const mostOff = 100 * time.Millisecond
@@ -231,48 +18,114 @@ const mostOff = 100 * time.Millisecond
 // TestWallTimes records a month of cameras whose clocks are off as crystals are, over networks that delay, and holds the
 // wall time of every picture against when it was taken.
 func TestWallTimes(t *testing.T) {
-	const month = 30 * 24 * time.Hour
+	const ms = time.Millisecond
+	// Every 500th timestamp is that of the picture before, or of one long before.
+	glitch := func(back uint32) func(int64, uint32) uint32 {
+		return func(i int64, ts uint32) uint32 {
+			if i%500 == 499 {
+				return ts - back*1_800_000
+			}
+			return ts
+		}
+	}
 	for name, c := range map[string]struct {
 		rtpSource
 		length time.Duration
+		runs   int           // 1 where 0
+		sound  time.Duration // how far it is from its picture
 	}{
-		"300 ppm fast":                {rtpSource: rtpSource{ppm: 300, fps: 0.1, gop: 2}},
-		"300 ppm slow":                {rtpSource: rtpSource{ppm: -300, fps: 0.1, gop: 2}},
-		"jitter":                      {rtpSource: rtpSource{jitter: 50 * time.Millisecond, fps: 0.2}},
-		"jitter, 5 pictures a second": {rtpSource: rtpSource{jitter: 50 * time.Millisecond, fps: 5, gop: 10, until: 24 * time.Hour}},
-		"a burst of 5 s":              {rtpSource: rtpSource{burst: 5 * time.Second, until: 24 * time.Hour, timestamp: 1<<32 - 100}},
-		"490 ppm fast, burst, jitter": {rtpSource: rtpSource{ppm: 490, jitter: 50 * time.Millisecond, burst: 5 * time.Second, until: 2 * 24 * time.Hour}},
-		"490 ppm slow, burst, jitter": {rtpSource: rtpSource{ppm: -490, jitter: 50 * time.Millisecond, burst: 5 * time.Second, until: 2 * 24 * time.Hour}},
-		"recordings of 10 min, fast":  {rtpSource: rtpSource{ppm: 300, until: 2 * 24 * time.Hour}, length: 10 * time.Minute},
-		"recordings of 10 min, slow":  {rtpSource: rtpSource{ppm: -300, until: 2 * 24 * time.Hour}, length: 10 * time.Minute},
-		"recordings of 1 s":           {rtpSource: rtpSource{ppm: 300, gop: 1, jitter: 50 * time.Millisecond, until: 24 * time.Hour}, length: time.Second},
-		"5 pictures a second, slow":   {rtpSource: rtpSource{ppm: -300, jitter: 50 * time.Millisecond, fps: 5, gop: 10, until: 12 * time.Hour}},
+		"300 ppm fast":               {rtpSource: rtpSource{ppm: 300}},
+		"300 ppm slow":               {rtpSource: rtpSource{ppm: -300}},
+		"490 ppm fast, burst":        {rtpSource: rtpSource{ppm: 490, burst: 5 * time.Second}},
+		"490 ppm slow, burst":        {rtpSource: rtpSource{ppm: -490, burst: 5 * time.Second}},
+		"jitter":                     {rtpSource: rtpSource{jitter: 50 * ms, fps: 0.2, gop: 4}},
+		"a burst of 5 s, wraps soon": {rtpSource: rtpSource{burst: 5 * time.Second, timestamp: 1<<32 - 100}},
+		"repeats timestamps":         {rtpSource: rtpSource{glitch: glitch(1)}, runs: 260},
+		"reverses timestamps":        {rtpSource: rtpSource{glitch: glitch(60), ppm: -300}, runs: 260},
+		"sends no sender reports":    {rtpSource: rtpSource{sound: true, ppm: 300}, sound: soundEarly},
+		"drops its sender reports":   {rtpSource: rtpSource{sound: true, reports: time.Hour, ppm: -300}},
+		"5 a second, jitter":         {rtpSource: rtpSource{jitter: 50 * ms, fps: 5, gop: 10, until: 24 * time.Hour}},
+		"5 a second, slow, jitter":   {rtpSource: rtpSource{ppm: -300, jitter: 50 * ms, fps: 5, gop: 10, until: 12 * time.Hour}},
+		"490 fast, burst, jitter":    {rtpSource: rtpSource{ppm: 490, jitter: 50 * ms, burst: 5 * time.Second, fps: 1, gop: 4, until: 2 * 24 * time.Hour}},
+		"490 slow, burst, jitter":    {rtpSource: rtpSource{ppm: -490, jitter: 50 * ms, burst: 5 * time.Second, fps: 1, gop: 4, until: 2 * 24 * time.Hour}},
+		"recordings of 10 min, fast": {rtpSource: rtpSource{ppm: 300, fps: 1, gop: 4, until: 2 * 24 * time.Hour}, length: 10 * time.Minute},
+		"recordings of 10 min, slow": {rtpSource: rtpSource{ppm: -300, fps: 1, gop: 4, until: 2 * 24 * time.Hour}, length: 10 * time.Minute},
+		"recordings of 1 s":          {rtpSource: rtpSource{ppm: 300, fps: 1, gop: 1, jitter: 50 * ms, until: 24 * time.Hour}, length: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &c.rtpSource
 			s.start = at(time.Date(2026, 2, 10, 23, 59, 58, 0, time.UTC))
-			if s.fps == 0 {
-				s.fps = 1
-			}
-			if s.until == 0 {
-				s.until = month
-			}
-			if s.gop == 0 {
-				s.gop = 4
-			}
-			if c.length == 0 {
-				c.length = time.Minute
-			}
-			line, st := newTimeline(t, s, c.length)
+			s.fps, s.gop, s.until = cmp.Or(s.fps, 0.05), cmp.Or(s.gop, 1), cmp.Or(s.until, month)
+			line, st := newTimeline(t, s, cmp.Or(c.length, time.Minute))
 			reasons := line.record(st)
-			want := int64(s.until.Seconds() * s.fps)
-			if len(reasons) != 1 || line.end != want*s.frame90k() || len(line.runs) != 1 {
-				t.Errorf("%d ticks of %d in %d runs: %v", line.end, want*s.frame90k(), len(line.runs), reasons)
+			for _, why := range reasons[:len(reasons)-1] {
+				if !strings.Contains(why, "the timestamps of the video stand still or go back") {
+					t.Fatalf("a run ended for %q", why)
+				}
+			}
+			// Each new run costs the picture that it could not take.
+			runs := cmp.Or(c.runs, 1)
+			if want := int64(s.until.Seconds()*s.fps) - int64(runs-1); len(line.runs) != runs || line.pictures != want {
+				t.Errorf("%d pictures of %d in %d runs", line.pictures, want, len(line.runs))
+			}
+			if wraps := int(s.until.Seconds()*90000) >> 32; s.wraps < wraps || s.until == month && wraps < 50 {
+				t.Errorf("timestamps wrap %d times, want %d", s.wraps, wraps)
 			}
 			t.Logf("%v, %d recordings: a picture is off by %.1f ms at most", s.until, len(line.errs), float64(line.worst)/1e6)
 			if line.worst > mostOff {
 				t.Errorf("a picture is off by %v", line.worst)
+			}
+			if (line.sound - c.sound).Abs() > ms {
+				t.Errorf("sound is off by %v, want %v", line.sound, c.sound)
+			}
+		})
+	}
+}
+
+// TestClipsShowWhatWasTaken asks for moments all over the footage, as a reader does who knows nothing but the rows: the
+// picture that was taken then is shown.
+func TestClipsShowWhatWasTaken(t *testing.T) {
+	const glitch = 7777 // picture
+	for name, s := range map[string]*rtpSource{
+		"300 ppm fast":            {ppm: 300},
+		"490 ppm slow, jitter":    {ppm: -490, jitter: 50 * time.Millisecond},
+		"490 ppm fast":            {ppm: 490, until: 2 * time.Hour}, // in recordings of ten minutes
+		"a burst":                 {burst: 5 * time.Second, timestamp: 1<<32 - 100_000_000},
+		"sound, no reports":       {ppm: 300, sound: true},
+		"the host's clock is set": {steps: []clockStep{{20 * time.Minute, time.Hour}, {40 * time.Minute, -3 * time.Hour}}},
+		"a timestamp stands still": {ppm: -300, glitch: func(i int64, ts uint32) uint32 {
+			if i == glitch {
+				return ts - 18_000
+			}
+			return ts
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s.start, s.fps, s.gop = stampStart(), 5, 10
+			length := time.Minute
+			if s.until > 0 {
+				length = 10 * time.Minute
+			}
+			s.until = cmp.Or(s.until, time.Hour)
+			b := newBench(t, length)
+			benchRecord(b, s)
+			lib, stream := openLibrary(t, b.dir)
+			for i := int64(7); i < int64(s.until.Seconds()*s.fps)-1; i += 97 {
+				taken := s.taken(i).Add(s.step(s.taken(i)))
+				e, err := lib.Clip(t.Context(), stream, taken.Add(-mostOff), taken.Add(mostOff))
+				if err != nil {
+					t.Fatalf("picture %d, of %v: %v", i, taken, err)
+				}
+				f, err := lib.Open(t.Context(), e, "test")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if shown := shownPictures(t, f); !slices.Contains(shown, i) {
+					t.Fatalf("picture %d was taken about %v, shown are %v", i, taken, shown)
+				}
+				f.Close()
 			}
 		})
 	}
@@ -340,23 +193,6 @@ func TestHostClockSteps(t *testing.T) {
 	}
 }
 
-// benchRecord records a source on a disk, session after session, as line.record does.
-func benchRecord(b *bench, s *rtpSource) (reasons []string) {
-	b.t.Helper()
-	for {
-		x := newSession(b.stream)
-		err := s.Run(b.t.Context(), x)
-		reasons = append(reasons, err.Error())
-		if err := x.finish(err.Error()); err != nil {
-			b.t.Fatal(err)
-		}
-		b.commit()
-		if err == errSourceGone {
-			return reasons
-		}
-	}
-}
-
 // TestOverlappingRuns sets the clock back by an hour twice, so that an hour was recorded three times: every picture is
 // shown exactly once by the entries of the hours, and once by the whole day.
 func TestOverlappingRuns(t *testing.T) {
@@ -376,17 +212,16 @@ func TestOverlappingRuns(t *testing.T) {
 			}
 			// Each step costs the picture that shows it, and those of a second.
 			want := int(s.until.Seconds()) - len(steps)*2
-			perHour := map[string]int{}
+			perHour, whole := map[int64]int{}, map[int64]int{}
 			for _, f := range openHours(t, b.dir) {
-				for _, x := range readSamples(t, f)[video] {
-					perHour[x.data]++
+				for _, x := range shownPictures(t, f) {
+					perHour[x]++
 				}
 			}
-			whole := map[string]int{}
-			for _, x := range playBack(t, b.dir)[0][video] {
-				whole[x.data]++
+			for _, x := range shownPictures(t, openDay(t, b.dir)) {
+				whole[x]++
 			}
-			for what, shown := range map[string]map[string]int{"the hours": perHour, "the day": whole} {
+			for what, shown := range map[string]map[int64]int{"the hours": perHour, "the day": whole} {
 				if len(shown) != want {
 					t.Errorf("%s show %d pictures of %d", what, len(shown), want)
 				}
@@ -399,45 +234,6 @@ func TestOverlappingRuns(t *testing.T) {
 			noProblems(t, b.dir)
 		})
 	}
-}
-
-// openHours opens every entry of every hour of the camera.
-func openHours(t *testing.T, dir string) (files []*playback.File) {
-	t.Helper()
-	lib, err := playback.Open(t.Context(), playback.Options{Data: dir, Location: time.UTC, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { lib.Close() })
-	stream, err := lib.Stream(t.Context(), "cam")
-	if err != nil {
-		t.Fatal(err)
-	}
-	days, err := lib.Days(t.Context(), stream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, day := range days {
-		hours, err := lib.Hours(t.Context(), stream, day)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, hour := range hours {
-			entries, err := lib.Entries(t.Context(), stream, hour)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range entries {
-				f, err := lib.Open(t.Context(), e, "test")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(f.Close)
-				files = append(files, f)
-			}
-		}
-	}
-	return files
 }
 
 // TestTimestampGlitches has a camera repeat a timestamp, go back, and leap: the recording ends with that reason, the next
@@ -482,7 +278,7 @@ func TestTimestampGlitches(t *testing.T) {
 			}
 			var shown []int64
 			for _, x := range playBack(t, b.dir)[0][video] { // which runs mp4check over it
-				shown = append(shown, int64(binary.BigEndian.Uint64([]byte(x.data[5:]))&^(1<<40)))
+				shown = append(shown, numberOf(x.data))
 			}
 			var want []int64
 			for i := range int64(5 * 60 * 5) {
@@ -531,77 +327,3 @@ func TestRTPClockWraps(t *testing.T) {
 		}
 	}
 }
-
-// TestSenderReportsThatAreMissing records sound that comes before its picture, since the camera takes longer to encode
-// pictures: reports of both tracks put it in place, and without them it is off by no more than it came early.
-func TestSenderReportsThatAreMissing(t *testing.T) {
-	const early, rate = 300 * time.Millisecond, 16000
-	for name, c := range map[string]struct {
-		video, audio time.Duration // when the first report of the track comes; 0 for never
-		off          time.Duration
-	}{
-		"both":       {500 * time.Millisecond, time.Second, 0},
-		"none":       {0, 0, early},
-		"picture's":  {500 * time.Millisecond, 0, early},
-		"sound's":    {0, 500 * time.Millisecond, early},
-		"one late":   {500 * time.Millisecond, 5 * time.Second, early},
-		"at the end": {2500 * time.Millisecond, 2500 * time.Millisecond, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			start, b := stampStart(), newBench(t, time.Minute)
-			s := b.session(simCamera{audioRate: rate})
-			var got [2][]int64
-			x := tie{rate: rate}
-			// A sound and a picture are made every 64 ms; each carries the milliseconds of when it was made. The clocks of
-			// the tracks start when the first packet of each comes, as rtptime.GlobalDecoder has it.
-			for ms := int64(0); ms < 10_000; ms += 64 {
-				made := start.Add(time.Duration(ms) * time.Millisecond)
-				for _, audio := range []bool{true, false} {
-					received, pts := made.Add(early), ms*90+int64(early/time.Millisecond)*90
-					if audio {
-						received, pts = made, ms*rate/1000
-					}
-					if c.video > 0 && !audio && made.Sub(start) >= c.video {
-						x.video.mark(made, pts)
-					}
-					if c.audio > 0 && audio && made.Sub(start) >= c.audio {
-						x.audio.mark(made, pts)
-					}
-					call := func(shift int64) error {
-						sample := Sample{DTS: pts, Sync: ms%1024 == 0, Received: received, Data: pictureOf(ms, ms%1024 == 0)}
-						if audio {
-							sample.Track, sample.Sync, sample.DTS = 1, true, pts+shift
-							if sample.DTS < 0 {
-								return nil
-							}
-							got[1] = append(got[1], sample.DTS*90000/rate-ms*90)
-						} else {
-							got[0] = append(got[0], sample.DTS-ms*90)
-						}
-						return s.Sample(sample)
-					}
-					if err := x.do(heldCall{audio: audio, received: received, call: call}, true, received); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			off := time.Duration(got[0][0]-got[1][0]) * time.Second / 90000
-			if (off - c.off).Abs() > time.Millisecond {
-				t.Errorf("sound is off by %v, want %v", off, c.off)
-			}
-			for i := range got[1] {
-				if got[1][i] != got[1][0] {
-					t.Fatalf("sound %d moves by %d ticks", i, got[1][i]-got[1][0])
-				}
-			}
-			if err := s.finish("stopped"); err != nil {
-				t.Fatal(err)
-			}
-			b.commit()
-			playBack(t, b.dir)
-			noProblems(t, b.dir)
-		})
-	}
-}
-
-var _ Source = (*rtpSource)(nil)

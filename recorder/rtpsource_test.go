@@ -1,0 +1,328 @@
+package recorder
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"nvrfs/mp4"
+	"nvrfs/schema"
+)
+
+// A rtpSource is a camera as seen through RTP: its clock has 32 bits and runs as its crystal does, and its pictures come as
+// the network brings them. It knows when each was really taken.
+type rtpSource struct {
+	start     time.Time // when picture 0 is taken; with a monotonic reading
+	fps       float64
+	gop       int64
+	ppm       float64       // by how much its clock is fast
+	jitter    time.Duration // mean of the delays, which are exponential and four times that at most
+	burst     time.Duration // what it has buffered when a session begins, and sends at once
+	timestamp uint32        // of picture 0
+	until     time.Duration // by its own clock, when it goes away
+
+	steps  []clockStep                     // of the host's clock, by time
+	glitch func(i int64, ts uint32) uint32 // what it sends for the timestamp of a picture; nil for the truth
+
+	sound   bool          // there is a sound with each picture, which comes soundEarly before it
+	reports time.Duration // for how long it sends sender reports, one with each picture and sound
+
+	next  int64 // picture that the next session begins with
+	wraps int   // of the timestamps so far
+	rnd   *rand.Rand
+}
+
+// soundEarly is by how much sound comes before its picture, since a camera takes longer to encode pictures.
+const soundEarly = 300 * time.Millisecond
+
+// clockStep sets the host's clock.
+type clockStep struct {
+	after time.Duration // since start
+	by    time.Duration
+}
+
+func (s *rtpSource) frame90k() int64 { return int64(90000 / s.fps) }
+
+// taken is when a picture is really taken.
+func (s *rtpSource) taken(i int64) time.Time {
+	return s.start.Add(time.Duration(float64(i) / s.fps / (1 + s.ppm/1e6) * 1e9))
+}
+
+// step is by how much the host's clock has been set until t.
+func (s *rtpSource) step(t time.Time) (by time.Duration) {
+	for _, x := range s.steps {
+		if t.Sub(s.start) >= x.after {
+			by += x.by
+		}
+	}
+	return by
+}
+
+func (s *rtpSource) delay() time.Duration {
+	if s.jitter == 0 {
+		return 0
+	}
+	return min(4*s.jitter, time.Duration(s.rnd.ExpFloat64()*float64(s.jitter)))
+}
+
+var errSourceGone = fmt.Errorf("the camera went away")
+
+// Run implements Source.
+func (s *rtpSource) Run(_ context.Context, h Handler) error {
+	if s.rnd == nil {
+		s.rnd = rand.New(rand.NewPCG(11, 13))
+	}
+	x := rtpSession{s: s, h: h}
+	if s.sound {
+		x.tie.rate = soundRate
+	}
+	if err := h.Start(s.tracks()); err != nil {
+		return err
+	}
+	x.begun = s.taken(s.next).Add(s.burst)
+	for n := int64(0); ; n++ {
+		i := s.next
+		if float64(i)/s.fps >= s.until.Seconds() {
+			return errors.Join(x.tie.flush(), errSourceGone)
+		}
+		s.next++
+		if err := x.yield(i, n); err != nil {
+			s.next += int64(s.fps) // it takes a second to connect again
+			return err
+		}
+	}
+}
+
+func (s *rtpSource) tracks() []mp4.SampleEntry {
+	if s.sound {
+		return simCamera{audioRate: soundRate}.tracks()
+	}
+	return simCamera{}.tracks()
+}
+
+// rtpSession is what rtspSession is for a real camera.
+type rtpSession struct {
+	s     *rtpSource
+	h     Handler
+	clock rtpClock
+	leap  leapCheck
+	tie   tie
+	begun time.Time // when the first picture comes
+	last  time.Time // when the last one came
+}
+
+// yield sends picture i, the n-th of the session, with its sound.
+func (x *rtpSession) yield(i, n int64) error {
+	s := x.s
+	ts := s.timestamp + uint32(i*s.frame90k())
+	if ts < uint32(s.frame90k()) {
+		s.wraps++
+	}
+	if s.glitch != nil {
+		ts = s.glitch(i, ts)
+	}
+	if n == 0 {
+		x.clock.start(ts, 0)
+	}
+	pts, _ := x.clock.extend(ts)
+	x.last = latest(latest(x.last, x.begun), s.taken(i).Add(s.delay()))
+	p := Sample{DTS: pts, Sync: n%s.gop == 0, Data: pictureOf(i, n%s.gop == 0), Received: stepped(x.last, s.step(x.last))}
+	if err := x.leap.check("video", &p, 90000); err != nil {
+		return err
+	}
+	if s.sound {
+		if err := x.yieldSound(i, n, pts, p.Received); err != nil {
+			return err
+		}
+	}
+	return x.tie.do(heldCall{received: p.Received, call: func(int64) error { return x.h.Sample(p) }}, true, p.Received)
+}
+
+// yieldSound sends the sound of a picture, and what the sender reports say of the two.
+func (x *rtpSession) yieldSound(i, n, videoPTS int64, received time.Time) error {
+	pts := videoPTS*soundRate/90000 - ticks(soundEarly)*soundRate/90000
+	if x.s.taken(i).Sub(x.s.start) < x.s.reports {
+		for _, m := range []*tieMark{&x.tie.video, &x.tie.audio} {
+			m.report()
+		}
+		x.tie.mark(&x.tie.video, x.s.taken(i), videoPTS)
+		x.tie.mark(&x.tie.audio, x.s.taken(i), pts)
+	}
+	if n%x.s.gop == 0 {
+		if why := x.tie.again(received); why != "" {
+			return errors.New(why)
+		}
+	}
+	return x.tie.do(heldCall{audio: true, received: received, call: func(shift int64) error {
+		if pts+shift < 0 {
+			return nil
+		}
+		return x.h.Sample(Sample{Track: 1, DTS: pts + shift, Sync: true, Data: pictureOf(i, true), Received: received})
+	}}, true, received)
+}
+
+// pictureOf is a NAL unit with the number of its picture.
+func pictureOf(i int64, sync bool) []byte {
+	b := []byte{0, 0, 0, 9, 0x41}
+	if sync {
+		b[4] = 0x65
+	}
+	return binary.BigEndian.AppendUint64(b, uint64(i)|1<<40)
+}
+
+// numberOf is the number of a picture.
+func numberOf[T string | []byte](picture T) int64 {
+	return int64(binary.BigEndian.Uint64([]byte(picture[5:])) &^ (1 << 40))
+}
+
+// A timeline follows what sessions hand to a disk, in place of the disk, and holds each picture against when it was taken.
+type timeline struct {
+	t      *testing.T
+	source *rtpSource
+	disk   *disk
+
+	runs     []*run
+	picture  int64           // that the next recording begins with
+	pictures int64           // recorded so far
+	rec      *recording      // that is being made
+	dts      []int64         // of its pictures
+	end      int64           // DTS of its end so far
+	wallEnd  int64           // of the recording before it
+	step     time.Duration   // of the host's clock, when the run began
+	worst    time.Duration   // by which a picture is off
+	sound    time.Duration   // by which a sound is off its picture
+	errs     []time.Duration // at the end of each recording
+}
+
+// follow takes what was enqueued.
+func (l *timeline) follow() {
+	l.t.Helper()
+	d := l.disk
+	d.mu.Lock()
+	jobs := d.jobs
+	d.jobs, d.backlog = nil, 0
+	d.mu.Unlock()
+	for _, j := range jobs {
+		l.take(j)
+	}
+}
+
+func (l *timeline) take(j job) {
+	l.t.Helper()
+	if j.rec != l.rec {
+		if len(l.runs) == 0 || l.runs[len(l.runs)-1] != j.rec.run {
+			l.runs = append(l.runs, j.rec.run)
+			l.end, l.step = 0, l.source.step(l.source.taken(l.picture).Add(l.source.burst))
+		} else if j.start90k != l.wallEnd || j.starts[video] != l.end {
+			l.t.Fatalf("a recording ends at %v and %d, the next starts at %v and %d", schema.ToTime(l.wallEnd), l.end, schema.ToTime(j.start90k), j.starts[video])
+		}
+		l.rec, l.dts = j.rec, l.dts[:0]
+	}
+	for _, x := range j.index.Tracks[video] {
+		if int64(x.Duration) != l.source.frame90k() {
+			l.t.Fatalf("a picture of %d ticks lasts %d", l.source.frame90k(), x.Duration)
+		}
+		l.dts = append(l.dts, l.end)
+		l.end += int64(x.Duration)
+		l.pictures++
+	}
+	if l.source.sound {
+		l.takeSound(j)
+	}
+	if j.seal != nil {
+		l.finish(j)
+	}
+}
+
+// takeSound looks how far the sounds of a fragment are from pictures.
+func (l *timeline) takeSound(j job) {
+	dts, frame := j.starts[1], l.source.frame90k()
+	for _, x := range j.index.Tracks[1] {
+		off := mod(mp4.Rescale(dts, soundRate, 90000)+frame/2, frame) - frame/2
+		l.sound = max(l.sound, (time.Duration(off) * time.Second / 90000).Abs())
+		dts += int64(x.Duration)
+	}
+}
+
+// finish looks at a recording that has ended.
+func (l *timeline) finish(j job) {
+	l.t.Helper()
+	media := l.end - l.dts[0]
+	if by := math.Abs(float64(j.wallDuration90k-media)) / float64(media) * 1e6; by > maxCorrectionPPM {
+		l.t.Fatalf("a recording is corrected by %.0f ppm", by)
+	}
+	off := time.Duration(0)
+	for _, dts := range l.dts {
+		wall := j.start90k + int64(float64(dts-l.dts[0])*float64(j.wallDuration90k)/float64(media))
+		off = schema.ToTime(wall).Sub(l.source.taken(l.picture).Add(l.step))
+		l.worst = max(l.worst, off.Abs())
+		l.picture++
+	}
+	l.errs, l.wallEnd = append(l.errs, off), j.start90k+j.wallDuration90k
+	if j.seal.EndReason != "" {
+		l.picture += int64(l.source.fps) + 1 // the one that ended the run, and those until the next session
+	}
+}
+
+// newTimeline makes a stream whose disk it is.
+func newTimeline(t *testing.T, s *rtpSource, length time.Duration) (*timeline, *stream) {
+	d := newDisk(1, nil, nil, time.Hour, slog.New(slog.DiscardHandler))
+	st := newStream(StreamOptions{}, schema.Stream{ID: 1, Camera: "cam", Name: "main", NextNumber: 1}, d, length, d.log)
+	return &timeline{t: t, source: s, disk: d}, st
+}
+
+// followed has a timeline follow each sample.
+type followed struct {
+	*session
+	line *timeline
+}
+
+func (f followed) Sample(x Sample) error {
+	err := f.session.Sample(x)
+	if x.Sync {
+		f.line.follow()
+	}
+	return err
+}
+
+// record has a source recorded until it goes away, session after session, and returns why each ended.
+func (l *timeline) record(st *stream) (reasons []string) {
+	l.t.Helper()
+	for {
+		s := newSession(st)
+		err := l.source.Run(l.t.Context(), followed{s, l})
+		reasons = append(reasons, err.Error())
+		if err := s.finish(err.Error()); err != nil {
+			l.t.Fatal(err)
+		}
+		l.follow()
+		if errors.Is(err, errSourceGone) {
+			return reasons
+		}
+	}
+}
+
+// benchRecord records a source on a disk, session after session, as line.record does.
+func benchRecord(b *bench, s *rtpSource) (reasons []string) {
+	b.t.Helper()
+	for {
+		x := newSession(b.stream)
+		err := s.Run(b.t.Context(), x)
+		reasons = append(reasons, err.Error())
+		if err := x.finish(err.Error()); err != nil {
+			b.t.Fatal(err)
+		}
+		b.commit()
+		if errors.Is(err, errSourceGone) {
+			return reasons
+		}
+	}
+}
+
+var _ Source = (*rtpSource)(nil)
