@@ -24,6 +24,7 @@ type Part struct {
 	trimmed  bool
 	lead     int64 // master ticks from the first sample's DTS to the first shown PTS
 	shownEnd int64 // master ticks from the first sample's DTS to the end of what is shown
+	ledEnd   int64 // the same, to the end of the frames that B-frames which are shown lead up to
 }
 
 // TrackPart counts what one track has in a Part. All times are in Entry.Timescale.

@@ -65,8 +65,12 @@ func (pl *placer) joint(i int) int64 {
 		return 0
 	}
 	scale := pl.f.tracks[0].pieces[i].scale
-	_, shown := pl.f.parts[i-1].window()
-	shownEnd := pl.start(0, i-1) + shown*pl.f.tracks[0].pieces[i-1].scale
+	prev := &pl.f.parts[i-1]
+	_, end := prev.window()
+	if prev.trimmed {
+		end = prev.ledEnd
+	}
+	shownEnd := pl.start(0, i-1) + end*pl.f.tracks[0].pieces[i-1].scale
 	return max(pl.end, shownEnd-int64(pl.f.parts[i].Tracks[0].FirstCTS)*scale)
 }
 

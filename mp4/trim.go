@@ -36,6 +36,7 @@ func (p Part) Trim(from, to int64) (Part, error) {
 	}
 	q.narrow(kept)
 	q.trimmed, q.lead, q.shownEnd = true, cut.firstPTS-cut.dts, cut.end-cut.dts
+	q.ledEnd = max(q.shownEnd, kept[0].end())
 	q.Load = func() ([]Samples, error) { return kept, nil }
 	return q, nil
 }
@@ -123,6 +124,15 @@ func (s *Samples) decodeTimes(start int64) []int64 {
 		dts[i+1] = dts[i] + int64(d)
 	}
 	return dts
+}
+
+// end returns when the last of the samples is over, since the DTS of the first.
+func (s *Samples) end() (end int64) {
+	dts := s.decodeTimes(0)
+	for i, d := range s.Durations {
+		end = max(end, dts[i]+s.cts(i)+int64(d))
+	}
+	return end
 }
 
 // syncBefore returns the last sync sample at or before sample i.

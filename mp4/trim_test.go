@@ -119,6 +119,40 @@ func TestTrimWhereSoundJustTouches(t *testing.T) {
 	}
 }
 
+// TestTrimBeforeAnotherRun has a part that is cut at its end, as the last one is, followed by another: that is how a clip of
+// runs that overlap in time begins. Frames that B-frames lead up to are shown besides, before those of the other run.
+func TestTrimBeforeAnotherRun(t *testing.T) {
+	most := 0
+	for seed := range uint64(300) {
+		camera := newTestCamera(t, seed)
+		camera.randomize()
+		a := camera.run(1)[0]
+		camera.randomize()
+		b := camera.run(1)[0]
+		to := cutPoint(camera.rnd, a)
+		p, err := a.part.Trim(math.MinInt32, to)
+		if errors.Is(err, ErrNothingShown) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := show(t, mustFile(t, []Part{p, b.part}), []*recorded{a, b})
+		s.checkSamples(t)
+		s.checkInStep(t)
+		beyond := 0
+		for _, x := range s.tracks[Video].source {
+			if x.rec == a && x.pts() >= to {
+				beyond++
+			}
+		}
+		most = max(most, beyond)
+	}
+	if most > 1 { // the test camera's B-frames lead up to one
+		t.Errorf("%d frames are shown beyond the cut", most)
+	}
+}
+
 // checkClip reports whether the clip shows something.
 func checkClip(t *testing.T, name string, c clip) bool {
 	t.Helper()

@@ -167,15 +167,30 @@ func (s *session) cutBefore(x Sample) error {
 		return nil
 	}
 	c := cut{video: n, dts: x.DTS, start90k: s.clock.start90k, correction90k: s.clock.correction90k(pts)}
+	if !x.Sync {
+		c.video, c.dts = s.lastInOrder(from, x)
+	}
 	if x.Sync && (s.newEntry != nil || s.clock.settled() && s.clock.wall90k(pts) >= s.endAt90k) {
 		c.ends = &ends{wallDuration90k: s.clock.next(pts), next: s.newEntry}
-		// Only now is it known when the first recording of a run started.
-		c.start90k = s.clock.start90k - c.ends.wallDuration90k
 		s.newEntry = nil
 		s.planEnd()
 	}
 	s.cuts = append(s.cuts, c)
 	return nil
+}
+
+// lastInOrder returns the last video sample after from, x at most, that is shown after all that are decoded before it.
+// Where a fragment ends before it, all of them can be shown: none is one that B-frames lead up to which have not come.
+func (s *session) lastInOrder(from int, x Sample) (sample int, dts int64) {
+	p := append(slices.Clone(s.pending[video][from:]), x)
+	sample, dts = from+len(p)-1, x.DTS
+	shown := p[0].DTS + int64(p[0].CTS)
+	for i := 1; i < len(p); i++ {
+		if pts := p[i].DTS + int64(p[i].CTS); pts > shown {
+			shown, sample, dts = pts, from+i, p[i].DTS
+		}
+	}
+	return sample, dts
 }
 
 // flush writes the fragments before all cuts that are ready; with force, before all cuts.
@@ -261,12 +276,33 @@ func (s *session) writeRest(reason string) error {
 	}
 	tracks := make([]mp4.FragmentTrack, len(s.tracks))
 	for i, p := range s.pending {
-		tracks[i] = fragmentTrack(p, len(p), s.typicalDuration(i))
+		tracks[i] = fragmentTrack(p, len(p), s.endDuration(i))
 	}
 	return s.write(tracks, cut{start90k: s.clock.start90k, correction90k: s.clock.correction90k(s.lastDTS[video]), ends: &ends{reason: reason}})
 }
 
-// typicalDuration is what the last sample of a run gets, since no next one tells how long it lasts: as long as the one
+// endDuration is how long the last sample of a run lasts: as is typical. Where there are B-frames, the one decoded last is not
+// the one shown last, and lasts until that is over, so that readers who add up durations show all of it.
+func (s *session) endDuration(track int) uint32 {
+	typical, p := s.typicalDuration(track), s.pending[track]
+	if track != video || len(p) == 0 {
+		return typical
+	}
+	firstCTS, last, end := p[0].CTS, &p[len(p)-1], int64(0)
+	if s.rec != nil {
+		firstCTS = s.rec.firstCTS
+	}
+	for i, x := range p {
+		duration := int64(typical)
+		if i+1 < len(p) {
+			duration = p[i+1].DTS - x.DTS
+		}
+		end = max(end, x.DTS+int64(x.CTS)+duration)
+	}
+	return uint32(max(1, end-int64(firstCTS)-last.DTS))
+}
+
+// typicalDuration is what the last sample of a track gets, since no next one tells how long it lasts: as long as the one
 // before it.
 func (s *session) typicalDuration(track int) uint32 {
 	if p := s.pending[track]; len(p) > 1 {

@@ -3,6 +3,8 @@ package recorder
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -73,12 +75,24 @@ func (b *bench) shapes() (all []shape) {
 	return all
 }
 
+// shown returns when the first and the last picture of a fragment are shown.
+func (s shape) shown() (first, last int64) {
+	v := s.fragment.Tracks[video]
+	first, dts := int64(math.MaxInt64), v.DTS
+	for _, x := range v.Samples {
+		first, last = min(first, dts+int64(x.CTS)), max(last, dts+int64(x.CTS))
+		dts += int64(x.Duration)
+	}
+	return first, last
+}
+
 func TestFragments(t *testing.T) {
 	for name, c := range map[string]simCamera{
 		"GOP of 2 s":   {audioRate: 48000},
 		"GOP of 1 s":   {gop: 25, audioRate: 48000, audioLate: 300 * time.Millisecond},
 		"GOP of 20 s":  {gop: 500, audioRate: 48000, audioLate: -300 * time.Millisecond},
 		"GOP of 2.4 s": {gop: 60, bFrames: true},
+		"GOP of 9 s":   {gop: 225, bFrames: true},
 		"all-intra":    {gop: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,6 +115,12 @@ func TestFragments(t *testing.T) {
 				if dur > min(gop, maxFragment90k) {
 					t.Errorf("fragment %d lasts %d ticks", i, dur)
 				}
+				if i > 0 {
+					_, last := all[i-1].shown()
+					if first, _ := s.shown(); first <= last {
+						t.Errorf("fragment %d has a picture of %d, the one before it of %d", i, first, last)
+					}
+				}
 				if len(s.fragment.Tracks) < 2 || i == len(all)-1 {
 					continue
 				}
@@ -118,6 +138,97 @@ func TestFragments(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEveryPictureIsShown ends runs at every picture of a GOP with B-frames, where the camera has sent some that are shown
+// later than others that it has not, and joins each with another run. A player that keeps to edit lists shows all pictures.
+func TestEveryPictureIsShown(t *testing.T) {
+	for name, c := range map[string]struct {
+		shown  []int // when each picture of a GOP is, in decoding order
+		uneven int64 // by how many ticks the time between pictures varies
+	}{
+		"no B-frames":    {[]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 900},
+		"B-frames":       {[]int{0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12, 10, 11}, 0},
+		"pyramid":        {pyramid, 0},
+		"uneven":         {[]int{0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12, 10, 11}, 300},
+		"uneven pyramid": {pyramid, 300},
+	} {
+		for _, seconds := range []int{2, 70} { // in the first recording of a run, and in the next
+			for cut := range len(c.shown) {
+				t.Run(fmt.Sprintf("%s/%d s/%d", name, seconds, cut), func(t *testing.T) {
+					b := newBench(t, time.Minute)
+					x := reorderedSource{shown: c.shown, uneven: c.uneven, start: stampStart()}
+					pictures := seconds*25/len(c.shown)*len(c.shown) + cut
+					x.run(b, pictures)
+					x.start = x.start.Add(time.Duration(seconds+2) * time.Second)
+					x.run(b, pictures)
+					f := openDay(t, b.dir)
+					if n := len(shownPictures(t, f)); n != 2*pictures {
+						t.Errorf("%d pictures are shown of %d", n, 2*pictures)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestClipsOfBFrames asks for single pictures of recordings with B-frames, whose DTS pass at another rate at first.
+func TestClipsOfBFrames(t *testing.T) {
+	b := newBench(t, time.Minute)
+	x := reorderedSource{shown: pyramid, start: stampStart()}
+	const pictures = 13 * 300 // 156 s
+	x.run(b, pictures)
+	lib, stream := openLibrary(t, b.dir)
+	for n := int64(0); n < pictures; n += 7 {
+		gop := n / 13 * 13
+		taken := x.start.Add(time.Duration(gop+int64(pyramid[n-gop])) * time.Second / 25)
+		e, err := lib.Clip(t.Context(), stream, taken.Add(-20*time.Millisecond), taken.Add(20*time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := lib.Open(t.Context(), e, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if shown := shownPictures(t, f); !slices.Equal(shown, []int64{n}) {
+			t.Fatalf("pictures %v are shown of %v, want %d", shown, taken, n)
+		}
+		f.Close()
+	}
+}
+
+// A reorderedSource sends pictures in another order than that in which they are shown.
+type reorderedSource struct {
+	shown  []int
+	uneven int64
+	start  time.Time
+	sent   int64
+}
+
+// run records a run of some pictures.
+func (x *reorderedSource) run(b *bench, pictures int) {
+	b.t.Helper()
+	s, track, rnd := b.session(simCamera{}), avcTrackOf(testSPS(10, 0, false)), rand.New(rand.NewPCG(3, 3))
+	pts := make([]int64, pictures+len(x.shown))
+	for i := 1; i < len(pts); i++ {
+		pts[i] = pts[i-1] + 3600 + rnd.Int64N(x.uneven+1)
+	}
+	last := int64(0) // that was taken
+	for n := range pictures {
+		gop, i := n/len(x.shown)*len(x.shown), n%len(x.shown)
+		at := pts[gop+x.shown[i]]
+		last = max(last, at)
+		sample, _ := mustAccessUnit(b.t, track, at, testSlice(i == 0, 2*x.shown[i]))
+		sample.Data, sample.Received = pictureOf(x.sent, i == 0), x.start.Add(time.Duration(last)*time.Second/90000)
+		x.sent++
+		if err := s.Sample(*sample); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if err := s.finish("stopped"); err != nil {
+		b.t.Fatal(err)
+	}
+	b.commit()
 }
 
 func TestFragmentWallTimes(t *testing.T) {
