@@ -71,6 +71,9 @@ func (s *Server) streamStatus(ctx context.Context, x playback.Stream) (streamSta
 
 // growing describes the newest entry of a stream if it is being recorded.
 func (s *Server) growing(ctx context.Context, x playback.Stream) (*growingStatus, error) {
+	if !s.lib.Recorded() {
+		return nil, nil
+	}
 	days, err := s.lib.Days(ctx, x)
 	if err != nil || len(days) == 0 {
 		return nil, err

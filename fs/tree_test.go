@@ -16,6 +16,7 @@ import (
 
 	"nvrfs/integration/footage"
 	"nvrfs/playback"
+	"nvrfs/store"
 )
 
 // oneDay is footage of two streams in two hours, with a gap.
@@ -238,7 +239,18 @@ func TestHiddenFiles(t *testing.T) {
 		t.Errorf("info is %+v", info)
 	}
 
-	var st status
+	st, err := f.s.status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if grows := st.Streams[2]; grows.Growing != nil {
+		t.Errorf("status of a stream that nothing records is %+v", grows)
+	}
+	lock, err := store.LockDir(f.data) // as a recorder has it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release() //nolint:errcheck // of a test
 	if err := json.Unmarshal(f.read(t, hiddenName, "status.json"), &st); err != nil {
 		t.Fatal(err)
 	}

@@ -104,6 +104,10 @@ func (l *Library) Close() error {
 // Data is the data directory.
 func (l *Library) Data() string { return l.o.Data }
 
+// Recorded reports whether a process records into the data directory now, or mends it. Where none does, what is not sealed
+// was cut off.
+func (l *Library) Recorded() bool { return store.CheckUnlocked(l.o.Data) != nil }
+
 // sampleDir opens a sample directory. A disk that is not there costs only the footage on it.
 func (l *Library) sampleDir(id int64) (store.Store, error) {
 	l.mu.Lock()

@@ -610,7 +610,7 @@ func explain(err error) error {
 	var status liberrors.ErrClientBadStatusCode
 	switch {
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("the camera closed the connection: %w", err)
+		return errors.New("the camera closed the connection")
 	case !errors.As(err, &status):
 		return err
 	}

@@ -115,7 +115,9 @@ func (s *session) Sample(x Sample) error {
 		return nil // sound from before the first picture
 	}
 	if x.DTS <= s.lastDTS[x.Track] {
-		return fmt.Errorf("the timestamps of the %s stand still or go back: %d after %d", s.tracks[x.Track].Kind, x.DTS, s.lastDTS[x.Track])
+		t := &s.tracks[x.Track]
+		back := float64(s.lastDTS[x.Track]-x.DTS) / float64(t.Timescale)
+		return fmt.Errorf("the timestamps of the %s stand still or go back: the next one is %.3f s before the last", t.Kind, back)
 	}
 	if x.Track == video {
 		if err := s.cutBefore(x); err != nil {

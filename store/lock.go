@@ -19,45 +19,50 @@ var ErrLocked = errors.New("another nvrfs records into it")
 
 // LockDir takes the lock of a data directory, or returns ErrLocked.
 func LockDir(dir string) (*Lock, error) {
-	l, err := flock(dir)
+	f, err := os.OpenFile(lockPath(dir), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
-	if err := errors.Join(l.f.Truncate(0), writePID(l.f)); err != nil {
+	l := &Lock{f}
+	// Like that of flock(2), it is the open file's; but it can be looked for without taking it.
+	err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+		return nil, errors.Join(locked(dir), l.Release())
+	}
+	if err == nil {
+		err = errors.Join(f.Truncate(0), writePID(f))
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock data directory %s: %w", dir, err), l.Release())
 	}
 	return l, nil
 }
 
-// flock takes the lock without saying who has it.
-func flock(dir string) (*Lock, error) {
-	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock data directory: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(path)
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("data directory %s: %w (process %s)", dir, ErrLocked, strings.TrimSpace(string(holder)))
-		}
-		return nil, fmt.Errorf("lock data directory %s: %w", dir, err)
-	}
-	return &Lock{f}, nil
-}
-
-// CheckUnlocked returns ErrLocked when another process records into a data directory. It creates nothing.
+// CheckUnlocked returns ErrLocked when another process records into a data directory, or mends it. It changes nothing, and
+// is in nobody's way.
 func CheckUnlocked(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "lock")); err != nil {
+	f, err := os.Open(lockPath(dir))
+	if err != nil {
 		return nil // nobody ever recorded there, or LockDir will say what is wrong
 	}
-	l, err := flock(dir)
-	if err != nil {
-		return err
+	defer f.Close()
+	held := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &held); err != nil {
+		return fmt.Errorf("look for the lock of data directory %s: %w", dir, err)
 	}
-	return l.Release()
+	if held.Type == unix.F_UNLCK {
+		return nil
+	}
+	return locked(dir)
 }
+
+// locked says that a directory is, and who has the lock.
+func locked(dir string) error {
+	holder, _ := os.ReadFile(lockPath(dir))
+	return fmt.Errorf("data directory %s: %w (process %s)", dir, ErrLocked, strings.TrimSpace(string(holder)))
+}
+
+func lockPath(dir string) string { return filepath.Join(dir, "lock") }
 
 func writePID(f *os.File) error {
 	_, err := fmt.Fprintf(f, "%d\n", os.Getpid())

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -92,4 +93,40 @@ func TestLockKeepsOthersAway(t *testing.T) {
 	if err := CheckUnlocked(dir); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestCheckUnlockedIsInNobodysWay takes the lock while others look for it all the time.
+func TestCheckUnlockedIsInNobodysWay(t *testing.T) {
+	dir, done := t.TempDir(), make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					if err := CheckUnlocked(dir); err != nil && !errors.Is(err, ErrLocked) {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	for range 200 {
+		lock, err := LockDir(dir)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if err := CheckUnlocked(dir); !errors.Is(err, ErrLocked) {
+			t.Errorf("error is %v while it is locked", err)
+		}
+		if err := lock.Release(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	wg.Wait()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,8 +26,9 @@ list the spans of footage on it, the gaps between them, and why the recording
 before a gap ended.
 
 With --reasons, list the runs instead: of every camera, of a CAMERA, or of
-those with footage of a DAY. A run is one session with a camera, from when it
-began to the end of its footage, and ends for the reason that is shown.`,
+those with footage of a DAY. A run is a session with a camera, or a part of
+one, from when it began to the end of its footage, without a gap. It ends for
+the reason that is shown.`,
 		Example: `  nvrfs ls
   nvrfs ls front-door
   nvrfs ls front-door yesterday --json
@@ -41,7 +41,7 @@ began to the end of its footage, and ends for the reason that is shown.`,
 				return err
 			}
 			defer lib.Close() //nolint:errcheck // read only: nothing can be lost
-			l := lister{env: env, lib: lib, json: asJSON}
+			l := lister{env: env, lib: lib, json: asJSON, recorded: lib.Recorded()}
 			switch {
 			case reasons:
 				return l.runs(ctx, args)
@@ -61,9 +61,10 @@ began to the end of its footage, and ends for the reason that is shown.`,
 }
 
 type lister struct {
-	env  *environment
-	lib  *playback.Library
-	json bool
+	env      *environment
+	lib      *playback.Library
+	json     bool
+	recorded bool // something records now; looked at before anything is read
 }
 
 // The JSON of the listings.
@@ -90,7 +91,7 @@ type (
 		Seconds   float64   `json:"seconds"`
 		Bytes     int64     `json:"bytes"`
 		Gap       float64   `json:"gap_before_seconds"` // since the span before; 0 for the first
-		EndReason string    `json:"end_reason"`         // why the recording ended; empty while it goes on
+		EndReason string    `json:"end_reason"`         // why the recording ended; "going on" while it does
 	}
 	runListing struct {
 		Camera    string    `json:"camera"`
@@ -173,7 +174,7 @@ func (l *lister) day(ctx context.Context, label, name string) error {
 	}
 	rows := []spanListing{}
 	for i, x := range spans {
-		row := spanListing{Start: *l.local(x.Start), End: *l.local(x.End), Seconds: x.End.Sub(x.Start).Seconds(), Bytes: x.Bytes, EndReason: x.EndReason}
+		row := spanListing{Start: *l.local(x.Start), End: *l.local(x.End), Seconds: x.End.Sub(x.Start).Seconds(), Bytes: x.Bytes, EndReason: l.ended(x.EndReason)}
 		if i > 0 {
 			row.Gap = x.Start.Sub(spans[i-1].End).Seconds()
 		}
@@ -203,8 +204,16 @@ func (l *lister) dayNamed(ctx context.Context, s playback.Stream, name string) (
 	return day, err
 }
 
-// goingOn is the reason shown of a run that has not ended.
-const goingOn = "going on"
+// ended is what is shown of why a run ended, which is empty where nobody has said so.
+func (l *lister) ended(reason string) string {
+	switch {
+	case reason != "":
+		return reason
+	case l.recorded:
+		return "going on"
+	}
+	return "the recorder was cut off" // and the next one will say the same
+}
 
 // runs lists the runs of all cameras, of one, or of one on a day.
 func (l *lister) runs(ctx context.Context, args []string) error {
@@ -232,7 +241,7 @@ func (l *lister) runs(ctx context.Context, args []string) error {
 			return err
 		}
 		for _, r := range runs {
-			rows = append(rows, runListing{s.Label, *l.local(r.Start), *l.local(r.End), r.End.Sub(r.Start).Seconds(), cmp.Or(r.EndReason, goingOn)})
+			rows = append(rows, runListing{s.Label, *l.local(r.Start), *l.local(r.End), r.End.Sub(r.Start).Seconds(), l.ended(r.EndReason)})
 		}
 	}
 	return l.print(rows, "CAMERA\tSTART\tEND\tLENGTH\tENDED\t", func(w *tabwriter.Writer) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nvrfs/schema"
+	"nvrfs/store"
 )
 
 // footageOfRuns is a database with three runs of a camera: one over midnight of Berlin, one that followed, and one that
@@ -72,8 +73,42 @@ func putRun(tx *schema.Tx, camera, uuid, start, reason string, minutes int) erro
 	return tx.EndRun(run, reason)
 }
 
+// recordInto has a data directory look as if something recorded into it, until the test ends.
+func recordInto(t *testing.T, dir string) {
+	t.Helper()
+	lock, err := store.LockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := lock.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestLsOfAKilledRecorder lists what goes on by the rows, while nothing records it.
+func TestLsOfAKilledRecorder(t *testing.T) {
+	dir := footageOfRuns(t)
+	for _, args := range [][]string{{"--reasons", "door", "today"}, {"door", "today"}} {
+		for _, format := range [][]string{nil, {"--json"}} {
+			args := append(append([]string{"ls", "--data", dir}, args...), format...)
+			if code, stdout, stderr := runCommand(t, t.Context(), nil, args...); code != exitOK || stderr != "" ||
+				strings.Count(stdout, "the recorder was cut off") != 1 || strings.Contains(stdout, "going on") {
+				t.Errorf("%q: exit %d, %q, %q", args, code, stdout, stderr)
+			}
+		}
+	}
+	recordInto(t, dir)
+	_, stdout, _ := runCommand(t, t.Context(), nil, "ls", "--data", dir, "door", "today")
+	if !strings.Contains(stdout, "going on") {
+		t.Errorf("while something records: %q", stdout)
+	}
+}
+
 func TestLsReasons(t *testing.T) {
 	dir := footageOfRuns(t)
+	recordInto(t, dir)
 	const (
 		a = "door 2026-11-18 23:58:00 2026-11-19 00:03:00 5m0s the camera closed the connection"
 		b = "door 2026-11-19 11:00:00 2026-11-19 11:02:00 2m0s the recorder was cut off"
@@ -105,6 +140,7 @@ func TestLsReasons(t *testing.T) {
 
 func TestLsReasonsAsJSON(t *testing.T) {
 	dir := footageOfRuns(t)
+	recordInto(t, dir)
 	_, stdout, _ := runCommand(t, t.Context(), nil, "ls", "--reasons", "--json", "--data", dir, "door", "today")
 	var rows []map[string]any
 	if err := json.Unmarshal([]byte(stdout), &rows); err != nil || len(rows) != 1 {
