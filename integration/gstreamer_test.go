@@ -52,6 +52,35 @@ func TestGStreamer(t *testing.T) {
 	}
 }
 
+// TestGStreamerLookingAhead records cameras whose first sender reports may be wrong by seconds: when more have come, sound and
+// picture are in step.
+func TestGStreamerLookingAhead(t *testing.T) {
+	needMounts(t)
+	needTools(t, "ffprobe")
+	t.Parallel()
+	labels := []string{"ahead1", "ahead2", "ahead3"}
+	port := startGStreamer(t, "admin", "secret", labels...)
+	config := "cameras:\n"
+	for _, label := range labels {
+		config += fmt.Sprintf("  %s: { url: 'rtsp://admin:secret@127.0.0.1:%s/%s' }\n", label, port, label)
+	}
+	s := newSite(t, config)
+	p := s.record(t)
+	for _, label := range labels {
+		// Reports come every five seconds or so, and three of each track confirm each other.
+		waitFor(t, 90*time.Second, "half a minute of "+label, func() bool {
+			paths := s.entries(t, label)
+			return len(paths) > 0 && s.info(t, paths[len(paths)-1]).length() > 30*time.Second
+		})
+	}
+	p.stop(t, syscall.SIGINT)
+	s.checkClean(t)
+	for _, label := range labels {
+		files := s.sampleFiles(t, label)
+		checkTracks(t, files[len(files)-1])
+	}
+}
+
 // startGStreamer starts a server, and returns its port.
 func startGStreamer(t *testing.T, user, password string, paths ...string) (port string) {
 	t.Helper()

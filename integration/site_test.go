@@ -161,6 +161,8 @@ type entryInfo struct {
 	}
 }
 
+func (i entryInfo) length() time.Duration { return i.End.Sub(i.Start) }
+
 func (s site) info(t *testing.T, entry string) (info entryInfo) {
 	t.Helper()
 	path, err := filepath.Rel(s.mnt, entry)

@@ -11,9 +11,13 @@ import (
 // first ones come within a few seconds; some cameras never send any.
 const mostTieDelay = 4 * time.Second
 
-// mostTieShift is more than sound and picture are apart by when they arrive. Where sender reports say more, the camera's
-// tracks have clocks that have nothing to do with each other, and arrival is the better guess.
-const mostTieShift = 10 * time.Second
+// How far reports may put the sound from where it is. The first ones, which may have come before the camera's encoders had
+// settled, are believed as far as sound and picture of a camera arrive apart; those that confirm each other, farther. What is
+// beyond is of tracks whose clocks have nothing to do with each other.
+const (
+	mostFirstShift = time.Second
+	mostLaterShift = 10 * time.Second
+)
 
 // Sound within a run is never shifted. Where later reports want it elsewhere, another run begins.
 const (
@@ -74,7 +78,7 @@ func (t *tie) mark(m *tieMark, ntp time.Time, pts int64) {
 		return
 	}
 	t.video.fresh, t.audio.fresh = false, false
-	shift, ok := t.wanted()
+	shift, ok := t.wanted(mostLaterShift)
 	if !ok {
 		t.later = nil
 		return
@@ -82,11 +86,11 @@ func (t *tie) mark(m *tieMark, ntp time.Time, pts int64) {
 	t.later = append(t.later[max(0, len(t.later)-nextTieReports+1):], shift)
 }
 
-// wanted returns the shift that the newest reports of both tracks want. It reports false where they make no sense.
-func (t *tie) wanted() (shift int64, ok bool) {
+// wanted returns the shift that the newest reports of both tracks want, and whether it is within most of what it is.
+func (t *tie) wanted(most time.Duration) (shift int64, ok bool) {
 	const videoRate = 90000
 	apart := t.audio.ntp.Sub(t.video.ntp).Seconds()*t.rate + float64(t.video.pts)*t.rate/videoRate - float64(t.audio.pts)
-	return int64(math.Round(apart)), math.Abs(apart-float64(t.shift)) <= mostTieShift.Seconds()*t.rate
+	return int64(math.Round(apart)), math.Abs(apart-float64(t.shift)) <= most.Seconds()*t.rate
 }
 
 // again ties the tracks anew where the newest reports agree that the run has the sound in the wrong place. It returns why
@@ -142,7 +146,7 @@ func (t *tie) tryTie(now time.Time) {
 	case t.rate == 0:
 		t.tied = true
 	case t.video.seen && t.audio.seen:
-		if shift, ok := t.wanted(); ok {
+		if shift, ok := t.wanted(mostFirstShift); ok {
 			t.shift = shift
 		}
 		t.tied, t.video.fresh, t.audio.fresh = true, false, false

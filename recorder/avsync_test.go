@@ -195,6 +195,8 @@ func TestTieToLaterReports(t *testing.T) {
 		"all are right":            {reportSource{}, nil, "", 0},
 		"the first is wrong":       {reportSource{wrong: first(1, 660*ms)}, []time.Duration{15 * time.Second}, "moved the sound by -660 ms", 0},
 		"the first two are wrong":  {reportSource{wrong: first(2, -660*ms)}, []time.Duration{20 * time.Second}, "moved the sound by +660 ms", 0},
+		"the first is far off":     {reportSource{wrong: first(1, 5400*ms)}, nil, "", 0},
+		"all put it far off":       {reportSource{wrong: first(math.MaxInt, 1600*ms)}, []time.Duration{15 * time.Second}, "moved the sound by +1600 ms", 1600 * ms},
 		"the first is a bit off":   {reportSource{wrong: first(1, 90*ms)}, nil, "", 90 * ms},
 		"they come late":           {reportSource{from: 10 * time.Second, wrong: func(int) time.Duration { return -300 * ms }}, []time.Duration{20 * time.Second}, "moved the sound by -300 ms", 300 * ms},
 		"they come late and agree": {reportSource{from: 10 * time.Second}, nil, "", 0},

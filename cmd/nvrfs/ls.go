@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,7 +92,7 @@ type (
 		Seconds   float64   `json:"seconds"`
 		Bytes     int64     `json:"bytes"`
 		Gap       float64   `json:"gap_before_seconds"` // since the span before; 0 for the first
-		EndReason string    `json:"end_reason"`         // why the recording ended; "going on" while it does
+		EndReason string    `json:"end_reason"`         // why the recording ended; empty while it goes on
 	}
 	runListing struct {
 		Camera    string    `json:"camera"`
@@ -186,7 +187,7 @@ func (l *lister) day(ctx context.Context, label, name string) error {
 			if i > 0 {
 				gap = seconds(r.Gap).String()
 			}
-			fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\t%s\t\n", r.Start.Format(time.TimeOnly), r.End.Format(time.TimeOnly), seconds(r.Seconds), humanBytes(r.Bytes), gap, r.EndReason)
+			fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\t%s\t\n", r.Start.Format(time.TimeOnly), r.End.Format(time.TimeOnly), seconds(r.Seconds), humanBytes(r.Bytes), gap, cmp.Or(r.EndReason, goingOn))
 		}
 	})
 }
@@ -204,15 +205,15 @@ func (l *lister) dayNamed(ctx context.Context, s playback.Stream, name string) (
 	return day, err
 }
 
-// ended is what is shown of why a run ended, which is empty where nobody has said so.
+// goingOn is the reason shown of a run that has not ended.
+const goingOn = "going on"
+
+// ended returns why a run ended, of which the rows say reason; empty while it goes on.
 func (l *lister) ended(reason string) string {
-	switch {
-	case reason != "":
-		return reason
-	case l.recorded:
-		return "going on"
+	if reason == "" && !l.recorded {
+		return "the recorder was cut off" // which is what the next one will say
 	}
-	return "the recorder was cut off" // and the next one will say the same
+	return reason
 }
 
 // runs lists the runs of all cameras, of one, or of one on a day.
@@ -241,7 +242,7 @@ func (l *lister) runs(ctx context.Context, args []string) error {
 			return err
 		}
 		for _, r := range runs {
-			rows = append(rows, runListing{s.Label, *l.local(r.Start), *l.local(r.End), r.End.Sub(r.Start).Seconds(), l.ended(r.EndReason)})
+			rows = append(rows, runListing{s.Label, *l.local(r.Start), *l.local(r.End), r.End.Sub(r.Start).Seconds(), cmp.Or(l.ended(r.EndReason), goingOn)})
 		}
 	}
 	return l.print(rows, "CAMERA\tSTART\tEND\tLENGTH\tENDED\t", func(w *tabwriter.Writer) {

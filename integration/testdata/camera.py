@@ -7,9 +7,9 @@ Each PATH is a stream of its own, for one reader: a second one would set back th
 times of the first. The port is printed on standard output once it listens. It
 ends with standard input.
 
-The encoder looks no further ahead than its B-frames take it. With more delay, a
-sender report that comes before the delay has settled puts the picture too early,
-by as much.
+The encoder looks no further ahead than its B-frames take it; that of a PATH that
+begins with "ahead" looks 40 frames further. A sender report that comes before
+such a delay has settled puts the picture too early, by as much.
 """
 
 import sys
@@ -24,11 +24,14 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 PIPELINE = """(
   videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=25/1
     ! x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=25 bitrate=300
-      rc-lookahead=0 sync-lookahead=0 mb-tree=false threads=1
+      %s threads=1
     ! video/x-h264,profile=high ! rtph264pay name=pay0 pt=96 config-interval=-1
   audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=48000,channels=1
     ! avenc_aac bitrate=64000 ! aacparse ! rtpmp4gpay name=pay1 pt=97
 )"""
+
+AT_ONCE = "rc-lookahead=0 sync-lookahead=0 mb-tree=false"
+AHEAD = "rc-lookahead=40"
 
 
 def main(user, password, *paths):
@@ -46,7 +49,7 @@ def main(user, password, *paths):
 
     for path in paths:
         factory = GstRtspServer.RTSPMediaFactory()
-        factory.set_launch(PIPELINE)
+        factory.set_launch(PIPELINE % (AHEAD if path.startswith("ahead") else AT_ONCE))
         factory.add_role_from_structure(allowed(user))
         server.get_mount_points().add_factory("/" + path, factory)
 
