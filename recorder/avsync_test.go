@@ -192,9 +192,12 @@ func TestTieToLaterReports(t *testing.T) {
 		reason string
 		off    time.Duration // the most that is allowed, since the sound was moved last
 	}{
-		"all are right":            {reportSource{}, nil, "", 0},
-		"the first is wrong":       {reportSource{wrong: first(1, 660*ms)}, []time.Duration{15 * time.Second}, "moved the sound by -660 ms", 0},
-		"the first two are wrong":  {reportSource{wrong: first(2, -660*ms)}, []time.Duration{20 * time.Second}, "moved the sound by +660 ms", 0},
+		"all are right":           {reportSource{}, nil, "", 0},
+		"the first is wrong":      {reportSource{wrong: first(1, 660*ms)}, []time.Duration{15 * time.Second}, "moved the sound by -660 ms", 0},
+		"the first two are wrong": {reportSource{wrong: first(2, -660*ms)}, []time.Duration{20 * time.Second}, "moved the sound by +660 ms", 0},
+		"others differ a bit": {reportSource{wrong: func(n int) time.Duration {
+			return []time.Duration{660, -40, 0, 50}[min(n, 3)] * ms
+		}}, []time.Duration{15 * time.Second}, "moved the sound by -660 ms", 0},
 		"the first is far off":     {reportSource{wrong: first(1, 5400*ms)}, nil, "", 0},
 		"all put it far off":       {reportSource{wrong: first(math.MaxInt, 1600*ms)}, []time.Duration{15 * time.Second}, "moved the sound by +1600 ms", 1600 * ms},
 		"the first is a bit off":   {reportSource{wrong: first(1, 90*ms)}, nil, "", 90 * ms},

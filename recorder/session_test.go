@@ -430,7 +430,11 @@ func TestNewRun(t *testing.T) {
 			}
 			b.commit()
 			b.wantRuns([]string{"first reason", "second reason", "stopped"})
-			for i, r := range b.recordings() {
+			recs := b.recordings()
+			for i, r := range recs {
+				if same := r.Tracks[video].Entry == recs[0].Tracks[video].Entry; same != (i < 2) {
+					t.Errorf("recording %d has sample entry %d", i+1, r.Tracks[video].Entry)
+				}
 				if r.Sequence != 0 || r.Tracks[video].Start != 0 || i < 2 && r.Tracks[video].Duration != []int64{20, 10}[i]*90000 {
 					t.Errorf("recording %+v", r)
 				}
