@@ -8,26 +8,31 @@ import (
 	"sync"
 	"time"
 
-	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
 
-// maxBacklog bounds the bytes that wait for a disk: ten seconds and more of hundreds of streams. A disk that is stalled for
-// longer ends the runs of its streams.
+// maxBacklog bounds the bytes that are not safe on a disk yet: ten seconds and more of hundreds of streams. A disk that is
+// stalled for longer ends the runs of its streams.
 const maxBacklog = 256 << 20
+
+// commitBytes is how much is written at most before it is committed, so that the backlog has room while a disk is busy.
+const commitBytes = maxBacklog / 4
 
 var errBacklog = fmt.Errorf("the disk is too slow: %d MB wait to be written", maxBacklog>>20)
 
 // A disk writes the recordings of one store, from one goroutine, so that a slow disk never holds up a camera. What it has
 // written becomes rows in one transaction every sync interval.
 //
-// A row is committed only after the bytes that it counts, and the name of its file, are synced.
+// A row is committed only after the bytes that it counts, and the name of its file, are synced. Until then the disk keeps
+// the bytes in memory too. A file whose sync failed is not read back: the kernel may have dropped what it could not write,
+// or show it though it is not on the disk. It is cut off where it was durable, and the rest is written to a new file.
 type disk struct {
 	dir      int64 // the sample directory's id
 	store    store.Store
 	db       *schema.DB
 	interval time.Duration
+	deadline time.Duration // of a commit
 	log      *slog.Logger
 
 	wake chan struct{} // has room for one: there are jobs, or no more will come
@@ -35,26 +40,23 @@ type disk struct {
 
 	mu      sync.Mutex
 	jobs    []job
-	backlog int // bytes in jobs
+	backlog int // bytes that were enqueued, and are not durable yet
 	closed  bool
 
 	// The goroutine's own.
-	dirty   []*recording // with bytes or an end that no row counts yet
-	broken  []*recording // whose files are not in a known state
-	ended   []*run       // whose end is not in the database yet
+	written int           // bytes since the last commit
+	held    []job         // that could not be written
+	dirty   []*sampleFile // with bytes or an end that no row counts yet; those of a run in their order
+	ended   []*run        // whose end is not in the database yet
 	entries map[entryKey]int64
-	failing bool // the last commit failed
-}
-
-type entryKey struct {
-	box       string
-	timescale uint32
+	failing bool           // the last commit failed
+	refused map[int64]bool // streams of which the last commit left out a row
 }
 
 func newDisk(dir int64, st store.Store, db *schema.DB, interval time.Duration, log *slog.Logger) *disk {
 	return &disk{
-		dir: dir, store: st, db: db, interval: interval, log: log,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), entries: map[entryKey]int64{},
+		dir: dir, store: st, db: db, interval: interval, deadline: time.Minute, log: log,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), entries: map[entryKey]int64{}, refused: map[int64]bool{},
 	}
 }
 
@@ -100,14 +102,32 @@ func (d *disk) run() {
 		select {
 		case <-d.wake:
 			if d.writeAll() {
-				d.commit()
-				d.closeAll()
+				d.finish()
 				return
+			}
+			if d.written >= commitBytes {
+				d.commit()
 			}
 		case <-tick.C:
 			d.commit()
 		}
 	}
+}
+
+// finish commits the last, and closes all files. Start-up finds those that could not be committed.
+func (d *disk) finish() {
+	d.commit()
+	if d.safe(0) > 0 {
+		d.commit() // something failed, and was written again
+	}
+	lost := 0
+	for _, j := range d.held {
+		lost += len(j.data)
+	}
+	if lost > 0 {
+		d.log.Error("footage that could not be written is lost", "bytes", lost)
+	}
+	d.closeAll()
 }
 
 // writeAll writes what is enqueued, and reports whether that is all there will be.
@@ -118,295 +138,218 @@ func (d *disk) writeAll() (last bool) {
 	d.mu.Unlock()
 	for _, j := range jobs {
 		d.write(j)
-		d.mu.Lock()
-		d.backlog -= len(j.data)
-		d.mu.Unlock()
 	}
 	return last
 }
 
-// write appends a fragment to its sample file, or ends a run. When that fails, the run ends before it.
+// safe takes bytes that are durable out of the backlog, and returns what is left of it.
+func (d *disk) safe(bytes int) (backlog int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.backlog -= bytes
+	return d.backlog
+}
+
+// write appends a fragment to its sample file, or ends a run. What cannot be written is held, and so is what follows it in
+// its run.
 func (d *disk) write(j job) {
-	r := j.rec
-	if r.run.failed.Load() != nil {
-		return
-	}
-	if !slices.Contains(d.dirty, r) {
-		d.dirty = append(d.dirty, r)
-	}
-	if j.data == nil {
-		d.end(r, j.endReason)
+	u := j.rec.run
+	if u.held {
+		d.held = append(d.held, j)
 		return
 	}
 	if err := d.append(j); err != nil {
-		d.fail(r, err)
-		return
-	}
-	if j.seal != nil {
-		r.seal, r.sealed = j.seal, true
-		if j.seal.EndReason != "" {
-			d.endRun(r.run, j.seal.EndReason)
-		}
+		d.hold(u, []job{j}, err)
 	}
 }
 
 func (d *disk) append(j job) error {
-	r, data := j.rec, j.data
-	if r.sequence == 0 {
-		r.run.start90k = j.start90k // which may have moved
+	if j.data == nil {
+		d.end(j)
+		return nil
 	}
-	if r.file == nil {
-		f, err := d.store.Create(r.key)
+	if j.rec.file == nil {
+		f, err := d.createFile(j)
 		if err != nil {
 			return err
 		}
-		r.file, r.index, r.digest = f, newIndex(r.tracks), newDigest()
-		r.row = schema.Recording{ID: r.id, Dir: d.dir, Sequence: r.sequence, HeaderBytes: int64(len(r.header))}
-		data = slices.Concat(r.header, data)
+		j.rec.file = f
 	}
-	whole := len(data)
-	if j.seal != nil {
-		var err error
-		if data, err = mp4.AppendSeal(data, *j.seal); err != nil {
-			return err
-		}
-	}
-	if err := r.file.Append(data); err != nil {
+	f := j.rec.file
+	d.touch(f)
+	if err := f.append(j); err != nil {
+		d.goElsewhere(f)
 		return err
 	}
-	r.unsynced = true
-	r.digest.Write(data[:whole]) //nolint:errcheck // never fails
-	r.index.Add(j.index, j.starts)
-	r.row.Bytes += int64(whole)
-	r.row.Start90k, r.row.WallDuration90k = j.start90k, j.wallDuration90k
+	d.written += len(j.data)
+	if j.endReason != "" {
+		d.endRun(f.run, j.endReason)
+	}
 	return nil
 }
 
-// newIndex starts the index of a recording.
-func newIndex(tracks []mp4.SampleEntry) *schema.Index {
-	isVideo := make([]bool, len(tracks))
-	for i, t := range tracks {
-		isVideo[i] = t.Kind == mp4.Video
+// touch notes that a file has something that its row does not say.
+func (d *disk) touch(f *sampleFile) {
+	if !slices.Contains(d.dirty, f) {
+		d.dirty = append(d.dirty, f)
 	}
-	return schema.NewIndex(isVideo)
 }
 
-// fail ends a run at what was written of a recording of it so far. Its session notices with its next sample.
-func (d *disk) fail(r *recording, err error) {
-	d.end(r, err.Error())
-	r.run.failed.Store(&err)
-	d.log.Error("recording ends: cannot write", "stream", r.key.Stream, "err", err)
+// end ends a run at what was written of it so far. The seal is written with the next commit.
+func (d *disk) end(j job) {
+	if f := j.rec.file; f != nil {
+		f.ended, f.endReason = true, j.endReason
+		d.touch(f)
+	}
+	d.endRun(j.rec.run, j.endReason)
 }
 
-// end ends a recording, and its run, at what was written of it so far. The seal is written with the next commit.
-func (d *disk) end(r *recording, reason string) {
-	r.seal = &mp4.Seal{Start90k: r.row.Start90k, WallDuration90k: r.row.WallDuration90k, EndReason: reason}
-	d.endRun(r.run, reason)
+func (d *disk) endRun(u *run, reason string) {
+	if u.endReason = reason; !slices.Contains(d.ended, u) {
+		d.ended = append(d.ended, u)
+	}
 }
 
-func (d *disk) endRun(r *run, reason string) {
-	r.endReason = reason
-	d.ended = append(d.ended, r)
+// goElsewhere ends a file that could not take a fragment, at what it took before.
+func (d *disk) goElsewhere(f *sampleFile) {
+	f.ended, f.rec.file = true, nil
+	if f.row.Bytes == 0 && len(f.since) == 0 {
+		d.setAside(f)
+	}
+}
+
+// setAside ends the files of a run from one on where they are durable, and returns what is to be written again.
+func (d *disk) setAside(f *sampleFile) (jobs []job) {
+	of := d.dirty[slices.Index(d.dirty, f):]
+	if f.onlyEnds() {
+		of = of[:1]
+	}
+	for _, g := range slices.Backward(of) {
+		if g.run != f.run || g.gone {
+			continue
+		}
+		jobs = slices.Concat(g.leave(), jobs)
+		_ = d.cutOff(g) // or else with the next commit
+	}
+	return jobs
+}
+
+// hold keeps jobs that could not be written, before those of their run that are held already. They are written with the
+// next commit. When that fails too, the run is to end: its session notices with its next sample.
+func (d *disk) hold(u *run, jobs []job, err error) {
+	u.held = u.held || len(jobs) > 0
+	d.held = slices.Concat(jobs, d.held)
+	log := d.log.With("stream", u.stream.Label(), "err", err)
+	if u.failures++; u.failures == 1 {
+		log.Error("cannot write; footage is kept in memory, and written to a new file")
+	} else if u.failed.CompareAndSwap(nil, &err) {
+		log.Error("recording ends: cannot write")
+	}
+}
+
+// rewrite writes what is held, unless a file of its run is still to be cut off.
+func (d *disk) rewrite() {
+	jobs := d.held
+	d.held = nil
+	for _, j := range jobs {
+		u := j.rec.run
+		u.held = slices.ContainsFunc(d.dirty, func(f *sampleFile) bool { return f.run == u && f.cut })
+	}
+	for _, j := range jobs {
+		d.write(j)
+	}
 }
 
 // commit syncs what was written since the last commit, and makes rows of it. What fails is tried again with the next.
 func (d *disk) commit() {
-	ctx, cancel := context.WithTimeout(context.Background(), commitDeadline)
+	ctx, cancel := context.WithTimeout(context.Background(), d.deadline)
 	defer cancel()
-	d.mend(ctx)
-	ready := d.committable(d.sync())
-	if len(ready) == 0 && len(d.ended) == 0 {
-		return
-	}
-	err := d.db.Write(ctx, func(tx *schema.Tx) error { return d.putAll(tx, ready) })
-	if err != nil {
-		clear(d.entries) // what the transaction added is not there
-		if !d.failing {
-			d.log.Error("cannot commit; footage is kept in its files, and the commit tried again", "err", err)
-		}
-	} else {
-		if d.failing {
-			d.log.Info("committing again")
-		}
-		d.forget(ready)
-	}
-	d.failing = err != nil
+	d.written = 0
+	ready := d.sync()
+	d.rewrite()
+	d.commitRows(ctx, ready)
 }
 
-const commitDeadline = time.Minute
-
-// sync makes the bytes of dirty recordings durable, and returns those of which there are any.
-func (d *disk) sync() (synced []*recording) {
-	d.dirty = slices.DeleteFunc(d.dirty, func(r *recording) bool {
-		if r.index == nil {
-			return true // not even made
+// sync makes what was appended durable, and returns the files whose rows may say so. Behind one that is not, or that should
+// have ended and has not, those of its stream wait: start-up looks for files only from the number after the last row on, and
+// a run has no gaps.
+func (d *disk) sync() (ready []*sampleFile) {
+	waits, failed := map[*schema.Stream]bool{}, map[*run]bool{}
+	for _, f := range slices.Clone(d.dirty) {
+		if f.gone || failed[f.run] {
+			continue // none of a run is durable before those that it continues
 		}
-		if r.row.Bytes == 0 {
-			d.leaveToMend(r)
-			return true
+		s := f.run.stream
+		if err := d.syncFile(f); err != nil {
+			d.hold(f.run, d.setAside(f), err)
+			failed[f.run], waits[s] = true, true
+			continue
 		}
-		if err := d.syncFile(r); err != nil {
-			// What the disk holds now is not known.
-			d.fail(r, err)
-			d.leaveToMend(r)
-			return true
+		if !waits[s] && !f.gone {
+			ready = append(ready, f)
 		}
-		synced = append(synced, r)
-		return false
-	})
-	return synced
-}
-
-// syncFile makes the bytes and the name of a recording durable, with the seal of one that was cut short, and closes its
-// file when it has ended.
-func (d *disk) syncFile(r *recording) error {
-	if r.seal != nil && !r.sealed {
-		seal, err := mp4.AppendSeal(nil, *r.seal)
-		if err == nil && r.file.Append(seal) == nil { // or else with the next commit
-			r.sealed, r.unsynced = true, true
-		}
+		waits[s] = waits[s] || f.ended && !f.sealed
 	}
-	if r.unsynced {
-		if err := r.file.Sync(); err != nil {
-			return err
-		}
-		r.unsynced = false
-	}
-	if !r.named {
-		if err := d.store.SyncDir(r.key); err != nil {
-			return err
-		}
-		r.named = true
-	}
-	if r.sealed {
-		d.closeFile(r)
-	}
-	return nil
-}
-
-// committable leaves out recordings of streams of which an earlier one has no row yet: start-up looks for files only from
-// the number after the last row on.
-func (d *disk) committable(synced []*recording) (ready []*recording) {
-	waits := map[int64]bool{}
-	for _, r := range d.broken {
-		waits[r.id.Stream()] = waits[r.id.Stream()] || !r.hasRow
-	}
-	for _, r := range synced {
-		if !waits[r.id.Stream()] {
-			ready = append(ready, r)
-		}
-	}
+	d.dirty = slices.DeleteFunc(d.dirty, func(f *sampleFile) bool { return f.gone })
 	return ready
 }
 
-// leaveToMend closes a recording whose file is not in a known state.
-func (d *disk) leaveToMend(r *recording) {
-	d.closeFile(r)
-	d.broken = append(d.broken, r)
-}
-
-// mend reads back the files that are not in a known state, as start-up would, and commits what is whole in them.
-func (d *disk) mend(ctx context.Context) {
-	d.broken = slices.DeleteFunc(d.broken, func(r *recording) bool {
-		log := d.log.With("stream", r.key.Stream, "recording", r.key.Number)
-		rec := recovery{db: d.db, dir: d.dir, st: d.store, stream: r.id.Stream(), key: r.key, hasRow: r.hasRow, reason: r.run.endReason, log: log}
-		if err := rec.run(ctx); err != nil {
-			if !r.mending {
-				log.Error("cannot read a recording back; its file is kept, and this is tried again", "err", err)
-			}
-			r.mending = true
-			return false
-		}
-		if rec.kept {
-			r.run.known = true
-			d.ended = append(d.ended, r.run)
-		}
-		return true
-	})
-}
-
-// putAll puts into the database what changed.
-func (d *disk) putAll(tx *schema.Tx, ready []*recording) error {
-	for _, r := range ready {
-		if err := d.put(tx, r); err != nil {
-			return err
-		}
+func (d *disk) syncFile(f *sampleFile) error {
+	if err := d.cutOff(f); err != nil || f.gone {
+		return err
 	}
-	for _, u := range d.ended {
-		if !u.known {
-			continue // nothing of it was written
-		}
-		id, err := tx.Run(u.stream, u.uuid, u.start90k)
-		if err == nil {
-			err = tx.EndRun(id, u.endReason)
-		}
-		if err != nil {
-			return err
-		}
+	f.seal()
+	bytes, err := f.sync(d.store)
+	if err != nil {
+		return err
+	}
+	d.safe(bytes)
+	if u := f.run; bytes > 0 && u.failures > 0 && !u.held {
+		u.failures = 0
+		d.log.Info("writing again", "stream", f.key.Stream)
+	}
+	if f.sealed {
+		d.closeFile(f)
 	}
 	return nil
 }
 
-func (d *disk) put(tx *schema.Tx, r *recording) error {
-	runID, err := tx.Run(r.run.stream, r.run.uuid, r.run.start90k)
-	if err != nil {
-		return err
+// cutOff takes away what is not known to be durable of a file that was set aside; all of it, where that is nothing.
+func (d *disk) cutOff(f *sampleFile) error {
+	if !f.cut {
+		return nil
 	}
-	r.run.known = true
-	for i, t := range r.tracks {
-		id, err := d.entry(tx, t)
-		if err != nil {
+	if f.row.Bytes > 0 {
+		if err := f.file.Truncate(f.row.Bytes); err != nil {
 			return err
 		}
-		r.index.SetEntry(i, id)
+		f.cut, f.unsynced = false, true
+		return nil
 	}
-	r.row.Run, r.row.Tracks, r.row.Sealed = runID, r.index.Tracks(), r.sealed
-	if r.sealed {
-		r.row.Digest = r.digest.Sum(nil)
+	d.closeFile(f)
+	if err := d.store.Remove(f.key); err != nil {
+		return err
 	}
-	return tx.PutRecording(&r.row, r.index.Bytes())
+	f.cut, f.gone = false, true
+	if s := f.run.stream; s.NextNumber == f.key.Number+1 {
+		s.NextNumber-- // nobody has heard of it
+	}
+	return nil
 }
 
-func (d *disk) entry(tx *schema.Tx, e mp4.SampleEntry) (int64, error) {
-	k := entryKey{string(e.Box), e.Timescale}
-	if id, ok := d.entries[k]; ok {
-		return id, nil
-	}
-	id, err := tx.SampleEntry(entryRow(e))
-	if err == nil {
-		d.entries[k] = id
-	}
-	return id, err
-}
-
-func entryRow(e mp4.SampleEntry) schema.SampleEntry {
-	return schema.SampleEntry{Kind: uint8(e.Kind), Codec: e.Codec, Timescale: e.Timescale, Width: e.Width, Height: e.Height, Box: e.Box}
-}
-
-// forget drops what was committed.
-func (d *disk) forget(committed []*recording) {
-	d.ended = d.ended[:0]
-	for _, r := range committed {
-		r.hasRow = true
-	}
-	d.dirty = slices.DeleteFunc(d.dirty, func(r *recording) bool {
-		return slices.Contains(committed, r) && (r.sealed || r.seal == nil)
-	})
-}
-
-// closeAll closes the files of recordings that could not be committed. Start-up will find them.
+// closeAll closes the files of recordings that could not be committed.
 func (d *disk) closeAll() {
-	for _, r := range d.dirty {
-		d.closeFile(r)
+	for _, f := range d.dirty {
+		d.closeFile(f)
 	}
 }
 
-func (d *disk) closeFile(r *recording) {
-	if r.file == nil {
+func (d *disk) closeFile(f *sampleFile) {
+	if f.file == nil {
 		return
 	}
-	if err := r.file.Close(); err != nil {
-		d.log.Warn("cannot close a sample file", "stream", r.key.Stream, "err", err)
+	if err := f.file.Close(); err != nil {
+		d.log.Warn("cannot close a sample file", "stream", f.key.Stream, "err", err)
 	}
-	r.file = nil
+	f.file = nil
 }

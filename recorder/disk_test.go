@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -60,8 +63,12 @@ func (b *bench) recordThrough(c simCamera, d time.Duration) (given [][]Sample, r
 		}
 	}
 	end("stopped")
+	for range 10 {
+		if b.commit(); b.disk.safe(0) == 0 {
+			break // what failed before is tried again
+		}
+	}
 	b.commit()
-	b.commit() // what failed before is tried again
 	return given, reasons
 }
 
@@ -92,6 +99,8 @@ func (b *bench) checkKept(given [][]Sample) (kept []int) {
 	return kept
 }
 
+// TestDiskFailures has a disk fail, once or for a while: nothing that was handed over is lost. A run goes on when the disk
+// failed once, and otherwise ends for that reason.
 func TestDiskFailures(t *testing.T) {
 	enospc := fmt.Errorf("append 1 bytes to sample file: %w", unix.ENOSPC)
 	eio := fmt.Errorf("sync sample file: %w", unix.EIO)
@@ -99,40 +108,60 @@ func TestDiskFailures(t *testing.T) {
 		op         string
 		nth, count int
 		err        error
-		kept       bool // everything that was written before the failure is
+		also       string // fails too, its first times
 	}{
-		"the first file cannot be made":         {"create", 1, 1, unix.EACCES, true},
-		"a file cannot be made":                 {"create", 4, 1, unix.EACCES, true},
-		"files cannot be made for a while":      {"create", 2, 3, unix.EACCES, true},
-		"the first append fails":                {"append", 1, 1, enospc, true},
-		"an append fails":                       {"append", 8, 1, enospc, true},
-		"an append and the seal fail":           {"append", 8, 2, enospc, true},
-		"the seal fails for long":               {"append", 8, 4, enospc, true},
-		"the first of a file fails":             {"append", 6, 1, enospc, true},
-		"the last of a file fails":              {"append", 5, 1, enospc, true},
-		"the disk is full for a while":          {"append", 9, 12, enospc, true},
-		"the first sync fails":                  {"sync", 1, 1, eio, true},
-		"a sync fails":                          {"sync", 5, 1, eio, true},
-		"syncs fail for a while":                {"sync", 4, 6, eio, true},
-		"the sync of a directory fails":         {"syncdir", 1, 1, eio, true},
-		"a later sync of a directory fails":     {"syncdir", 3, 1, eio, true},
-		"syncs of directories fail for a while": {"syncdir", 2, 5, eio, true},
-		"a sync fails and no file can be read":  {"reopen", 1, 3, eio, true},
+		"the first file cannot be made":               {"create", 1, 1, unix.EACCES, ""},
+		"a file cannot be made":                       {"create", 4, 1, unix.EACCES, ""},
+		"files cannot be made for a while":            {"create", 2, 3, unix.EACCES, ""},
+		"the first append fails":                      {"append", 1, 1, enospc, ""},
+		"an append fails":                             {"append", 8, 1, enospc, ""},
+		"an append and the seal fail":                 {"append", 8, 2, enospc, ""},
+		"the seal fails for long":                     {"append", 8, 4, enospc, ""},
+		"the first of a file fails":                   {"append", 6, 1, enospc, ""},
+		"the last of a file fails":                    {"append", 5, 1, enospc, ""},
+		"the disk is full for a while":                {"append", 9, 12, enospc, ""},
+		"the first sync fails":                        {"sync", 1, 1, eio, ""},
+		"a sync fails":                                {"sync", 5, 1, eio, ""},
+		"syncs fail for a while":                      {"sync", 4, 6, eio, ""},
+		"the sync of a directory fails":               {"syncdir", 1, 1, eio, ""},
+		"a later sync of a directory fails":           {"syncdir", 3, 1, eio, ""},
+		"syncs of directories fail for a while":       {"syncdir", 2, 5, eio, ""},
+		"a sync fails, and the file cannot be cut":    {"sync", 4, 1, eio, "truncate"},
+		"a sync fails, and the file is not removed":   {"sync", 1, 1, eio, "remove"},
+		"a sync fails, and there is no new file":      {"sync", 5, 1, eio, "create"},
+		"a sync fails, and the new one takes nothing": {"sync", 5, 1, eio, "append"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, 10*time.Second)
-			f := fails(c.op, c.nth, c.count, c.err)
-			if c.op == "reopen" {
-				sync := fails("sync", 3, 1, eio)
-				b.store.failing(func(op string, k store.Key) error { return errors.Join(f(op, k), sync(op, k)) })
-			} else {
-				b.store.failing(f)
-			}
+			f, once := fails(c.op, c.nth, c.count, c.err), c.count == 1
+			var also func(string, store.Key) error
+			b.store.failing(func(op string, k store.Key) error {
+				err := f(op, k)
+				if err != nil && c.also != "" {
+					also, once = fails(c.also, 1, 3, c.err), false
+				}
+				if also != nil {
+					err = errors.Join(err, also(op, k))
+				}
+				return err
+			})
 			given, reasons := b.recordThrough(simCamera{}, 100*time.Second)
-			if len(reasons) < 2 || !strings.Contains(reasons[0], "cannot write") || !strings.Contains(reasons[0], c.err.Error()) && c.op != "reopen" {
+			kept := b.checkKept(given)
+			for i := range given {
+				if kept[i] != countFrom(given[i]) {
+					t.Errorf("session %d: %d samples of %d are kept", i, kept[i], countFrom(given[i]))
+				}
+			}
+			log := b.log.String()
+			switch {
+			case once && (len(reasons) > 1 || strings.Contains(log, "recording ends")):
+				t.Errorf("sessions ended for %q:\n%s", reasons, log)
+			case !once && c.op != "append" && (len(reasons) < 2 || !strings.Contains(reasons[0], "cannot write") || !strings.Contains(reasons[0], c.err.Error())):
 				t.Errorf("sessions ended for %q", reasons)
 			}
-			kept := b.checkKept(given)
+			if strings.Count(log, "cannot write; footage is kept") < 1 || strings.Count(log, "writing again") < 1 {
+				t.Error(log)
+			}
 			for _, r := range b.recordings() {
 				if !r.Sealed {
 					t.Errorf("recording %s is not sealed", r.ID)
@@ -140,12 +169,6 @@ func TestDiskFailures(t *testing.T) {
 				run, err := b.db.Run(t.Context(), r.Run)
 				if err != nil || run.EndReason == "" {
 					t.Errorf("run %+v, %v", run, err)
-				}
-			}
-			// Every sample that was handed over more than two GOPs, and a commit, before the failure is there.
-			for i, n := range kept {
-				if i < len(kept)-1 && n < len(given[i])-170 || i == len(kept)-1 && n != countFrom(given[i]) {
-					t.Errorf("session %d: %d samples of %d are kept", i, n, len(given[i]))
 				}
 			}
 			b.checkFiles()
@@ -170,38 +193,63 @@ func (b *bench) checkFiles() {
 	}
 }
 
-func TestFullDiskSealsBehindTheLastWholeFragment(t *testing.T) {
+// TestFullDisk has a disk that is full for a while. The run is sealed behind its last whole fragment and ends; what had come
+// meanwhile is written when there is space.
+func TestFullDisk(t *testing.T) {
 	b := newBench(t, time.Minute)
-	b.store.failing(fails("append", 6, 1, unix.ENOSPC))
-	given, reasons := b.recordThrough(simCamera{}, 20*time.Second)
+	b.store.failing(fails("append", 6, 5, unix.ENOSPC))
+	given, reasons := b.recordThrough(simCamera{}, 30*time.Second)
 	if len(reasons) != 2 || !strings.Contains(reasons[0], "no space left on device") {
 		t.Fatalf("sessions ended for %q", reasons)
 	}
-	if kept := b.checkKept(given); kept[0] != 5*50 {
-		t.Errorf("%d samples are kept, of five fragments of 50", kept[0])
+	if kept := b.checkKept(given); kept[0] != countFrom(given[0]) || kept[1] != countFrom(given[1]) {
+		t.Errorf("%v samples are kept", kept)
 	}
-	r := b.recordings()[0]
-	f, err := b.store.Open(store.Key{Stream: "cam", Number: 1})
-	if err != nil {
-		t.Fatal(err)
+	recs := b.recordings()
+	if recs[0].Tracks[video].Samples != 5*50 {
+		t.Errorf("%d samples are in the first file, of five fragments of 50", recs[0].Tracks[video].Samples)
 	}
-	defer f.Close()
-	size, _ := b.store.Size(store.Key{Stream: "cam", Number: 1})
-	found, err := readSampleFile(f, size)
-	if err != nil || found.Seal == nil || found.Seal.Start90k != r.Start90k || found.Seal.WallDuration90k != r.WallDuration90k || !strings.Contains(found.Seal.EndReason, "no space left") {
-		t.Errorf("found %+v, %v", found, err)
+	last := recs[0]
+	for _, r := range recs {
+		if r.Run == last.Run {
+			last = r
+		}
 	}
-	if n := strings.Count(b.log.String(), "cannot write"); n != 1 {
+	if found := b.readBack(last.ID.Number()); found.Seal == nil || found.Seal.Start90k != last.Start90k || found.Seal.WallDuration90k != last.WallDuration90k || !strings.Contains(found.Seal.EndReason, "no space left") {
+		t.Errorf("found %+v", found)
+	}
+	if n := strings.Count(b.log.String(), "recording ends: cannot write"); n != 1 {
 		t.Errorf("the log says so %d times:\n%s", n, b.log.String())
 	}
 }
 
-// TestNothingOfARunFollowsALostFragment fails the last fragment of a recording when its session has already begun the next.
-func TestNothingOfARunFollowsALostFragment(t *testing.T) {
+// readBack reads a sample file.
+func (b *bench) readBack(number int64) *readBack {
+	b.t.Helper()
+	k := store.Key{Stream: "cam", Number: number}
+	size, err := b.store.Size(k)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	f, err := b.store.Open(k)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer f.Close()
+	found, err := readSampleFile(f, size)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return found
+}
+
+// TestFragmentsStayInOrder fails the last fragment of a recording when its session has already begun the next: that one waits.
+func TestFragmentsStayInOrder(t *testing.T) {
 	b := newBench(t, 10*time.Second)
-	s := b.session(simCamera{})
-	var reason error
-	for x := range (simCamera{}).samples(25 * time.Second) {
+	c := simCamera{}
+	s := b.session(c)
+	var given []Sample
+	for x := range c.samples(25 * time.Second) {
 		if x.DTS == 24*90000 { // the second recording, and the start of the third, wait to be written
 			b.disk.writeAll()
 		}
@@ -209,24 +257,183 @@ func TestNothingOfARunFollowsALostFragment(t *testing.T) {
 			b.disk.writeAll()
 			b.store.failing(fails("append", 5, 1, unix.ENOSPC))
 		}
-		if reason = s.Sample(x); reason != nil {
-			break
+		given = append(given, x)
+		if err := s.Sample(x); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if reason == nil {
-		t.Fatal("the session does not notice")
-	}
-	if err := s.finish(reason.Error()); err != nil {
+	if err := s.finish("stopped"); err != nil {
 		t.Fatal(err)
 	}
 	b.commit()
 	b.commit()
-	recs := b.recordings()
-	if len(recs) != 2 || recs[1].Tracks[video].Duration != 8*90000 {
+	if recs := b.recordings(); len(recs) != 4 || recs[1].Tracks[video].Duration != 8*90000 || recs[3].Run != recs[0].Run {
 		t.Errorf("recordings %+v", recs)
 	}
-	noProblems(t, b.dir)
+	b.checkShown(given, c.tracks())
 	b.checkFiles()
+}
+
+// TestFailedSyncLosesNothing fails each sync of a recorder in turn, also while more than one recording waits for it. All that
+// was given comes back, in one run, and a power cut on the way leaves nothing twice.
+func TestFailedSyncLosesNothing(t *testing.T) {
+	for name, c := range map[string]simCamera{
+		"sound":             {audioRate: 48000},
+		"B-frames":          {bFrames: true, gop: 25},
+		"long GOPs":         {gop: 150, audioRate: 44100},
+		"only sync samples": {gop: 1, fps: 5},
+		"a burst":           {burst: 100, gop: 25, jitter: 200 * time.Millisecond},
+	} {
+		for _, every := range []time.Duration{5 * time.Second, 13 * time.Second} {
+			t.Run(fmt.Sprint(name, " every ", every), func(t *testing.T) {
+				t.Parallel()
+				for nth := 1; failNthSync(t, c, every, nth) && !t.Failed(); nth++ {
+				}
+			})
+		}
+	}
+}
+
+// failNthSync records a camera, and reports whether there was an nth sync to fail.
+func failNthSync(t *testing.T, c simCamera, every time.Duration, nth int) (failed bool) {
+	t.Helper()
+	b := newBench(t, 10*time.Second)
+	fail := fails("sync", nth, 1, unix.EIO)
+	b.store.failing(func(op string, k store.Key) error {
+		err := fail(op, k)
+		failed = failed || err != nil
+		return err
+	})
+	s := b.session(c)
+	var given []Sample
+	cut, next := false, ticks(every)
+	for x := range c.samples(25 * time.Second) {
+		given = append(given, x)
+		if err := s.Sample(x); err != nil {
+			t.Fatal(err)
+		}
+		if x.Track == video && x.DTS >= next {
+			next += ticks(every)
+			if b.commit(); failed && !cut {
+				b.cutPower()
+				b.commit()
+				b.cutPower()
+				cut = true
+			}
+		}
+	}
+	if err := s.finish("stopped"); err != nil {
+		t.Fatal(err)
+	}
+	b.commit()
+	b.commit()
+	b.checkShown(given, c.tracks())
+	b.checkFiles()
+	if c.gop < 2*25 { // or else a file may go on within a GOP, of which a clip that starts there has not the sync sample
+		b.checkClips()
+	}
+	recs := b.recordings()
+	for _, r := range recs {
+		if r.Run != recs[0].Run || !r.Sealed {
+			t.Errorf("sync %d fails: recordings %+v", nth, recs)
+			break
+		}
+	}
+	if log := b.log.String(); strings.Contains(log, "recording ends") || failed != strings.Contains(log, "writing again") {
+		t.Errorf("sync %d fails: %s", nth, log)
+	}
+	return failed
+}
+
+// TestRandomDiskFailures has every operation fail now and then, for a while. Nothing that was handed over is lost, and a
+// power cut leaves nothing twice.
+func TestRandomDiskFailures(t *testing.T) {
+	seeds := 24
+	if testing.Short() {
+		seeds = 6
+	}
+	for seed := range uint64(seeds) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			b := newBench(t, 10*time.Second)
+			part := []float64{0.03, 0.2, 0.6}[seed%3]
+			b.store.failing(func(string, store.Key) error {
+				if rnd.Float64() < part {
+					return unix.EIO
+				}
+				return nil
+			})
+			c := simCamera{gop: 30 + rnd.IntN(90), jitter: 100 * time.Millisecond}
+			given := [][]Sample{nil}
+			s := b.session(c)
+			for x := range c.samples(2 * time.Minute) {
+				if x.DTS == 100*90000 {
+					b.store.failing(nil)
+				}
+				if err := s.Sample(x); err != nil {
+					if err := s.finish(err.Error()); err != nil {
+						t.Fatal(err)
+					}
+					s, given = b.session(c), append(given, nil)
+					continue
+				}
+				given[len(given)-1] = append(given[len(given)-1], x)
+				switch rnd.IntN(100) {
+				case 0, 1, 2:
+					b.disk.writeAll()
+				case 3:
+					b.commit()
+				}
+				if rnd.IntN(1000) == 0 {
+					b.cutPower()
+				}
+			}
+			if err := s.finish("stopped"); err != nil {
+				t.Fatal(err)
+			}
+			b.commit()
+			b.commit()
+			kept := b.checkKept(given)
+			for i := range given {
+				if kept[i] != countFrom(given[i]) {
+					t.Errorf("session %d: %d samples of %d are kept", i, kept[i], countFrom(given[i]))
+				}
+			}
+			b.checkFiles()
+			if left := b.disk.safe(0); left != 0 || len(b.disk.dirty) != 0 || len(b.disk.ended) != 0 {
+				t.Errorf("%d bytes, %d files, %d runs are left", left, len(b.disk.dirty), len(b.disk.ended))
+			}
+			t.Logf("%d sessions, %d recordings", len(given), len(b.recordings()))
+		})
+	}
+}
+
+// checkClips opens a clip of the first second of each recording.
+func (b *bench) checkClips() {
+	b.t.Helper()
+	lib, err := playback.Open(b.t.Context(), playback.Options{Data: b.dir, Location: time.UTC, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer lib.Close()
+	s, err := lib.Stream(b.t.Context(), "cam")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, r := range b.recordings() {
+		from := schema.ToTime(r.Start90k)
+		e, err := lib.Clip(b.t.Context(), s, from, from.Add(time.Second))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		f, err := lib.Open(b.t.Context(), e, "test")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		readSamples(b.t, f)
+		f.Close()
+	}
 }
 
 func TestStalledDisk(t *testing.T) {
@@ -291,6 +498,32 @@ func TestStalledDisk(t *testing.T) {
 	if run, err := b.db.Run(t.Context(), last.Run); err != nil || run.EndReason != errBacklog.Error() {
 		t.Errorf("run %+v, %v", run, err)
 	}
+}
+
+// TestCommitsBeforeTheBacklogIsFull hands a disk more than may wait, within one sync interval.
+func TestCommitsBeforeTheBacklogIsFull(t *testing.T) {
+	b := newBench(t, 10*time.Second)
+	go b.disk.run() // whose interval is an hour
+	c := simCamera{gop: 10}.withDefaults()
+	s := b.session(c)
+	big := make([]byte, 1<<20)
+	for i := range 2 * maxBacklog >> 20 {
+		x := Sample{DTS: int64(i) * 3600, Sync: i%c.gop == 0, Received: c.taken(float64(i) / 25), Data: big}
+		eventually(t, "there is room", func() bool { return b.disk.safe(0) < maxBacklog/2 })
+		if err := s.Sample(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.finish("stopped"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := b.disk.close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.checkRows()
+	b.checkFiles()
 }
 
 // TestRefusedFragment refuses the first fragment of a recording, of which there is nothing to end.
@@ -458,13 +691,13 @@ func TestPowerCut(t *testing.T) {
 			b.disk.writeAll()
 		}
 		if n%150 == 75 || n%300 == 0 {
-			b.cutPower(c)
+			b.cutPower()
 		}
 	}
 }
 
 // cutPower starts a recorder on a copy of what is durable, and checks what it finds.
-func (b *bench) cutPower(c simCamera) {
+func (b *bench) cutPower() {
 	b.t.Helper()
 	dir := b.t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(b.dir)); err != nil {
@@ -497,7 +730,13 @@ func (b *bench) cutPower(c simCamera) {
 		}
 	}
 	noProblems(b.t, dir)
-	playBack(b.t, dir)
+	seen := map[string]bool{}
+	for _, data := range pictures(b.t, dir) {
+		if seen[data] {
+			b.t.Fatal("after the power cut, a picture is there twice")
+		}
+		seen[data] = true
+	}
 }
 
 // reopen opens and closes the recorder of a directory.
@@ -514,13 +753,14 @@ func reopen(t *testing.T, dir string) (log string) {
 	return buf.String()
 }
 
-// TestFailedSyncOfAWholeRecording fails the sync of a recording that has ended, when the next one is written too.
+// TestFailedSyncOfAWholeRecording fails the sync of a recording that has ended, over and over, when the next ones are written
+// too.
 func TestFailedSyncOfAWholeRecording(t *testing.T) {
-	for name, mended := range map[string]bool{"read back at once": true, "read back by the next start": false} {
+	for name, mended := range map[string]bool{"until it succeeds": true, "until the end": false} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, 10*time.Second)
 			b.store.failing(func(op string, k store.Key) error {
-				if k.Number == 1 && (op == "sync" || op == "reopen") {
+				if k.Number == 1 && op == "sync" {
 					return unix.EIO
 				}
 				return nil
@@ -537,10 +777,6 @@ func TestFailedSyncOfAWholeRecording(t *testing.T) {
 			if mended {
 				b.disk.commit()
 				b.disk.commit()
-				run, err := b.db.Run(t.Context(), 1)
-				if err != nil || !strings.Contains(run.EndReason, "input/output error") {
-					t.Errorf("run %+v, %v", run, err)
-				}
 			} else {
 				b.disk.closeAll()
 				if err := recoverStreams(t.Context(), b.db, map[int64]sampleDir{1: {store: b.store}}, b.disk.log); err != nil {
@@ -549,8 +785,7 @@ func TestFailedSyncOfAWholeRecording(t *testing.T) {
 			}
 			b.checkRows()
 			b.checkFiles()
-			kept := b.checkKept([][]Sample{onlyVideo(given)})
-			if kept[0] != 22*25 && kept[0] != 24*25 {
+			if kept := b.checkKept([][]Sample{onlyVideo(given)}); kept[0] != 24*25 {
 				t.Errorf("%d pictures are kept", kept[0])
 			}
 		})

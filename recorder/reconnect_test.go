@@ -114,7 +114,7 @@ func TestHundredReconnects(t *testing.T) {
 		if err := sess.finish(err.Error()); err != nil {
 			t.Fatal(err)
 		}
-		if sess.recorded > 0 {
+		if sess.run.sequence > 0 {
 			recorded++
 		}
 		b.commit()

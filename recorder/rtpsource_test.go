@@ -235,7 +235,7 @@ func (l *timeline) take(j job) {
 	if l.source.sound {
 		l.takeSound(j)
 	}
-	if j.seal != nil {
+	if j.ends {
 		l.finish(j)
 	}
 }
@@ -265,7 +265,7 @@ func (l *timeline) finish(j job) {
 		l.picture++
 	}
 	l.errs, l.wallEnd = append(l.errs, off), j.start90k+j.wallDuration90k
-	if j.seal.EndReason != "" {
+	if j.endReason != "" {
 		l.picture += int64(l.source.fps) + 1 // the one that ended the run, and those until the next session
 	}
 }

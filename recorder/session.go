@@ -36,11 +36,10 @@ type session struct {
 	cuts     []cut            // that wait for late audio
 
 	// Where fragments go out.
-	tracks   []mp4.SampleEntry // of the current recording
-	rec      *recording        // nil between recordings
-	recorded int               // recordings of the run so far
-	typical  []uint32          // by track, how long the last sample that was written lasts; nil before the first
-	refused  bool              // the disk took a fragment no more, so that no other may follow
+	tracks  []mp4.SampleEntry // of the current recording
+	rec     *recording        // nil between recordings
+	typical []uint32          // by track, how long the last sample that was written lasts; nil before the first
+	refused bool              // the disk took a fragment no more, so that no other may follow
 }
 
 // cut is a place before which a fragment ends.
@@ -62,7 +61,7 @@ type ends struct {
 const video = 0 // the track that leads, see Handler.Start
 
 func newSession(s *stream) *session {
-	return &session{stream: s, run: &run{uuid: uuid.NewString(), stream: s.row.ID}}
+	return &session{stream: s, run: &run{uuid: uuid.NewString(), stream: &s.row}}
 }
 
 // Start implements Handler.
@@ -322,12 +321,7 @@ func (s *session) typicalDuration(track int) uint32 {
 // write hands the fragment before a cut to the disk, as the first of a new recording where there is none.
 func (s *session) write(tracks []mp4.FragmentTrack, c cut) error {
 	if s.rec == nil {
-		rec, err := s.stream.newRecording(s, c.start90k, tracks)
-		if err != nil {
-			return err
-		}
-		s.rec = rec
-		s.recorded++
+		s.rec = newRecording(s, c.start90k, tracks)
 	}
 	r := s.rec
 	r.start90k = c.start90k
@@ -339,7 +333,7 @@ func (s *session) write(tracks []mp4.FragmentTrack, c cut) error {
 		if e.reason == "" {
 			j.wallDuration90k = e.wallDuration90k
 		}
-		j.seal = &mp4.Seal{Start90k: c.start90k, WallDuration90k: j.wallDuration90k, EndReason: e.reason}
+		j.ends, j.endReason = true, e.reason
 	}
 	if err := s.stream.disk.enqueue(j); err != nil {
 		s.refused = true

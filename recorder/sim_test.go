@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -716,14 +717,27 @@ func (w *faultWriter) Truncate(size int64) error {
 	return w.Writer.Truncate(size)
 }
 
+// Sync, when it fails, leaves what Linux may: the pages that were not written are dropped, and the next sync succeeds.
 func (w *faultWriter) Sync() error {
 	if err := w.s.try("sync", w.k); err != nil {
-		return err
+		return errors.Join(err, w.s.drop(w.k))
 	}
 	w.s.mu.Lock() // and that is all: nobody cuts the power of a test
 	defer w.s.mu.Unlock()
 	w.s.synced[w.k] = w.s.size[w.k]
 	return nil
+}
+
+// drop overwrites what of a file is not synced.
+func (s *faultStore) drop(k store.Key) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, err := os.OpenFile(s.Store.(*store.Dir).Path(k), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(make([]byte, s.size[k]-s.synced[k]), s.synced[k])
+	return errors.Join(err, f.Close())
 }
 
 func newTestLog(b *logBuffer) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }

@@ -22,7 +22,7 @@ type stream struct {
 	source     Source
 	disk       *disk
 	log        *slog.Logger
-	row        schema.Stream // NextNumber counts on
+	row        schema.Stream // its NextNumber is the disk's
 	length90k  int64
 	stagger90k int64
 	limits     Limits

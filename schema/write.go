@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // keptChanges is how many rows of the journal stay: hours of footage of hundreds of streams, against readers that look
@@ -32,6 +34,32 @@ func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
 		return fmt.Errorf("write to database %s: commit: %w", db.path, err)
 	}
 	return nil
+}
+
+// ErrRefused says that the database refuses a row for what it says, and will again.
+var ErrRefused = errors.New("the database refuses the row")
+
+// Try runs f, and undoes what f wrote when it returns an error; the rest of the transaction stands. The error is ErrRefused
+// where it is the row's own, and not that of a database that is busy, full or damaged.
+func (t *Tx) Try(f func() error) error {
+	if _, err := t.tx.ExecContext(t.ctx, `SAVEPOINT try`); err != nil {
+		return fmt.Errorf("begin to write a row: %w", err)
+	}
+	err := f()
+	if err != nil {
+		t.err = nil
+		if _, undo := t.tx.ExecContext(t.ctx, `ROLLBACK TO try`); undo != nil {
+			return fmt.Errorf("%w; undo that: %w", err, undo) // the database has ended the transaction
+		}
+	}
+	if _, err := t.tx.ExecContext(t.ctx, `RELEASE try`); err != nil {
+		return fmt.Errorf("write a row: %w", err)
+	}
+	var e sqlite3.Error
+	if errors.Is(err, errSealed) || errors.As(err, &e) && (e.Code == sqlite3.ErrConstraint || e.Code == sqlite3.ErrMismatch || e.Code == sqlite3.ErrTooBig) {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return err
 }
 
 // Stream returns the stream of a camera, "main" or "sub", and adds it when it is new.
@@ -126,6 +154,8 @@ const (
 	qPrune      = `DELETE FROM change WHERE rev <= (SELECT max(rev) FROM change) - ?`
 )
 
+var errSealed = errors.New("it is sealed")
+
 func (t *Tx) putRecording(r *Recording, index []byte) error {
 	var sealed bool
 	var bytes, was90k int64
@@ -137,7 +167,7 @@ func (t *Tx) putRecording(r *Recording, index []byte) error {
 	case err != nil:
 		return err
 	case sealed:
-		return errors.New("it is sealed")
+		return errSealed
 	case was90k != r.Start90k: // whoever lists by time has to look at both places
 		t.journal(r.ID, was90k, Grown)
 		kind = Added

@@ -4,6 +4,9 @@
 //   - of a file, what it held when it was synced last, by fsync(2);
 //   - of a directory, the names that it had when it was synced last.
 //
+// A file whose sync fails keeps its size, with zeros in place of what was written since it was synced last, as Linux may
+// leave it: pages that could not be written count as clean, and can be dropped.
+//
 // Only tests use it. It syncs nothing to a real disk: nobody cuts the power of a test.
 package faultfs
 
@@ -129,6 +132,26 @@ func (f *FS) syncFile(path string) syscall.Errno {
 	return 0
 }
 
+// drop overwrites what was written to a file since it was synced, by its path in the backing directory.
+func (f *FS) drop(path string) syscall.Errno {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return fusefs.ToErrno(err)
+	}
+	defer file.Close() //nolint:errcheck // nothing reads it back but through this filesystem
+	info, err := file.Stat()
+	if err != nil {
+		return fusefs.ToErrno(err)
+	}
+	f.mu.Lock()
+	synced := int64(len(f.synced[info.Sys().(*syscall.Stat_t).Ino]))
+	f.mu.Unlock()
+	if synced < info.Size() {
+		_, err = file.WriteAt(make([]byte, info.Size()-synced), synced)
+	}
+	return fusefs.ToErrno(err)
+}
+
 // syncDir notes the names in a directory, by its path in the backing directory.
 func (f *FS) syncDir(path string) syscall.Errno {
 	ino, now, err := list(path)
@@ -209,6 +232,9 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 	if errno != 0 {
 		return nil, nil, 0, errno
 	}
+	n.f.mu.Lock()
+	delete(n.f.synced, out.Ino) // it may be that of a file that was removed
+	n.f.mu.Unlock()
 	return i, &handle{h.(*fusefs.LoopbackFile), i.Operations().(*node)}, fuse.FOPEN_DIRECT_IO, 0
 }
 
@@ -299,8 +325,10 @@ func (h *handle) Write(ctx context.Context, p []byte, off int64) (uint32, syscal
 
 // Fsync implements fsync(2).
 func (h *handle) Fsync(context.Context, uint32) syscall.Errno {
+	path := h.n.path()
 	if errno := h.n.f.try(Sync); errno != 0 {
+		h.n.f.drop(path)
 		return errno
 	}
-	return h.n.f.syncFile(h.n.path())
+	return h.n.f.syncFile(path)
 }
