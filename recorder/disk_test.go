@@ -274,6 +274,121 @@ func TestFragmentsStayInOrder(t *testing.T) {
 	b.checkFiles()
 }
 
+// TestNumberOfARemovedFile has a new file take nothing, so that it is removed and another run takes its number, before the
+// sync of an older file of the first run fails.
+func TestNumberOfARemovedFile(t *testing.T) {
+	b := newBench(t, 10*time.Second)
+	var given [][]Sample
+	for run := range uint32(2) {
+		c := simCamera{run: run, start: at(dawn.Add(time.Duration(run) * time.Minute))}
+		s := b.session(c)
+		given = append(given, slices.Collect(c.samples(14*time.Second)))
+		if run == 0 {
+			b.store.failing(fails("append", 6, 1, unix.ENOSPC)) // the first of the second file
+		}
+		for _, x := range given[run] {
+			if err := s.Sample(x); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.finish("stopped"); err != nil {
+			t.Fatal(err)
+		}
+		b.disk.writeAll()
+	}
+	b.store.failing(fails("sync", 1, 1, unix.EIO))
+	for range 3 {
+		b.commit()
+	}
+	if kept := b.checkKept(given); kept[0] != len(given[0]) || kept[1] != len(given[1]) {
+		t.Errorf("%v samples are kept", kept)
+	}
+	b.checkFiles()
+}
+
+// TestEndWhoseSyncFails ends a run at what was written of it, and then fails the sync of that: of the whole file, of a part,
+// or of the seal alone.
+func TestEndWhoseSyncFails(t *testing.T) {
+	for commits := range 3 {
+		b := newBench(t, time.Minute)
+		c := simCamera{}
+		s := b.session(c)
+		for x := range c.samples(11 * time.Second) {
+			if err := s.Sample(x); err != nil {
+				t.Fatal(err)
+			}
+			if commits == 1 && x.DTS == 5*90000 {
+				b.commit()
+			}
+		}
+		if commits == 2 {
+			b.commit()
+		}
+		before := b.disk.backlog
+		b.disk.backlog = maxBacklog // so that what is pending is refused
+		if err := s.finish("stopped"); !errors.Is(err, errBacklog) {
+			t.Errorf("finish: %v", err)
+		}
+		b.disk.backlog = before
+		b.store.failing(fails("sync", 1, 1, unix.EIO))
+		for range 3 {
+			b.commit()
+		}
+		b.checkReasons()
+		b.checkFiles()
+		noProblems(t, b.dir)
+		samples := uint32(0)
+		recs := b.recordings()
+		for _, r := range recs {
+			samples += r.Tracks[video].Samples
+		}
+		if want := []int{1, 2, 1}[commits]; len(recs) != want || samples != 5*50 {
+			t.Errorf("%d commits before: recordings %+v", commits, recs)
+		}
+	}
+}
+
+// TestStreamWaitsForAFileThatStays has a file fail that cannot be removed: what the next run writes must not be committed
+// before it, or start-up would not find it.
+func TestStreamWaitsForAFileThatStays(t *testing.T) {
+	b := newBench(t, 10*time.Second)
+	b.store.failing(func(op string, k store.Key) error {
+		if k.Number == 1 && (op == "sync" || op == "remove") {
+			return unix.EIO
+		}
+		return nil
+	})
+	var given [][]Sample
+	for run := range uint32(2) {
+		c := simCamera{run: run, start: at(dawn.Add(time.Duration(run) * time.Minute))}
+		s := b.session(c)
+		given = append(given, slices.Collect(c.samples(5*time.Second)))
+		for _, x := range given[run] {
+			if err := s.Sample(x); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.finish("stopped"); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			b.commit()
+		}
+	}
+	if recs := b.recordings(); len(recs) != 0 {
+		t.Errorf("recordings %+v are committed before the first", recs)
+	}
+	b.store.failing(nil)
+	for range 2 {
+		b.commit()
+	}
+	if kept := b.checkKept(given); kept[0] != len(given[0]) || kept[1] != len(given[1]) {
+		t.Errorf("%v samples are kept", kept)
+	}
+	b.checkFiles()
+	b.checkReasons()
+}
+
 // TestFailedSyncLosesNothing fails each sync of a recorder in turn, also while more than one recording waits for it. All that
 // was given comes back, in one run, and a power cut on the way leaves nothing twice.
 func TestFailedSyncLosesNothing(t *testing.T) {
@@ -282,7 +397,7 @@ func TestFailedSyncLosesNothing(t *testing.T) {
 		"B-frames":          {bFrames: true, gop: 25},
 		"long GOPs":         {gop: 150, audioRate: 44100},
 		"only sync samples": {gop: 1, fps: 5},
-		"a burst":           {burst: 100, gop: 25, jitter: 200 * time.Millisecond},
+		"a burst":           {burst: 200, gop: 25, jitter: 200 * time.Millisecond},
 	} {
 		for _, every := range []time.Duration{5 * time.Second, 13 * time.Second} {
 			t.Run(fmt.Sprint(name, " every ", every), func(t *testing.T) {
@@ -334,9 +449,8 @@ func failNthSync(t *testing.T, c simCamera, every time.Duration, nth int) (faile
 	}
 	recs := b.recordings()
 	for _, r := range recs {
-		if r.Run != recs[0].Run || !r.Sealed {
-			t.Errorf("sync %d fails: recordings %+v", nth, recs)
-			break
+		if off := r.WallDuration90k - r.Tracks[video].Duration; r.Run != recs[0].Run || !r.Sealed || max(off, -off) > ticks(100*time.Millisecond) {
+			t.Fatalf("sync %d fails: recordings %+v", nth, recs)
 		}
 	}
 	if log := b.log.String(); strings.Contains(log, "recording ends") || failed != strings.Contains(log, "writing again") {
@@ -345,8 +459,8 @@ func failNthSync(t *testing.T, c simCamera, every time.Duration, nth int) (faile
 	return failed
 }
 
-// TestRandomDiskFailures has every operation fail now and then, for a while. Nothing that was handed over is lost, and a
-// power cut leaves nothing twice.
+// TestRandomDiskFailures has every operation fail now and then, for a while. Nothing that was handed over is lost, and being
+// cut off meanwhile leaves nothing twice.
 func TestRandomDiskFailures(t *testing.T) {
 	seeds := 24
 	if testing.Short() {
@@ -357,6 +471,7 @@ func TestRandomDiskFailures(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			b := newBench(t, 10*time.Second)
+			b.store.keeps = seed%2 == 0
 			part := []float64{0.03, 0.2, 0.6}[seed%3]
 			b.store.failing(func(string, store.Key) error {
 				if rnd.Float64() < part {
@@ -385,8 +500,11 @@ func TestRandomDiskFailures(t *testing.T) {
 				case 3:
 					b.commit()
 				}
-				if rnd.IntN(1000) == 0 {
+				switch rnd.IntN(1000) {
+				case 0:
 					b.cutPower()
+				case 1:
+					b.kill()
 				}
 			}
 			if err := s.finish("stopped"); err != nil {
@@ -404,8 +522,32 @@ func TestRandomDiskFailures(t *testing.T) {
 			if left := b.disk.safe(0); left != 0 || len(b.disk.dirty) != 0 || len(b.disk.ended) != 0 {
 				t.Errorf("%d bytes, %d files, %d runs are left", left, len(b.disk.dirty), len(b.disk.ended))
 			}
+			b.checkReasons()
 			t.Logf("%d sessions, %d recordings", len(given), len(b.recordings()))
 		})
+	}
+}
+
+// checkReasons checks that the last file of each run says why it ended, and no other one.
+func (b *bench) checkReasons() {
+	b.t.Helper()
+	recs := b.recordings()
+	last := map[int64]int{}
+	for _, r := range recs {
+		last[r.Run] = max(last[r.Run], r.Sequence)
+	}
+	for _, r := range recs {
+		run, err := b.db.Run(b.t.Context(), r.Run)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		want := ""
+		if r.Sequence == last[r.Run] {
+			want = run.EndReason
+		}
+		if found := b.readBack(r.ID.Number()); found.Seal == nil || found.Seal.EndReason != want || run.EndReason == "" {
+			b.t.Errorf("the file of %s says %+v, the run ended for %q", r.ID, found.Seal, run.EndReason)
+		}
 	}
 }
 
@@ -497,6 +639,51 @@ func TestStalledDisk(t *testing.T) {
 	}
 	if run, err := b.db.Run(t.Context(), last.Run); err != nil || run.EndReason != errBacklog.Error() {
 		t.Errorf("run %+v, %v", run, err)
+	}
+}
+
+// TestStopWhileTheDiskFails stops a recorder whose disk fails, once or for good. What could be written is there for the next
+// start, and the log says how much was not.
+func TestStopWhileTheDiskFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		op    string
+		count int
+		kept  int // samples
+		lost  bool
+	}{
+		"a sync":  {"sync", 1, 500, false},
+		"syncs":   {"sync", 100, 500, false},
+		"appends": {"append", 100, 0, true},
+		"a file":  {"create", 1, 500, false},
+		"files":   {"create", 100, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, 8*time.Second)
+			b.store.failing(fails(c.op, 1, c.count, unix.EIO))
+			s := b.session(simCamera{})
+			var given []Sample
+			for x := range (simCamera{}).samples(20 * time.Second) {
+				given = append(given, x)
+				if err := s.Sample(x); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.finish("stopped"); err != nil {
+				t.Fatal(err)
+			}
+			go b.disk.run()
+			if err := b.disk.close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(b.log.String(), "is lost") != c.lost {
+				t.Error(b.log.String())
+			}
+			reopen(t, b.dir)
+			b.checkFiles()
+			if kept := b.checkKept([][]Sample{given}); kept[0] != c.kept {
+				t.Errorf("%d samples are kept:\n%s", kept[0], b.log.String())
+			}
+		})
 	}
 }
 
@@ -716,6 +903,18 @@ func (b *bench) cutPower() {
 			b.t.Fatal(err)
 		}
 	}
+	b.checkStart(dir)
+}
+
+// kill starts a recorder on a copy of what killing this one would leave, and checks what it finds.
+func (b *bench) kill() {
+	b.t.Helper()
+	b.checkStart(b.copy())
+}
+
+// checkStart starts a recorder on what one that was cut off has left, and checks what it finds.
+func (b *bench) checkStart(dir string) {
+	b.t.Helper()
 	rows := b.recordings()
 	reopen(b.t, dir)
 	db, err := schema.OpenReadOnly(b.t.Context(), dir)
@@ -726,14 +925,14 @@ func (b *bench) cutPower() {
 	got := rowsOf(b.t, db, b.stream.row.ID)
 	for i := range rows {
 		if len(got) <= i || got[i].ID != rows[i].ID || got[i].Bytes < rows[i].Bytes || !got[i].Sealed {
-			b.t.Errorf("before the power cut row %+v, afterwards %+v", rows[i], got[min(i, len(got)-1)])
+			b.t.Errorf("before it row %+v, afterwards %+v", rows[i], got[min(i, len(got)-1)])
 		}
 	}
 	noProblems(b.t, dir)
 	seen := map[string]bool{}
 	for _, data := range pictures(b.t, dir) {
 		if seen[data] {
-			b.t.Fatal("after the power cut, a picture is there twice")
+			b.t.Fatal("a picture is there twice")
 		}
 		seen[data] = true
 	}

@@ -140,7 +140,6 @@ func (d *disk) forget(put []*sampleFile, refused map[int64]error) {
 		return slices.Contains(put, f) && len(f.since) == 0 && (f.sealed || !f.ended)
 	})
 	d.ended = slices.DeleteFunc(d.ended, func(u *run) bool {
-		more := u.held || slices.ContainsFunc(d.dirty, func(f *sampleFile) bool { return f.run == u })
-		return refused[u.stream.ID] == nil && !more
+		return refused[u.stream.ID] == nil && !slices.ContainsFunc(d.dirty, func(f *sampleFile) bool { return f.run == u })
 	})
 }

@@ -252,6 +252,44 @@ func TestWriteRollsBack(t *testing.T) {
 	}
 }
 
+// TestTry has a row refused: what came with it is undone, and the rest of the transaction stands.
+func TestTry(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	good, sealed := s.recording(1, false), s.recording(2, true)
+	s.put(t, sealed)
+	other := errors.New("other")
+	write(t, s.db, func(tx *Tx) error {
+		if err := tx.Try(func() error { return tx.PutRecording(good, []byte{1}) }); err != nil {
+			t.Error(err)
+		}
+		bad := s.recording(3, false)
+		bad.Run = 99
+		for what, c := range map[string]struct {
+			put     func() error
+			refused bool
+		}{
+			"a run that is not there": {func() error { return tx.PutRecording(bad, []byte{1}) }, true},
+			"a sealed recording":      {func() error { return tx.PutRecording(sealed, []byte{1}) }, true},
+			"another error":           {func() error { return other }, false},
+		} {
+			err := tx.Try(func() error {
+				if _, err := tx.Stream("undone", "main"); err != nil {
+					return err
+				}
+				return c.put()
+			})
+			if err == nil || errors.Is(err, ErrRefused) != c.refused {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		return nil
+	})
+	streams, err := s.db.Streams(t.Context())
+	if err != nil || len(streams) != 1 || streams[0].Recordings != 2 {
+		t.Errorf("streams %+v, %v", streams, err)
+	}
+}
+
 func TestJournal(t *testing.T) {
 	s := newScene(t, t.TempDir())
 	ctx := t.Context()
