@@ -348,6 +348,44 @@ func TestEndWhoseSyncFails(t *testing.T) {
 	}
 }
 
+// TestRunWaitsForASeal has a file take no more, not even its seal, when the next one does: a run goes on in the database only
+// behind what has ended.
+func TestRunWaitsForASeal(t *testing.T) {
+	b := newBench(t, time.Minute)
+	appends := 0
+	b.store.failing(func(op string, k store.Key) error {
+		if k.Number != 1 || op != "append" {
+			return nil
+		}
+		if appends++; appends > 4 {
+			return unix.EFBIG
+		}
+		return nil
+	})
+	c := simCamera{}
+	s := b.session(c)
+	var given []Sample
+	for x := range c.samples(30 * time.Second) {
+		given = append(given, x)
+		if err := s.Sample(x); err != nil {
+			t.Fatal(err)
+		}
+		if x.DTS%(5*90000) == 0 {
+			b.commit()
+		}
+	}
+	if recs := b.recordings(); len(recs) != 1 || recs[0].Sealed || appends < 8 {
+		t.Errorf("after %d appends, recordings %+v", appends, recs)
+	}
+	b.store.failing(nil)
+	if err := s.finish("stopped"); err != nil {
+		t.Fatal(err)
+	}
+	b.commit()
+	b.checkShown(given, c.tracks())
+	b.checkFiles()
+}
+
 // TestStreamWaitsForAFileThatStays has a file fail that cannot be removed: what the next run writes must not be committed
 // before it, or start-up would not find it.
 func TestStreamWaitsForAFileThatStays(t *testing.T) {

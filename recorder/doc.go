@@ -12,8 +12,9 @@
 // # Invariants
 //
 //   - Every sample that a Source yields, from the first picture on, is in exactly one fragment, with its bytes and times.
-//   - A recording starts with a sync sample. The recordings of a run follow each other without a gap, in sequence, in media
-//     time and in wall time. When one cannot be written whole, its run ends there.
+//   - A recording starts with a sync sample, unless it goes on where the file before it failed. The recordings of a run follow
+//     each other without a gap, in sequence, in media time and in wall time.
+//   - What was handed to a disk is kept in memory until it is synced, and written to a new file where a file fails.
 //   - A row is committed only after the bytes that it counts, and the name of its file, are synced. A sealed row has a file
 //     that is sealed, and neither changes any more.
 //   - Rows of a stream are committed in the order of their numbers, so that start-up finds a file without a row by its
