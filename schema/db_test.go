@@ -290,6 +290,55 @@ func TestTry(t *testing.T) {
 	}
 }
 
+// The end of its context undoes a transaction, wherever it is, and is what the error says.
+func TestWriteEndsWithItsContext(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	for name, put := range map[string]func(*Tx) error{
+		"before the commit": func(tx *Tx) error { return tx.PutRecording(s.recording(1, true), []byte{1}) },
+		"in the middle": func(tx *Tx) (err error) {
+			for n := int64(1); err == nil; n++ {
+				err = tx.PutRecording(s.recording(n, true), []byte{1})
+			}
+			return err
+		},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := s.db.Write(ctx, func(tx *Tx) error {
+			cancel()
+			return put(tx)
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error is %v", name, err)
+		}
+		if got, err := s.db.Streams(t.Context()); err != nil || got[0].Recordings != 0 || got[0].NextNumber != 1 {
+			t.Errorf("%s: %+v are left, %v", name, got, err)
+		}
+	}
+}
+
+// A transaction may read what it has put in.
+func TestSumsWithinATransaction(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	write(t, s.db, func(tx *Tx) error {
+		for n := int64(1); n <= 3; n++ {
+			if err := tx.PutRecording(s.recording(n, true), []byte{1}); err != nil {
+				return err
+			}
+		}
+		if err := tx.Forget(MakeRecordingID(s.stream.ID, 2)); err != nil {
+			return err
+		}
+		got, err := tx.Stream(s.stream.Camera, s.stream.Name)
+		if want := s.recording(1, true).Bytes + s.recording(3, true).Bytes; got.Recordings != 2 || got.Bytes != want || got.NextNumber != 4 {
+			t.Errorf("the stream is %+v, want 2 recordings of %d bytes", got, want)
+		}
+		return err
+	})
+	if wrong, err := s.db.WrongSums(t.Context()); err != nil || len(wrong) > 0 {
+		t.Errorf("wrong sums: %+v, %v", wrong, err)
+	}
+}
+
 func TestJournal(t *testing.T) {
 	s := newScene(t, t.TempDir())
 	ctx := t.Context()
@@ -588,5 +637,22 @@ func BenchmarkListing(b *testing.B) {
 		if err != nil || len(recs) != 60 {
 			b.Fatal(len(recs), err)
 		}
+	}
+}
+
+// BenchmarkPutRecording adds recordings of a minute, a thousand in a transaction.
+func BenchmarkPutRecording(b *testing.B) {
+	s := newScene(b, b.TempDir())
+	index := make([]byte, 4000)
+	for n := int64(0); b.Loop(); {
+		write(b, s.db, func(tx *Tx) error {
+			for range 1000 {
+				n++
+				if err := tx.PutRecording(s.recording(n, true), index); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 }

@@ -14,11 +14,20 @@ import (
 const keptChanges = 50_000
 
 // Tx is a transaction that writes.
+//
+// What is the same for each of many recordings is done once: a statement is prepared when it is first executed, and the sums
+// of streams and the pruning of the journal wait for the end of the transaction.
 type Tx struct {
-	ctx context.Context
-	tx  *sql.Tx
-	err error // of exec
+	ctx      context.Context
+	tx       *sql.Tx
+	err      error                // of exec
+	prepared map[string]*sql.Stmt // by query
+	sums     map[int64]*sums      // by stream: what its row does not have yet
+	changed  bool                 // the journal has new rows
 }
+
+// sums says how a stream changes.
+type sums struct{ recordings, bytes, nextNumber int64 }
 
 // Write runs f in one transaction, which is committed, and durable, when Write returns nil.
 func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
@@ -27,7 +36,8 @@ func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
 		return fmt.Errorf("write to database %s: %w", db.path, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // no error after Commit
-	if err := f(&Tx{ctx: ctx, tx: tx}); err != nil {
+	t := &Tx{ctx: ctx, tx: tx, prepared: map[string]*sql.Stmt{}, sums: map[int64]*sums{}}
+	if err := t.run(f); err != nil {
 		return fmt.Errorf("write to database %s: %w", db.path, damaged(err))
 	}
 	if err := tx.Commit(); err != nil {
@@ -36,24 +46,55 @@ func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	return nil
 }
 
+func (t *Tx) run(f func(*Tx) error) error {
+	err := f(t)
+	if err == nil {
+		err = t.finish()
+	}
+	if ended := t.ctx.Err(); err != nil && ended != nil {
+		return ended // it was rolled back, which is all that the statement after that can say
+	}
+	return err
+}
+
+// finish does what was left for the end of the transaction.
+func (t *Tx) finish() error {
+	t.addUp()
+	if t.changed {
+		t.exec(qPrune, keptChanges)
+	}
+	return t.err
+}
+
+// addUp brings the sums of streams up to date.
+func (t *Tx) addUp() {
+	for stream, s := range t.sums {
+		t.exec(qSum, s.recordings, s.bytes, s.nextNumber, stream)
+	}
+	clear(t.sums)
+}
+
 // ErrRefused says that the database refuses a row for what it says, and will again.
 var ErrRefused = errors.New("the database refuses the row")
 
 // Try runs f, and undoes what f wrote when it returns an error; the rest of the transaction stands. The error is ErrRefused
 // where it is the row's own, and not that of a database that is busy, full or damaged.
 func (t *Tx) Try(f func() error) error {
-	if _, err := t.tx.ExecContext(t.ctx, `SAVEPOINT try`); err != nil {
-		return fmt.Errorf("begin to write a row: %w", err)
+	t.addUp() // so that what is not added up behind f is what f did
+	t.exec(`SAVEPOINT try`)
+	if t.err != nil {
+		return fmt.Errorf("begin to write a row: %w", t.err)
 	}
 	err := f()
 	if err != nil {
 		t.err = nil
-		if _, undo := t.tx.ExecContext(t.ctx, `ROLLBACK TO try`); undo != nil {
-			return fmt.Errorf("%w; undo that: %w", err, undo) // the database has ended the transaction
+		clear(t.sums)
+		if t.exec(`ROLLBACK TO try`); t.err != nil {
+			return fmt.Errorf("%w; undo that: %w", err, t.err) // the database has ended the transaction
 		}
 	}
-	if _, err := t.tx.ExecContext(t.ctx, `RELEASE try`); err != nil {
-		return fmt.Errorf("write a row: %w", err)
+	if t.exec(`RELEASE try`); t.err != nil {
+		return fmt.Errorf("write a row: %w", t.err)
 	}
 	var e sqlite3.Error
 	if errors.Is(err, errSealed) || errors.As(err, &e) && (e.Code == sqlite3.ErrConstraint || e.Code == sqlite3.ErrMismatch || e.Code == sqlite3.ErrTooBig) {
@@ -64,6 +105,10 @@ func (t *Tx) Try(f func() error) error {
 
 // Stream returns the stream of a camera, "main" or "sub", and adds it when it is new.
 func (t *Tx) Stream(camera, name string) (Stream, error) {
+	t.addUp()
+	if t.err != nil {
+		return Stream{}, fmt.Errorf("add up the streams: %w", t.err)
+	}
 	s := Stream{Camera: camera, Name: name}
 	err := t.tx.QueryRowContext(t.ctx,
 		`INSERT INTO stream (camera, name) VALUES (?, ?)
@@ -142,16 +187,16 @@ func (t *Tx) PutRecording(r *Recording, index []byte) error {
 
 // What a change of a recording consists of.
 const (
+	qWas          = `SELECT sealed, bytes, start_90k FROM recording WHERE id = ?`
 	qPutRecording = `INSERT INTO recording (id, stream_id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout, digest)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET start_90k = excluded.start_90k, wall_duration_90k = excluded.wall_duration_90k,
 		bytes = excluded.bytes, sealed = excluded.sealed, layout = excluded.layout, digest = excluded.digest`
 	qPutIndex = `INSERT INTO recording_index (recording_id, samples) VALUES (?, ?)
 		ON CONFLICT (recording_id) DO UPDATE SET samples = excluded.samples`
-	qCount      = `UPDATE stream SET recordings = recordings + ?, bytes = bytes + ? WHERE id = ?`
-	qNextNumber = `UPDATE stream SET next_number = max(next_number, ?) WHERE id = ?`
-	qChange     = `INSERT INTO change (recording_id, start_90k, kind) VALUES (?, ?, ?)`
-	qPrune      = `DELETE FROM change WHERE rev <= (SELECT max(rev) FROM change) - ?`
+	qSum    = `UPDATE stream SET recordings = recordings + ?, bytes = bytes + ?, next_number = max(next_number, ?) WHERE id = ?`
+	qChange = `INSERT INTO change (recording_id, start_90k, kind) VALUES (?, ?, ?)`
+	qPrune  = `DELETE FROM change WHERE rev <= (SELECT max(rev) FROM change) - ?`
 )
 
 var errSealed = errors.New("it is sealed")
@@ -159,8 +204,12 @@ var errSealed = errors.New("it is sealed")
 func (t *Tx) putRecording(r *Recording, index []byte) error {
 	var sealed bool
 	var bytes, was90k int64
-	kind, added := Grown, 0
-	err := t.tx.QueryRowContext(t.ctx, `SELECT sealed, bytes, start_90k FROM recording WHERE id = ?`, r.ID).Scan(&sealed, &bytes, &was90k)
+	kind, added := Grown, int64(0)
+	was := t.prepare(qWas)
+	if t.err != nil {
+		return t.err
+	}
+	err := was.QueryRow(r.ID).Scan(&sealed, &bytes, &was90k)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		kind, added = Added, 1
@@ -174,16 +223,27 @@ func (t *Tx) putRecording(r *Recording, index []byte) error {
 	}
 	t.exec(qPutRecording, r.ID, r.ID.Stream(), r.Run, r.Dir, r.Sequence, r.Start90k, r.WallDuration90k, r.HeaderBytes, r.Bytes, r.Sealed, packLayout(r.Tracks), r.Digest)
 	t.exec(qPutIndex, r.ID, index)
-	t.exec(qCount, added, r.Bytes-bytes, r.ID.Stream())
-	t.exec(qNextNumber, r.ID.Number()+1, r.ID.Stream())
+	t.count(r.ID, added, r.Bytes-bytes)
 	t.journal(r.ID, r.Start90k, kind)
 	return t.err
 }
 
-// journal notes a change to a recording, and forgets old ones.
+// count adds to the sums of a recording's stream, whose next number is behind that of the recording.
+func (t *Tx) count(id RecordingID, recordings, bytes int64) {
+	s := t.sums[id.Stream()]
+	if s == nil {
+		s = new(sums)
+		t.sums[id.Stream()] = s
+	}
+	s.recordings += recordings
+	s.bytes += bytes
+	s.nextNumber = max(s.nextNumber, id.Number()+1)
+}
+
+// journal notes a change to a recording.
 func (t *Tx) journal(id RecordingID, start90k int64, kind ChangeKind) {
 	t.exec(qChange, id, start90k, kind)
-	t.exec(qPrune, keptChanges)
+	t.changed = true
 }
 
 // Forget removes the row of a recording, and makes no garbage of its sample file. It does nothing where there is no row.
@@ -207,12 +267,13 @@ func (t *Tx) Forget(id RecordingID) error {
 func (t *Tx) forget(id RecordingID, run, bytes, start90k int64) {
 	t.exec(`DELETE FROM recording WHERE id = ?`, id)
 	t.exec(`DELETE FROM run WHERE id = ? AND end_reason IS NOT NULL AND NOT EXISTS (SELECT 1 FROM recording WHERE run_id = run.id)`, run)
-	t.exec(qCount, -1, -bytes, id.Stream())
+	t.count(id, -1, -bytes)
 	t.journal(id, start90k, Deleted)
 }
 
 // Recount sets the sums of a stream to what its recordings sum up to.
 func (t *Tx) Recount(stream int64) error {
+	t.addUp()
 	t.exec(`UPDATE stream SET (recordings, bytes) =
 		(SELECT count(*), coalesce(sum(bytes), 0) FROM recording WHERE stream_id = stream.id) WHERE id = ?`, stream)
 	if t.err != nil {
@@ -223,7 +284,19 @@ func (t *Tx) Recount(stream int64) error {
 
 // exec executes a statement, unless one before it failed; t.err keeps the first error.
 func (t *Tx) exec(q string, args ...any) {
+	stmt := t.prepare(q)
 	if t.err == nil {
-		_, t.err = t.tx.ExecContext(t.ctx, q, args...)
+		_, t.err = stmt.Exec(args...)
 	}
+}
+
+// prepare returns a prepared statement. It is executed without the context of the transaction, for whose sake each of many
+// short statements would start a goroutine; the end of that context rolls back all the same.
+func (t *Tx) prepare(q string) *sql.Stmt {
+	stmt := t.prepared[q]
+	if stmt == nil && t.err == nil {
+		stmt, t.err = t.tx.PrepareContext(t.ctx, q)
+		t.prepared[q] = stmt
+	}
+	return stmt
 }
