@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // identityFile says, inside a directory of sample files, which database they belong to.
@@ -87,7 +89,10 @@ func (d *Dir) Path(k Key) string {
 }
 
 // Create implements Store.
-func (d *Dir) Create(k Key) (Writer, error) {
+func (d *Dir) Create(k Key) (Writer, error) { return d.create(k, d.makeDirs) }
+
+// create makes a file, by makeDirs its directories where they are missing.
+func (d *Dir) create(k Key, makeDirs func(Key) error) (Writer, error) {
 	path := d.Path(k)
 	for attempt := 0; ; attempt++ {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -97,7 +102,7 @@ func (d *Dir) Create(k Key) (Writer, error) {
 		case !errors.Is(err, fs.ErrNotExist) || attempt == 2: // Remove may take a new, empty directory away once
 			return nil, fmt.Errorf("create sample file: %w", d.away(err))
 		}
-		if err := d.makeDirs(k); err != nil {
+		if err := makeDirs(k); err != nil {
 			return nil, fmt.Errorf("make directory of sample file %s: %w", path, err)
 		}
 	}
@@ -251,6 +256,55 @@ func (d *Dir) Streams() (streams []string, err error) {
 		}
 	}
 	return streams, nil
+}
+
+// Bulk implements Store.
+func (d *Dir) Bulk(stream string) (Bulk, error) {
+	if err := d.Present(); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(d.path, stream)
+	if err := errors.Join(os.MkdirAll(path, 0o700), syncDir(d.path)); err != nil {
+		return nil, fmt.Errorf("make directory of stream %s: %w", stream, err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open directory of stream %s: %w", stream, err)
+	}
+	return &bulk{dir: d, stream: stream, f: f}, nil
+}
+
+// bulk is a Bulk on the filesystem that holds a stream's directory.
+type bulk struct {
+	dir    *Dir
+	stream string
+	f      *os.File // the directory; the kernel tells it of write errors since it was opened
+}
+
+func (b *bulk) Create(number int64) (Writer, error) {
+	return b.dir.create(Key{b.stream, number}, b.makeDir)
+}
+
+// makeDir makes the numbered directory of a file.
+func (b *bulk) makeDir(k Key) error {
+	if err := b.dir.Present(); err != nil {
+		return err
+	}
+	return os.Mkdir(filepath.Dir(b.dir.Path(k)), 0o700)
+}
+
+func (b *bulk) Sync() error {
+	if err := unix.Syncfs(int(b.f.Fd())); err != nil {
+		return fmt.Errorf("sync the filesystem of %s: %w", b.f.Name(), err)
+	}
+	return nil
+}
+
+func (b *bulk) Close() error {
+	if err := b.f.Close(); err != nil {
+		return fmt.Errorf("close directory of stream %s: %w", b.stream, err)
+	}
+	return nil
 }
 
 // file is a Writer on an ordinary file.

@@ -199,6 +199,51 @@ func TestSampleFile(t *testing.T) {
 	}
 }
 
+func TestBulk(t *testing.T) {
+	root := t.TempDir()
+	d := attach(t, root)
+	put(t, d, Key{"front-door", 999}, "before")
+	b, err := d.Bulk("front-door")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int64{1000, 1001, 5000} {
+		w, err := b.Create(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.Append([]byte("x")), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Create(999); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("made twice: %v", err)
+	}
+	if err := b.Sync(); err != nil {
+		t.Error(err)
+	}
+	if got, err := d.Scan("front-door", 0); err != nil || !slices.Equal(got, []int64{999, 1000, 1001, 5000}) {
+		t.Errorf("there are %v, %v", got, err)
+	}
+
+	// The disk goes: nothing is made in its place.
+	if err := os.Rename(root, root+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Create(6000); !errors.Is(err, ErrAway) {
+		t.Errorf("error is %v, want ErrAway", err)
+	}
+	if _, err := d.Bulk("barn"); !errors.Is(err, ErrAway) {
+		t.Errorf("error is %v, want ErrAway", err)
+	}
+	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was made: %v", err)
+	}
+	if err := errors.Join(os.Rename(root+".away", root), b.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // A disk that takes only a part of what is appended: the file is as before, and goes on where it was.
 func TestAppendThatFails(t *testing.T) {
 	d := attach(t, t.TempDir())

@@ -33,6 +33,19 @@ type Store interface {
 	Scan(stream string, from int64) ([]int64, error)
 	// Streams lists the streams that have a directory.
 	Streams() ([]string, error)
+	// Bulk opens a stream for making many files at once.
+	Bulk(stream string) (Bulk, error)
+}
+
+// A Bulk makes many sample files of one stream, and makes them durable together, which takes a small part of the time that
+// it takes one by one.
+type Bulk interface {
+	// Create is that of the Store, with a number of the stream.
+	Create(number int64) (Writer, error)
+	// Sync makes every file that was made so far durable, and its name. It may be called while files are being written, of
+	// which it then promises nothing. When it fails, nothing is known of any file since the Bulk was opened.
+	Sync() error
+	io.Closer
 }
 
 // Writer is a sample file being written. Only one goroutine may use it.
