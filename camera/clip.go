@@ -33,6 +33,8 @@ type Track struct {
 	Timescale uint32 // units of a second in which the file counts
 	ClockRate uint32 // Hz of the RTP clock: 90000 for video, the sampling rate for audio
 
+	// Entry is the sample entry: a whole box of stsd, ISO/IEC 14496-12 8.5.2.
+	Entry []byte
 	// Parameter sets of the sample entry, without start code; VPS is for H.265 only.
 	VPS, SPS, PPS []byte
 	// AudioSpecificConfig, ISO/IEC 14496-3 1.6.2.1; for AAC only.

@@ -64,6 +64,12 @@ func TestParseClipAgreesWithFFprobe(t *testing.T) {
 		if clip.Audio != nil {
 			compare(clip.Audio, name+".a.csv")
 		}
+		for _, track := range clip.tracks() {
+			kind := map[Codec]string{H264: "avc1", H265: "hvc1", AAC: "mp4a"}[track.Codec]
+			if e := track.Entry; len(e) < 8 || binary.BigEndian.Uint32(e) != uint32(len(e)) || string(e[4:8]) != kind {
+				t.Errorf("%s: sample entry of %s is %x", name, track.Codec, e)
+			}
+		}
 		if wantAudio := name != "hevc"; (clip.Audio != nil) != wantAudio {
 			t.Errorf("%s: audio %t, want %t", name, clip.Audio != nil, wantAudio)
 		}

@@ -13,6 +13,7 @@ import (
 // Limits that no sensible file reaches; they keep a damaged one from taking all memory or overflowing times.
 const (
 	maxMovieBytes = 1 << 30 // of the moov box
+	maxEntryBytes = 1 << 16 // of a sample entry
 	maxSamples    = 1 << 24 // of a track: a week at 25 frames/s
 	maxSeconds    = 1 << 30 // on the clip's timeline, either way
 )
@@ -109,7 +110,7 @@ func parseMovie(movie []byte, file io.ReaderAt, size int64) (*Clip, error) {
 
 // parser is what all tracks of a file have in common.
 type parser struct {
-	movie     io.ReadSeeker // ftyp and moov
+	movie     *bytes.Reader // ftyp and moov
 	file      io.ReaderAt
 	size      int64  // of the file
 	timescale uint32 // of the movie, in which edit lists count
@@ -117,10 +118,11 @@ type parser struct {
 
 // addTrack reads a track into the clip, or notes why it is not played.
 func (p *parser) addTrack(clip *Clip, trak *mp4.BoxInfo) error {
-	kind, err := p.sampleEntry(trak)
+	entry, err := p.sampleEntry(trak)
 	if err != nil {
 		return err
 	}
+	kind := entry.Type.String()
 	codec := map[string]Codec{"avc1": H264, "hvc1": H265, "hev1": H265, "mp4a": AAC}[kind]
 	slot := &clip.Video
 	if codec == AAC {
@@ -140,7 +142,13 @@ func (p *parser) addTrack(clip *Clip, trak *mp4.BoxInfo) error {
 	if err != nil {
 		return err
 	}
-	track := &Track{Codec: codec, r: p.file}
+	if entry.Size > maxEntryBytes {
+		return fmt.Errorf("sample entry %s of %d bytes is larger than any", kind, entry.Size)
+	}
+	track := &Track{Codec: codec, Entry: make([]byte, entry.Size), r: p.file}
+	if _, err := p.movie.ReadAt(track.Entry, int64(entry.Offset)); err != nil {
+		return fmt.Errorf("sample entry %s: %w", kind, err)
+	}
 	var unsupported unsupportedError
 	if err := boxes.describe(track); errors.As(err, &unsupported) {
 		ignore(unsupported.Error())
@@ -174,16 +182,16 @@ func below(parent mp4.BoxPath, names ...string) mp4.BoxPath {
 	return path
 }
 
-// sampleEntry returns the name of the track's sample entry, such as avc1.
-func (p *parser) sampleEntry(trak *mp4.BoxInfo) (string, error) {
+// sampleEntry returns the track's sample entry, whose type is such as avc1.
+func (p *parser) sampleEntry(trak *mp4.BoxInfo) (*mp4.BoxInfo, error) {
 	entries, err := mp4.ExtractBox(p.movie, trak, append(below(descriptions), mp4.BoxTypeAny()))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(entries) != 1 {
-		return "", fmt.Errorf("%d sample entries, want 1: a track that changes its parameters is not played", len(entries))
+		return nil, fmt.Errorf("%d sample entries, want 1: a track that changes its parameters is not played", len(entries))
 	}
-	return entries[0].Type.String(), nil
+	return entries[0], nil
 }
 
 // trackBoxes are the boxes of a track that matter here; nil where it has none.

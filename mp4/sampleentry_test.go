@@ -106,7 +106,7 @@ func TestNewAVCRefuses(t *testing.T) {
 	sps, pps := unhex(t, avcStreams[0].sps), unhex(t, avcStreams[0].pps)
 	// A Baseline SPS of 16x16 pixels, with its cropping given.
 	cropped := func(crop string) []byte {
-		return append([]byte{0x67, 66, 0, 30}, bits(t, "1 1 1 1 1 0 1 1 1 1 1"+crop+" 0 1")...)
+		return append([]byte{0x67, 66, 0, 30}, packBits(t, "1 1 1 1 1 0 1 1 1 1 1"+crop+" 0 1")...)
 	}
 	for _, c := range []struct {
 		name string
@@ -119,7 +119,7 @@ func TestNewAVCRefuses(t *testing.T) {
 		{"SPS is no SPS", pps, [][]byte{pps}, "SPS: not a SPS"},
 		{"SPS too long", append(bytes.Clone(sps), make([]byte, 65536)...), [][]byte{pps}, "do not fit"},
 		{"crops all away", cropped(" 00101 00101 1 1"), [][]byte{pps}, "0x16 pixels"},
-		{"frame_num too wide", append([]byte{0x67, 66, 0, 30}, bits(t, "1 0001110 1 1 1 0 1 1 1 1 0 0 1")...), [][]byte{pps}, "log2_max_frame_num_minus4 is 13"},
+		{"frame_num too wide", append([]byte{0x67, 66, 0, 30}, packBits(t, "1 0001110 1 1 1 0 1 1 1 1 0 0 1")...), [][]byte{pps}, "log2_max_frame_num_minus4 is 13"},
 		{"no PPS", sps, nil, "PPS: 0 of them"},
 		{"PPS empty", sps, [][]byte{pps, nil}, "PPS: 0 bytes"},
 		{"PPS is no PPS", sps, [][]byte{sps}, "another type"},
@@ -133,8 +133,8 @@ func TestNewAVCRefuses(t *testing.T) {
 	}
 }
 
-// bits packs a string of 0, 1 and spaces.
-func bits(t *testing.T, s string) []byte {
+// packBits packs a string of 0, 1 and spaces.
+func packBits(t *testing.T, s string) []byte {
 	t.Helper()
 	s = strings.ReplaceAll(s, " ", "")
 	out := make([]byte, (len(s)+7)/8)
