@@ -29,24 +29,28 @@ func (f *footageFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("config", "data")
 }
 
-// locate returns the data directory and the time zone that the flags say.
-func (f *footageFlags) locate(env *environment) (data string, loc *time.Location, err error) {
+// configuration returns what the flags say: all of a configuration file, or only the data directory and the time zone.
+func (f *footageFlags) configuration(env *environment) (cfg *Config, err error) {
+	cfg = &Config{Data: f.data, Timezone: env.local}
 	if f.data == "" {
-		cfg, err := LoadConfig(f.config, nil)
-		if err != nil {
-			return "", nil, err
+		if cfg, err = LoadConfig(f.config, nil); err != nil {
+			return nil, err
 		}
-		data, loc = cfg.Data, cfg.Timezone
-	} else {
-		data, loc = f.data, env.local
 	}
 	if f.zone != "" {
-		if loc, err = env.zone(f.zone); err != nil {
-			return "", nil, err
-		}
+		cfg.Timezone, err = env.zone(f.zone)
 	}
-	data, err = env.dataDir(data)
-	return data, loc, err
+	return cfg, err
+}
+
+// locate returns the data directory, which has footage, and the time zone that the flags say.
+func (f *footageFlags) locate(env *environment) (data string, loc *time.Location, err error) {
+	cfg, err := f.configuration(env)
+	if err != nil {
+		return "", nil, err
+	}
+	data, err = env.dataDir(cfg.Data)
+	return data, cfg.Timezone, err
 }
 
 // open opens the footage that the flags say. The caller closes it.

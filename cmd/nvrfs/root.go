@@ -23,6 +23,7 @@ var commands = []func(*environment) *cobra.Command{
 	newLSCommand,
 	newExportCommand,
 	newKeepCommand,
+	newImportCommand,
 	newCheckCommand,
 	newRebuildCommand,
 	newUpgradeCommand,

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"nvrfs/camera"
+	"nvrfs/mp4"
+	"nvrfs/recorder"
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+func newImportCommand(env *environment) *cobra.Command {
+	im := importing{env: env}
+	cmd := &cobra.Command{
+		Use:   "import FILE... --camera CAMERA",
+		Short: "Take .mp4 files of another recorder in as footage",
+		Long: `Take .mp4 files in as footage of CAMERA, as if it had sent what is in them. They
+are copied frame by frame, not re-encoded, and stay as they are: H.264 or H.265
+video, and AAC sound. A CAMERA's second stream is CAMERA.sub.
+
+Each FILE begins at the time in its name, as local time: 2026-11-20_14-03-10,
+20261120T140310 and the like, also with the date in the name of its directory.
+With --start, the first FILE begins at that time, and the others follow without
+a gap. For the forms of a time: nvrfs ts --help
+
+Nothing may record into the data directory meanwhile. Nothing is imported when
+one FILE cannot be read, or overlaps another or footage that is there by more
+than two seconds. Interrupted, what was imported before stays.`,
+		Example: `  nvrfs import --camera front-door /mnt/old/front-door/*.mp4
+  nvrfs import --camera barn --start "2026-11-20 14:03:10" barn.mp4
+  nvrfs import --data ./data --camera test --start 2026-01-01 --repeat 1440 minute.mp4`,
+		Args: wantArgs(1, -1, "FILE, an .mp4"),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"mp4", "mov", "m4v"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return explainLocked(im.run(cmd.Context(), args))
+		},
+	}
+	im.from.add(cmd)
+	cmd.Flags().StringVar(&im.label, "camera", "", "the `CAMERA` whose footage it becomes; it may be a new one")
+	cmd.Flags().StringVar(&im.start, "start", "", "the `TIME` of the first picture of the first FILE (default that in each FILE's name)")
+	cmd.Flags().Int64Var(&im.laps, "repeat", 1, "play the one FILE this `NUMBER` of times, end to end")
+	return cmd
+}
+
+// importing is one run of the command.
+type importing struct {
+	env   *environment
+	from  footageFlags
+	label string
+	start string
+	laps  int64
+}
+
+// importPlan is a file that is to be imported.
+type importPlan struct {
+	path  string
+	start time.Time
+	span  recorder.Span
+	bytes int64 // of samples
+}
+
+func (im *importing) run(ctx context.Context, paths []string) error {
+	name, stream, err := im.stream()
+	if err != nil {
+		return err
+	}
+	if im.laps != 1 && len(paths) > 1 {
+		return usageErrorf("--repeat repeats one FILE, and %d are named", len(paths))
+	}
+	cfg, err := im.from.configuration(im.env)
+	if err != nil {
+		return err
+	}
+	o := recorder.ImportOptions{Camera: name, Stream: stream, Length: cfg.Recording.Length, Log: im.env.log}
+	if o.Data, err = absolute(cfg.Data); err != nil {
+		return err
+	}
+	if err := im.env.host.checkDataDir(o.Data, true); err != nil {
+		return err
+	}
+	if err := store.CheckUnlocked(o.Data); err != nil {
+		return err
+	}
+	plans, err := im.plan(ctx, paths, cfg.Timezone)
+	if err != nil {
+		return err
+	}
+	for _, c := range cfg.Cameras {
+		if c.Name == name {
+			o.Samples = c.Samples
+			im.warnOfAge(c, plans)
+		}
+	}
+	if err := checkRoom(o, plans); err != nil {
+		return err
+	}
+	return im.all(ctx, o, plans, cfg.Timezone)
+}
+
+// stream returns the camera, and which of its streams it is, that the label names.
+func (im *importing) stream() (camera, stream string, err error) {
+	if im.label == "" {
+		return "", "", usageErrorf("whose footage is it? Name the camera, with: --camera CAMERA")
+	}
+	camera, stream = im.label, "main"
+	if main, ok := strings.CutSuffix(im.label, ".sub"); ok {
+		camera, stream = main, "sub"
+	}
+	if err := checkCameraName(camera); err != nil {
+		return "", "", usageErrorf("--camera %s: %w", im.label, err)
+	}
+	return camera, stream, nil
+}
+
+// plan looks at all files, and says when each is to start. It reads no sample.
+func (im *importing) plan(ctx context.Context, paths []string, loc *time.Location) (plans []importPlan, err error) {
+	var next time.Time
+	if im.start != "" {
+		if next, err = parseTime(im.start, loc, im.env.now()); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range paths {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		p := importPlan{path: path, start: next}
+		if im.start == "" {
+			if p.start, err = timeInName(path, loc); err != nil {
+				return nil, err
+			}
+		}
+		err := im.open(path, true, func(f *recorder.ImportFile) (err error) {
+			p.span, p.bytes, err = f.Measure(p.start)
+			return err
+		})
+		if err != nil {
+			return nil, usageErrorf("%w", err)
+		}
+		next = schema.ToTime(p.span.To90k)
+		plans = append(plans, p)
+	}
+	slices.SortStableFunc(plans, func(a, b importPlan) int { return a.start.Compare(b.start) })
+	for i := range plans[1:] {
+		if a, b := plans[i], plans[i+1]; a.span.Overlaps(b.span) {
+			return nil, usageErrorf("%s, which lasts until %s, and %s, which begins at %s, overlap; leave one of them out, or say when they begin with --start, one by one",
+				a.path, localTime(a.span.To90k, loc), b.path, localTime(b.span.From90k, loc))
+		}
+	}
+	return plans, nil
+}
+
+func localTime(t90k int64, loc *time.Location) string {
+	return schema.ToTime(t90k).In(loc).Round(time.Millisecond).Format("2006-01-02T15:04:05.999-07:00")
+}
+
+// open opens a file for f. With tell, it says what of it cannot be imported.
+func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) error) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	clip, err := parseClip(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	left := clip.Ignored
+	footage := &recorder.ImportFile{Source: file, Laps: im.laps}
+	entry, err := mp4.CopyVideoEntry(clip.Video.Entry)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	footage.Tracks = append(footage.Tracks, importTrack(clip.Video, entry))
+	if clip.Audio != nil {
+		entry, err := mp4.NewAAC(clip.Audio.AudioConfig)
+		if err == nil {
+			footage.Tracks = append(footage.Tracks, importTrack(clip.Audio, entry))
+		} else {
+			left = append(left, err.Error())
+		}
+	}
+	for _, why := range left {
+		if tell {
+			im.env.log.Warn("a track is left out", "file", path, "why", why)
+		}
+	}
+	if err := f(footage); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func importTrack(t *camera.Track, entry mp4.SampleEntry) recorder.ImportTrack {
+	return recorder.ImportTrack{
+		Entry: entry, Timescale: t.Timescale, Samples: len(t.Samples), End: t.End,
+		Sample: func(i int) recorder.ImportSample {
+			x := &t.Samples[i]
+			return recorder.ImportSample{DTS: x.DTS, PTS: x.PTS, Offset: x.Offset, Size: x.Size, Sync: x.Sync}
+		},
+	}
+}
+
+// warnOfAge says when footage would be deleted as soon as the recorder runs.
+func (im *importing) warnOfAge(c Camera, plans []importPlan) {
+	if age := im.env.now().Sub(plans[0].start); c.Retain.Age > 0 && age > c.Retain.Age {
+		im.env.log.Warn("the footage is older than its camera keeps: nvrfs run deletes it when it starts",
+			"keeps", c.Retain.Age.String(), "do", "hold it first, with nvrfs keep, or have retain keep more")
+	}
+}
+
+// checkRoom refuses what the disk has no room for.
+func checkRoom(o recorder.ImportOptions, plans []importPlan) error {
+	dir := o.Data
+	if o.Samples != "" {
+		dir = o.Samples
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return nil // it is still to be made
+	}
+	need, free := int64(0), int64(st.Bavail)*st.Bsize
+	for _, p := range plans {
+		need += p.bytes + p.bytes/100 // and the headers of fragments
+	}
+	if need > free {
+		return &environmentError{"directory " + dir, fmt.Sprintf("has %s free, and the footage takes %s", humanBytes(free), humanBytes(need)), "free space, or import less"}
+	}
+	return nil
+}
+
+// all imports what is planned.
+func (im *importing) all(ctx context.Context, o recorder.ImportOptions, plans []importPlan, loc *time.Location) (err error) {
+	total := int64(0)
+	for _, p := range plans {
+		total += p.bytes
+	}
+	bar := im.env.newByteProgress("importing", total)
+	defer bar.Close()
+	o.Committed = bar.Add
+	to, err := recorder.OpenImporter(ctx, o)
+	if err != nil {
+		return err
+	}
+	err = im.each(ctx, to, plans, loc)
+	sum, closing := to.Close()
+	bar.Close()
+	if sum.Recordings > 0 {
+		fmt.Fprintf(im.env.stdout, "%s: %d recordings, %s, from %s to %s\n", im.label, sum.Recordings, humanBytes(sum.Bytes),
+			localTime(plans[0].span.From90k, loc), localTime(sum.To90k, loc))
+	}
+	if errors.Is(err, closing) {
+		return err
+	}
+	return errors.Join(err, closing)
+}
+
+func (im *importing) each(ctx context.Context, to *recorder.Importer, plans []importPlan, loc *time.Location) error {
+	for _, p := range plans {
+		there, ok, err := to.Existing(ctx, p.span)
+		if err != nil {
+			return err
+		}
+		if ok {
+			return usageErrorf("%s: there is footage of %s already from %s to %s, and nothing was imported; leave the file out, or give it another --start or --camera",
+				p.path, im.label, localTime(there.From90k, loc), localTime(there.To90k, loc))
+		}
+	}
+	for _, p := range plans {
+		err := im.open(p.path, false, func(f *recorder.ImportFile) error { return to.Add(ctx, f, p.start) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

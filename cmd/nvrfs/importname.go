@@ -1,0 +1,42 @@
+package main
+
+import (
+	"path/filepath"
+	"regexp"
+	"time"
+)
+
+// A day and a time of day, with the separators that recorders put in the names of files, or in those of directories and files.
+// In UTC it ends in Z; what a name of ours has in the hour that a clock change repeats is the offset behind it.
+var timeForm = regexp.MustCompile(
+	`(?:^|\D)((?:19|20)\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[-_. Tt/]{0,2}(\d\d)[-_.:]?(\d\d)[-_.:]?(\d\d)(?:([Zz])|([+-]\d{4}))?(?:\D|$)`)
+
+// timeInName returns the time that the name of a file says, as a local one. Where the file's name alone has none, that of its
+// directory may have the day.
+func timeInName(path string, loc *time.Location) (time.Time, error) {
+	name := filepath.Base(path)
+	parts := timeForm.FindStringSubmatch(name)
+	if parts == nil {
+		abs, err := absolute(path)
+		if err != nil {
+			return time.Time{}, err
+		}
+		name = filepath.Join(filepath.Base(filepath.Dir(abs)), name)
+		parts = timeForm.FindStringSubmatch(name)
+	}
+	if parts == nil {
+		return time.Time{}, usageErrorf("%s: there is no time in its name, such as 2026-11-20_14-03-10; say when it begins, with: --start TIME", path)
+	}
+	text := parts[1] + "-" + parts[2] + "-" + parts[3] + " " + parts[4] + ":" + parts[5] + ":" + parts[6] + parts[7]
+	times, err := parseTimes(text, loc, time.Time{})
+	if err != nil {
+		return time.Time{}, usageErrorf("%s: the time in its name: %w", path, err)
+	}
+	for _, t := range times {
+		if len(times) == 1 || t.In(loc).Format("-0700") == parts[8] {
+			return t, nil
+		}
+	}
+	return time.Time{}, usageErrorf("%s: the time in its name happens twice %s, since the clocks are set back; say when it begins, with: --start %s, or %s",
+		path, inZone(loc), withOffset(times[0]), withOffset(times[1]))
+}

@@ -1,0 +1,227 @@
+package recorder
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"nvrfs/mp4"
+	"nvrfs/schema"
+)
+
+// An ImportFile is footage in a file of another program, whose tables say where its samples are.
+type ImportFile struct {
+	Source io.ReaderAt
+	Tracks []ImportTrack // the first is video, the others are sound
+	Laps   int64         // how often it is played, end to end; at least 1
+}
+
+// An ImportTrack is a track of an ImportFile.
+type ImportTrack struct {
+	Entry     mp4.SampleEntry          // with the timescale that the recordings are to have: of video 90 kHz
+	Timescale uint32                   // of the times in the file
+	Samples   int                      // how many there are
+	Sample    func(i int) ImportSample // from 0, in decoding order
+	End       int64                    // when the last one ends
+}
+
+// An ImportSample is one sample. Its times are on a timeline that all tracks share; they may be negative.
+type ImportSample struct {
+	DTS, PTS int64
+	Offset   int64 // of its bytes in Source
+	Size     uint32
+	Sync     bool // decoding can start here
+}
+
+// What a file may ask for at most, far beyond what cameras make. It keeps every time in its field, and a fragment in memory.
+const (
+	maxPicture     = time.Hour       // that one picture is shown, or that sound goes on behind the last one
+	latest90k      = 1 << 32 * 90000 // in 2106: what sample files can say of when a picture was taken
+	maxSampleBytes = 256 << 20
+)
+
+// Measure checks that a file can be imported whose first picture was taken at a time. It returns what stretch of time the
+// file then fills, with its laps, and how many bytes of samples it has. It reads no sample.
+func (f *ImportFile) Measure(start time.Time) (span Span, bytes int64, err error) {
+	l, err := f.lapping()
+	if err != nil {
+		return span, 0, err
+	}
+	span.From90k = schema.FromTime(start)
+	lap90k := max(1, l.start(1, 90000))
+	if f.Laps < 1 || span.From90k < 0 || f.Laps > (latest90k-span.From90k)/lap90k {
+		return span, 0, fmt.Errorf("%d times %v from %v on: want at least once, between 1970 and 2106", f.Laps, duration(lap90k).Round(time.Second), start)
+	}
+	span.To90k = span.From90k + l.start(f.Laps, 90000)
+	for i := range f.Tracks {
+		t := &f.Tracks[i]
+		n, err := t.check(l.from[i])
+		if err != nil {
+			return span, 0, fmt.Errorf("%s: %w", t.Entry.Kind, err)
+		}
+		if late := l.end90k(f, i) - l.end90k(f, video); late > ticks(maxPicture) {
+			return span, 0, fmt.Errorf("its sound goes on for %v after its picture; cut that off with: ffmpeg -i IN -c copy -shortest OUT.mp4", duration(late).Round(time.Second))
+		}
+		bytes += n * f.Laps
+	}
+	if still := lap90k - l.end90k(f, video); still > ticks(maxPicture) {
+		return span, 0, fmt.Errorf("its last picture would stand for %v, until its sound has ended", duration(still).Round(time.Second))
+	}
+	return span, bytes, nil
+}
+
+// A Span is a stretch of wall time, [From90k, To90k).
+type Span struct{ From90k, To90k int64 }
+
+// Overlaps reports whether two stretches have more than two seconds in common, or half of one of them. Less is no overlap:
+// it is what files that followed each other have whose times are known to the second.
+func (s Span) Overlaps(t Span) bool {
+	common := min(s.To90k, t.To90k) - max(s.From90k, t.From90k)
+	return common > 0 && common >= min(joinGap90k, (s.To90k-s.From90k)/2, (t.To90k-t.From90k)/2)
+}
+
+// check checks the samples of a track from one on, and returns how many bytes they are.
+func (t *ImportTrack) check(from int) (bytes int64, err error) {
+	last := t.Sample(from)
+	longest := int64(t.Timescale) * int64(maxPicture/time.Second)
+	for i := from; i < t.Samples; i++ {
+		x := t.Sample(i)
+		switch d, shift := x.DTS-last.DTS, x.PTS-x.DTS; {
+		case d < 0:
+			return 0, fmt.Errorf("sample %d is decoded before the one before it", i+1)
+		case d > longest:
+			return 0, fmt.Errorf("sample %d lasts %d s, at most %v are taken", i, d/int64(t.Timescale), maxPicture)
+		case shift > longest || shift < -longest:
+			return 0, fmt.Errorf("sample %d is shown %d s after it is decoded", i+1, shift/int64(t.Timescale))
+		case x.Size > maxSampleBytes:
+			return 0, fmt.Errorf("sample %d has %d bytes, at most %d are taken", i+1, x.Size, maxSampleBytes)
+		}
+		last, bytes = x, bytes+int64(x.Size)
+	}
+	return bytes, nil
+}
+
+// lapping says where the laps of a file lie in its run, whose time 0 is the DTS of the first picture.
+type lapping struct {
+	length int64 // of a lap: as long as its longest track
+	rate   uint32
+	from   []int   // by track: the sample with which each lap begins
+	zero   []int64 // by track: what in the file, in the track's timescale, is time 0
+}
+
+func (f *ImportFile) lapping() (l lapping, err error) {
+	if len(f.Tracks) == 0 || f.Tracks[video].Entry.Kind != mp4.Video || f.Tracks[video].Entry.Timescale != 90000 {
+		return l, errors.New("its first track is not video at 90 kHz")
+	}
+	longest := time.Duration(0)
+	for i := range f.Tracks {
+		t := &f.Tracks[i]
+		from := 0
+		for i == video && from < t.Samples && !t.Sample(from).Sync {
+			from++
+		}
+		if from == t.Samples {
+			return l, fmt.Errorf("its %s has no sample at which decoding can start", t.Entry.Kind)
+		}
+		start := t.Sample(from).DTS
+		l.from = append(l.from, from)
+		l.zero = append(l.zero, start)
+		if i != video {
+			l.zero[i] = mp4.Rescale(l.zero[video], f.Tracks[video].Timescale, t.Timescale)
+		}
+		if d := time.Duration(mp4.Rescale(t.End-start, t.Timescale, uint32(time.Second))); d > longest {
+			longest, l.length, l.rate = d, t.End-start, t.Timescale
+		}
+	}
+	if longest <= 0 {
+		return l, errors.New("it lasts no time")
+	}
+	return l, nil
+}
+
+// start is when a lap starts, in ticks of a rate. It is rounded once, however many laps there were before.
+func (l *lapping) start(lap int64, rate uint32) int64 { return mp4.Rescale(lap*l.length, l.rate, rate) }
+
+// end90k is when a track ends in its first lap.
+func (l *lapping) end90k(f *ImportFile, track int) int64 {
+	t := &f.Tracks[track]
+	return mp4.Rescale(t.End-l.zero[track], t.Timescale, 90000)
+}
+
+// duration converts 90 kHz ticks.
+func duration(t90k int64) time.Duration {
+	return time.Duration(t90k/90000)*time.Second + time.Duration(t90k%90000)*time.Second/90000
+}
+
+// An importCursor walks through the samples of a track, lap after lap.
+type importCursor struct {
+	track *ImportTrack
+	laps  int64
+	lapping
+	from int
+	zero int64
+
+	// Where it is.
+	lap      int64
+	lapStart int64 // in ticks of the recordings, as all below
+	i        int
+	last     int64 // DTS of the sample before
+
+	// The sample that comes next, unless there is none.
+	next     ImportSample
+	dts, pts int64
+	over     bool
+}
+
+func newImportCursor(f *ImportFile, l lapping, track int) *importCursor {
+	c := &importCursor{
+		track: &f.Tracks[track], laps: f.Laps, lapping: l, from: l.from[track], zero: l.zero[track], i: l.from[track], last: math.MinInt64 / 2,
+	}
+	nearly := -int64(c.track.Entry.Timescale) / 1000
+	for c.load(); !c.over && c.dts < nearly; c.load() {
+		c.step() // what sounds before the first picture has no place in a recording
+	}
+	c.dts = max(c.dts, 0) // it begins with the picture: the two clocks only round differently
+	return c
+}
+
+// load finds the times of the sample that comes next. Two samples of one time are moved apart by a tick.
+func (c *importCursor) load() {
+	if c.over {
+		return
+	}
+	c.next = c.track.Sample(c.i)
+	c.dts = max(c.ticks(c.next.DTS), c.last+1)
+	c.pts = c.ticks(c.next.PTS)
+}
+
+// ticks converts a time of the file, in the current lap.
+func (c *importCursor) ticks(t int64) int64 {
+	return c.lapStart + mp4.Rescale(t-c.zero, c.track.Timescale, c.track.Entry.Timescale)
+}
+
+// step goes to the next sample, which is still to be loaded.
+func (c *importCursor) step() {
+	if c.i++; c.i < c.track.Samples {
+		return
+	}
+	if c.lap+1 == c.laps {
+		c.over = true
+		return
+	}
+	c.lap, c.i = c.lap+1, c.from
+	c.lapStart = c.start(c.lap, c.track.Entry.Timescale)
+}
+
+// take hands out the sample that comes next. It lasts until the one behind it.
+func (c *importCursor) take() (x ImportSample, cts int32, duration uint32) {
+	x, c.last, cts = c.next, c.dts, int32(c.pts-c.dts)
+	c.step()
+	c.load()
+	if c.over {
+		return x, cts, uint32(max(1, c.ticks(c.track.End)-c.last))
+	}
+	return x, cts, uint32(c.dts - c.last)
+}

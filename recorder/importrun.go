@@ -1,0 +1,296 @@
+package recorder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+
+	"github.com/google/uuid"
+
+	"nvrfs/mp4"
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+// importBuffer is how many bytes of a sample file wait to be written, at least. A shorter file is written at once.
+const importBuffer = 1 << 20
+
+// maxFragmentBytes bounds what a fragment takes in memory; its boxes have room for 4 GiB.
+const maxFragmentBytes = 1 << 30
+
+// An importRun makes the recordings of one ImportFile, with its laps: they are one run. It cuts them as a session does.
+type importRun struct {
+	im      *Importer
+	source  *blockReader
+	cursors []*importCursor // by track
+	run     *importedRun
+
+	rec      *importRecording // nil between recordings
+	recorded int
+	endAt90k int64 // wall time at which the recording is due to end
+	firstPTS int64 // of the run
+
+	// Used again for each fragment.
+	fragment mp4.Fragment
+	index    schema.Fragment
+	starts   []int64
+	buf      []byte    // of the sample file, not written yet
+	digest   hash.Hash // of the bytes of the recording that were written
+}
+
+// importRecording is the one being made.
+type importRecording struct {
+	row      schema.Recording
+	index    *schema.Index
+	file     store.Writer // nil before it was made
+	startPTS int64
+	media90k int64
+	samples  int64 // bytes of them
+}
+
+func newImportRun(im *Importer, f *ImportFile, start90k int64) (*importRun, error) {
+	l, err := f.lapping()
+	if err != nil {
+		return nil, err
+	}
+	n := len(f.Tracks)
+	b := &importRun{
+		im: im, source: &blockReader{src: f.Source},
+		run:      &importedRun{stream: im.row.ID, uuid: uuid.NewString(), start90k: start90k},
+		fragment: mp4.Fragment{Tracks: make([]mp4.FragmentTrack, n)},
+		index:    schema.Fragment{Tracks: make([][]schema.Sample, n)},
+		starts:   make([]int64, n),
+		buf:      make([]byte, 0, 2*importBuffer), // the digest takes room of its own for what is near the end of a slice
+		digest:   newDigest(),
+	}
+	for i := range f.Tracks {
+		b.cursors = append(b.cursors, newImportCursor(f, l, i))
+		b.run.tracks = append(b.run.tracks, f.Tracks[i].Entry)
+	}
+	b.firstPTS = b.cursors[video].pts
+	return b, nil
+}
+
+// wall90k is when a picture is shown.
+func (b *importRun) wall90k(pts int64) int64 { return b.run.start90k + pts - b.firstPTS }
+
+// make makes all recordings of the run, until ctx ends.
+func (b *importRun) make(ctx context.Context) error {
+	v := b.cursors[video]
+	for !v.over {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if b.rec != nil && v.next.Sync && b.wall90k(v.pts) >= b.endAt90k {
+			if err := b.end(v.pts-b.rec.startPTS, ""); err != nil {
+				return err
+			}
+		}
+		if b.rec == nil {
+			if err := b.begin(); err != nil {
+				return err
+			}
+		}
+		if err := b.append(); err != nil {
+			return err
+		}
+	}
+	return b.end(b.rec.media90k, importedReason)
+}
+
+// begin starts a recording with the picture that comes next.
+func (b *importRun) begin() error {
+	v, im := b.cursors[video], b.im
+	number := im.row.NextNumber
+	im.row.NextNumber++
+	r := &importRecording{index: newIndex(b.run.tracks), startPTS: v.pts}
+	r.row = schema.Recording{
+		ID: schema.MakeRecordingID(im.row.ID, number), Dir: im.dir, Sequence: b.recorded, Start90k: b.wall90k(v.pts), Sealed: true,
+	}
+	b.rec, b.fragment.Sequence = r, 0
+	b.recorded++
+	b.digest.Reset()
+	b.endAt90k = cutAfter(r.row.Start90k, im.length90k, 0)
+	var err error
+	b.buf, err = mp4.AppendHeader(b.buf[:0], mp4.Identity{
+		Camera: im.row.Camera, Stream: im.row.Name, Recording: number, Run: b.run.uuid, Sequence: r.row.Sequence, Start90k: r.row.Start90k,
+	}, b.run.tracks)
+	r.row.HeaderBytes, r.row.Bytes = int64(len(b.buf)), int64(len(b.buf))
+	return err
+}
+
+// append adds the next fragment to the recording: pictures up to the next sync sample or for two seconds, and what sounds
+// meanwhile.
+func (b *importRun) append() error {
+	v, r := b.cursors[video], b.rec
+	start := v.dts
+	bytes, err := b.take(video, func() bool { return v.dts == start || !v.next.Sync && v.dts-start < maxFragment90k })
+	for i := 1; i < len(b.cursors) && err == nil; i++ {
+		c, end := b.cursors[i], int64(math.MaxInt64)
+		if !v.over {
+			end = mp4.Rescale(v.dts, 90000, c.track.Entry.Timescale)
+		}
+		var more int
+		more, err = b.take(i, func() bool { return c.dts < end })
+		bytes += more
+	}
+	if err != nil {
+		return err
+	}
+	if bytes > maxFragmentBytes {
+		return fmt.Errorf("there are %d bytes between two pictures, at most %d are taken", bytes, maxFragmentBytes)
+	}
+	r.samples += int64(bytes)
+	b.fragment.Sequence++
+	b.fragment.Wall90k = r.row.Start90k + start - r.startPTS
+	at := len(b.buf)
+	b.buf, b.index.HeaderLen = b.fragment.Append(b.buf)
+	r.row.Bytes += int64(len(b.buf) - at)
+	r.index.Add(b.index, b.starts)
+	if len(b.buf) < importBuffer {
+		return nil
+	}
+	return b.write(nil)
+}
+
+// take moves samples of a track into the fragment for as long as more says so, and returns how many bytes they are.
+func (b *importRun) take(track int, more func() bool) (bytes int, err error) {
+	c, t := b.cursors[track], &b.fragment.Tracks[track]
+	samples := b.index.Tracks[track][:0]
+	t.DTS, t.Samples = 0, t.Samples[:0]
+	if !c.over && more() {
+		t.DTS = c.dts
+	}
+	for !c.over && more() && bytes <= maxFragmentBytes {
+		x, cts, duration := c.take()
+		if track != video {
+			cts, x.Sync = 0, true
+		}
+		data, err := b.source.read(x.Offset, x.Size)
+		if err != nil {
+			return bytes, fmt.Errorf("read the file that is imported: %w", err)
+		}
+		t.Samples = append(t.Samples, mp4.FragmentSample{Duration: duration, CTS: cts, Sync: x.Sync, Data: data})
+		samples = append(samples, schema.Sample{Duration: duration, Size: x.Size, CTS: cts, Sync: x.Sync})
+		bytes += len(data)
+		if track == video {
+			b.rec.media90k += int64(duration)
+		}
+	}
+	b.index.Tracks[track], b.starts[track] = samples, t.DTS
+	return bytes, nil
+}
+
+// end ends the recording, and the run where there is a reason.
+func (b *importRun) end(wallDuration90k int64, reason string) error {
+	r := b.rec
+	r.row.WallDuration90k = wallDuration90k
+	seal, err := mp4.AppendSeal(nil, mp4.Seal{Start90k: r.row.Start90k, WallDuration90k: wallDuration90k, EndReason: reason})
+	if err != nil {
+		return err
+	}
+	if err := b.write(seal); err != nil {
+		return err
+	}
+	if err := r.file.Close(); err != nil {
+		return err
+	}
+	b.rec = nil
+	r.row.Tracks, r.row.Digest = r.index.Tracks(), b.digest.Sum(nil)
+	return b.im.queue.put(imported{run: b.run, row: r.row, index: r.index.Bytes(), samples: r.samples, endReason: reason})
+}
+
+// write appends what waits to the sample file, and behind it the seal.
+func (b *importRun) write(seal []byte) (err error) {
+	r := b.rec
+	if r.file == nil {
+		if r.file, err = b.im.bulk.Create(r.row.ID.Number()); err != nil {
+			return err
+		}
+	}
+	b.digest.Write(b.buf) //nolint:errcheck // never fails
+	err = r.file.Append(append(b.buf, seal...))
+	b.buf = b.buf[:0]
+	return err
+}
+
+// abandon removes the recording that is not whole, and ends the run before it.
+func (b *importRun) abandon(why error) error {
+	reason := "the import failed: " + why.Error()
+	if errors.Is(why, context.Canceled) {
+		reason = "the import was interrupted"
+	}
+	var err error
+	whole := b.recorded
+	if r := b.rec; r != nil {
+		whole--
+		if r.file != nil {
+			err = errors.Join(r.file.Close(), b.im.store.Remove(b.im.key(r.row.ID.Number())))
+		}
+	}
+	if whole > 0 {
+		_ = b.im.queue.put(imported{run: b.run, endReason: reason}) // Close says why it cannot be committed
+	}
+	return err
+}
+
+// A blockReader reads samples, which lie close together, by few reads. What it returns is not changed by later reads.
+type blockReader struct {
+	src    io.ReaderAt
+	blocks [4]block // of picture and sound, wherever these lie
+	reads  int
+}
+
+type block struct {
+	at   int64
+	data []byte
+	used int // the number of the read that used it last
+}
+
+const blockBytes = 1 << 20
+
+func (r *blockReader) read(off int64, size uint32) ([]byte, error) {
+	at := off / blockBytes * blockBytes
+	if off+int64(size) > at+blockBytes {
+		data := make([]byte, size)
+		if n, err := r.src.ReadAt(data, off); n < len(data) {
+			return nil, cmp.Or(err, io.ErrUnexpectedEOF)
+		}
+		return data, nil
+	}
+	b, err := r.block(at)
+	if err != nil {
+		return nil, err
+	}
+	if from := off - at; from+int64(size) <= int64(len(b)) {
+		return b[from:][:size], nil
+	}
+	return nil, io.ErrUnexpectedEOF
+}
+
+// block returns the block at an offset, which is shorter than others at the end of the file.
+func (r *blockReader) block(at int64) ([]byte, error) {
+	r.reads++
+	oldest := &r.blocks[0]
+	for i := range r.blocks {
+		b := &r.blocks[i]
+		if b.at == at && b.data != nil {
+			b.used = r.reads
+			return b.data, nil
+		}
+		if b.used < oldest.used {
+			oldest = b
+		}
+	}
+	data := make([]byte, blockBytes)
+	n, err := r.src.ReadAt(data, at)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	*oldest = block{at, data[:n], r.reads}
+	return oldest.data, nil
+}
