@@ -9,6 +9,9 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"nvrfs/mp4"
 	"nvrfs/schema"
@@ -213,7 +216,44 @@ func TestDecodeIndexOfADamagedIndex(t *testing.T) {
 	}
 }
 
-// FuzzDecodeIndex: whatever the bytes and the row, DecodeIndex gives samples as the row says, or ErrIndex.
+// The fast way gives what the slow one gives, or fails where that fails, whatever was decoded into the same memory before.
+func TestDecodeIndexAsTheSlowWay(t *testing.T) {
+	var d schema.Decoder
+	for seed := range uint64(400) {
+		rnd := rand.New(rand.NewPCG(seed, 4))
+		r := randomRecording(rnd)
+		if seed%4 == 0 {
+			r = minute(1+rnd.IntN(60), 25, seed%8 == 0, seed%3 == 0)
+		}
+		x, rows := r.index()
+		packed, row := slices.Clone(x.Bytes()), rows[len(rows)-1]
+		for range rnd.IntN(3) {
+			packed[rnd.IntN(len(packed))] = byte(rnd.Uint32())
+		}
+		sameAsSlow(t, &d, packed, row)
+	}
+}
+
+func sameAsSlow(t *testing.T, d *schema.Decoder, packed []byte, row []schema.Track) []schema.TrackSamples {
+	t.Helper()
+	got, err := d.Decode(packed, row)
+	want, slowErr := slowDecode(packed, row)
+	if (err == nil) != (slowErr == nil) || err != nil && !errors.Is(err, schema.ErrIndex) {
+		t.Fatalf("error is %v, of the slow way %v", err, slowErr)
+	}
+	if err != nil {
+		return nil
+	}
+	for i := range want {
+		if !reflect.DeepEqual(canonical(mp4.Samples(got[i])), canonical(mp4.Samples(want[i]))) || (got[i].CTS == nil) != (want[i].CTS == nil) {
+			t.Fatalf("track %d:\n%+v, the slow way has\n%+v", i+1, got[i], want[i])
+		}
+	}
+	return got
+}
+
+// FuzzDecodeIndex: whatever the bytes and the row, decoding gives samples as the row says, and as the slow way does, or
+// ErrIndex.
 func FuzzDecodeIndex(f *testing.F) {
 	for seed := range uint64(4) {
 		r := randomRecording(rand.New(rand.NewPCG(seed, 2)))
@@ -228,14 +268,8 @@ func FuzzDecodeIndex(f *testing.F) {
 		for i := range row {
 			row[i] = schema.Track{Samples: samples, Chunks: chunks, CTSRuns: ctsRuns}
 		}
-		out, err := schema.DecodeIndex(packed, row)
-		if err != nil {
-			if !errors.Is(err, schema.ErrIndex) {
-				t.Error(err)
-			}
-			return
-		}
-		for i, s := range out {
+		var d schema.Decoder
+		for i, s := range sameAsSlow(t, &d, packed, row) {
 			n := 0
 			for _, c := range s.ChunkCounts {
 				n += int(c)
@@ -293,19 +327,44 @@ func BenchmarkDecodeIndex(b *testing.B) {
 		bFrames, sound bool
 	}{{"video", false, false}, {"video with sound", false, true}, {"B-frames", true, false}} {
 		b.Run(c.name, func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
 			r := minute(50, 25, c.bFrames, c.sound)
 			x, rows := r.index()
 			packed, row := x.Bytes(), rows[len(rows)-1]
 			b.ReportAllocs()
+			var fast, slow time.Duration
+			var d schema.Decoder
 			for b.Loop() {
-				if _, err := schema.DecodeIndex(packed, row); err != nil {
-					b.Fatal(err)
+				start := cpuTime(b)
+				for range 20 {
+					if _, err := d.Decode(packed, row); err != nil {
+						b.Fatal(err)
+					}
 				}
+				mid := cpuTime(b)
+				for range 20 {
+					if _, err := slowDecode(packed, row); err != nil {
+						b.Fatal(err)
+					}
+				}
+				fast, slow = fast+mid-start, slow+cpuTime(b)-mid
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(r.count()), "ns/sample")
+			n := float64(20 * b.N * r.count())
+			b.ReportMetric(float64(fast.Nanoseconds())/n, "ns/sample")
+			b.ReportMetric(float64(slow.Nanoseconds())/n, "slow-ns/sample")
 			b.ReportMetric(float64(len(packed))/float64(r.count()), "bytes/sample")
 		})
 	}
+}
+
+// cpuTime is what this thread has used.
+func cpuTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkAddToIndex(b *testing.B) {
