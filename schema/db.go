@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/mattn/go-sqlite3"
@@ -17,7 +19,7 @@ import (
 )
 
 // Version is that of the tables. A database of another version is refused.
-const Version = 2
+const Version = 3
 
 // applicationID marks the file as ours in SQLite's header: "nvrf".
 const applicationID = 0x6e767266
@@ -36,7 +38,19 @@ type DB struct {
 	sql  *sql.DB
 	uuid string
 	path string
+
+	queries  atomic.Int64
+	mu       sync.Mutex
+	prepared map[string]*sql.Stmt // by query
 }
+
+// Stats says what a DB has done.
+type Stats struct {
+	Queries int64 `json:"queries"` // that read
+}
+
+// Stats returns what the database has done since it was opened.
+func (db *DB) Stats() Stats { return Stats{Queries: db.queries.Load()} }
 
 // Create opens the database in dir for recording, and makes it when there is none. A file that is no database of nvrfs is
 // left as it is.
@@ -168,7 +182,7 @@ func open(path string, options url.Values) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	return &DB{sql: s, path: path}, nil
+	return &DB{sql: s, path: path, prepared: map[string]*sql.Stmt{}}, nil
 }
 
 // create makes the tables in an empty database.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -572,10 +573,11 @@ func TestDirectoryWithAnOddName(t *testing.T) {
 func TestQueryPlans(t *testing.T) {
 	db := create(t, t.TempDir())
 	for q, want := range map[string]string{
-		qStreams:    "SCAN stream USING INDEX sqlite_autoindex_stream_1",
-		qStartingIn: "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>? AND start_90k<?)",
-		qFirst:      "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>?)",
-		qLast:       "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k<?)",
+		qStreams: "SCAN stream USING INDEX sqlite_autoindex_stream_1",
+		qStartingIn: "CO-ROUTINE (subquery-1); SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>? AND start_90k<?); " +
+			"SCAN (subquery-1)", // to join what it gives
+		qFirst: "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>?)",
+		qLast:  "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k<?)",
 		qIndex: "COMPOUND QUERY; LEFT-MOST SUBQUERY; SEARCH recording_index USING INTEGER PRIMARY KEY (rowid=?); " +
 			"UNION ALL; SEARCH garbage USING INTEGER PRIMARY KEY (rowid=?)",
 		qEntry: "SEARCH sample_entry USING INTEGER PRIMARY KEY (rowid=?)",
@@ -584,6 +586,16 @@ func TestQueryPlans(t *testing.T) {
 		qRuns:  "SEARCH run USING COVERING INDEX run_listing (stream_id=? AND start_90k>? AND start_90k<?)",
 		qOpen:  "SCAN recording USING COVERING INDEX recording_growing", // which has nothing else
 		qRun:   "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)",
+		qByID:  "SEARCH recording USING INTEGER PRIMARY KEY (rowid=?)",
+		// These tables have a handful of rows, and all are read, by key.
+		qDirs:    "SCAN sample_dir",
+		qGarbage: "SCAN garbage",
+		qHolds:   "SCAN hold",
+		qOldest:  "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>?)",
+		// Not run by the mount: the runs that were found are sorted.
+		qRunsWith: "SEARCH run USING INTEGER PRIMARY KEY (rowid=?); LIST SUBQUERY 2; " +
+			"SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>? AND start_90k<?); " +
+			"CORRELATED SCALAR SUBQUERY 1; SEARCH recording USING INDEX recording_run (run_id=?); USE TEMP B-TREE FOR ORDER BY",
 	} {
 		args := make([]any, strings.Count(q, "?"))
 		for i := range args {
@@ -608,6 +620,51 @@ func TestQueryPlans(t *testing.T) {
 		if got := strings.Join(plan, "; "); got != want {
 			t.Errorf("%s\nplan is %q,\nwant    %q", q, got, want)
 		}
+	}
+}
+
+// A stream with more recordings than are read at once is listed in full, also where many start at the same time, and as far as
+// was asked for.
+func TestStartingInReadsOn(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	rnd := rand.New(rand.NewPCG(1, 1))
+	var want []Recording
+	write(t, s.db, func(tx *Tx) error {
+		for n := int64(1); n <= 2*listedAtOnce+7; n++ {
+			r := s.recording(n, true)
+			r.Start90k = n / 1500 * minute90k
+			r.Tracks = randomTracks(rnd)
+			if err := tx.PutRecording(r, []byte{1}); err != nil {
+				return err
+			}
+			want = append(want, *r)
+		}
+		return nil
+	})
+	got, err := s.db.StartingIn(t.Context(), s.stream.ID, 0, minute90k*100)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("%d recordings are not the %d that there are: %v", len(got), len(want), err)
+	}
+	for _, most := range []int{1, listedAtOnce, len(want), len(want) + 1} {
+		got, ok, err := s.db.SomeStartingIn(t.Context(), s.stream.ID, 0, minute90k*100, most)
+		if n := min(most, len(want)); err != nil || ok != (len(want) < most) || !reflect.DeepEqual(got, want[:n]) {
+			t.Errorf("at most %d: %d recordings, %t, %v", most, len(got), ok, err)
+		}
+	}
+}
+
+func TestQueriesAreCounted(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	s.put(t, s.recording(1, true))
+	before := s.db.Stats().Queries
+	if _, err := s.db.StartingIn(t.Context(), s.stream.ID, 0, 1<<62); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.SampleEntry(t.Context(), s.entry); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.db.Stats().Queries - before; got != 2 {
+		t.Errorf("%d queries were counted, of 2", got)
 	}
 }
 

@@ -2,7 +2,9 @@ package schema
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 )
 
 // The layout column packs a recording's Tracks: the number of tracks, then of each the fields in the order below, all as
@@ -31,49 +33,132 @@ func (t *Track) counts() [7]*uint32 {
 // maxTracks is more than any camera sends.
 const maxTracks = 16
 
-func unpackLayout(b []byte) ([]Track, error) {
-	r := varints{b: b}
+func unpackLayout(b []byte) ([]Track, error) { return appendLayout([]Track{}, string(b)) }
+
+// appendLayout appends the tracks of a layout.
+func appendLayout(tracks []Track, packed string) ([]Track, error) {
+	r := varints{b: packed}
 	n := r.uvarint()
 	if n > maxTracks {
 		r.bad = true
 		n = 0
 	}
-	tracks := make([]Track, n)
-	for i := range tracks {
-		t := &tracks[i]
-		t.Entry, t.Start, t.Duration, t.FirstCTS = r.varint(), r.varint(), r.varint(), int32(r.varint())
+	for range n {
+		t := Track{Entry: r.varint(), Start: r.varint(), Duration: r.varint(), FirstCTS: int32(r.varint())}
 		for _, p := range t.counts() {
 			*p = uint32(r.uvarint())
 		}
+		tracks = append(tracks, t)
 	}
 	if r.bad || len(r.b) > 0 {
-		return nil, fmt.Errorf("layout of %d bytes is damaged", len(b))
+		return nil, fmt.Errorf("layout of %d bytes is damaged", len(packed))
 	}
 	return tracks, nil
 }
 
 // varints reads numbers from b; bad is set when one is not whole.
 type varints struct {
-	b   []byte
+	b   string
 	bad bool
 }
 
-func (r *varints) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	return v * r.skip(n)
-}
-
-func (r *varints) varint() int64 {
-	v, n := binary.Varint(r.b)
-	return v * int64(r.skip(n))
-}
-
-// skip steps over a number of n bytes. It returns 0, and sets bad, when there is none.
-func (r *varints) skip(n int) uint64 {
-	if n <= 0 {
-		r.bad = true
-		return 0
+// uvarint is binary.Uvarint, of a string.
+func (r *varints) uvarint() (v uint64) {
+	for i := 0; i < len(r.b); i++ {
+		c := r.b[i]
+		if c < 0x80 {
+			if i == 9 && c > 1 {
+				break
+			}
+			r.b = r.b[i+1:]
+			return v | uint64(c)<<(7*i)
+		}
+		if i == 9 {
+			break
+		}
+		v |= uint64(c&0x7f) << (7 * i)
 	}
-	r.b = r.b[n:]
-	return 1
+	r.bad = true
+	return 0
+}
+
+func (r *varints) varint() int64 { return unzigzag(r.uvarint()) }
+
+// unpackListing reads the listings of recordings, joined to one value, and appends the recordings. A listing is hexadecimal
+// numbers, a comma behind each, of which the last is the length of the layout that follows.
+func unpackListing(recs []Recording, packed string) ([]Recording, error) {
+	r := listingReader{rest: packed}
+	recs = slices.Grow(recs, len(packed)/usualLength+1)
+	for len(r.rest) > 0 {
+		recs = append(recs, Recording{})
+		x := &recs[len(recs)-1]
+		x.ID, x.Run, x.Dir, x.Sequence = RecordingID(r.number()), r.number(), r.number(), int(r.number())
+		x.Start90k, x.WallDuration90k, x.HeaderBytes, x.Bytes = r.number(), r.number(), r.number(), r.number()
+		x.Sealed = r.number() == 1
+		if err := r.layout(x); err != nil {
+			return nil, fmt.Errorf("recording %s: %w", x.ID, err)
+		}
+	}
+	return recs, nil
+}
+
+// usualLength is that of the listing of a recording with two tracks.
+const usualLength = 140
+
+// listingReader reads what is left of joined listings.
+type listingReader struct {
+	rest   string
+	bad    bool
+	tracks []Track // room, a block for many recordings
+}
+
+// hexDigit has what a digit stands for, and notHex for what is none.
+var hexDigit = func() (digits [256]uint8) {
+	for i := range digits {
+		digits[i] = notHex
+	}
+	for i, c := range "0123456789abcdef" {
+		digits[c] = uint8(i)
+	}
+	return digits
+}()
+
+const notHex = 16
+
+// number reads a hexadecimal number and the comma behind it. A negative one has all its 64 bits.
+func (r *listingReader) number() int64 {
+	v := uint64(0)
+	for i := range min(len(r.rest), 17) {
+		d := hexDigit[r.rest[i]]
+		if d < notHex {
+			v = v<<4 | uint64(d)
+			continue
+		}
+		if r.rest[i] == ',' && i > 0 {
+			r.rest = r.rest[i+1:]
+			return int64(v)
+		}
+		break
+	}
+	r.bad = true
+	return 0
+}
+
+// layout reads a length, and the layout that follows, as the tracks of x.
+func (r *listingReader) layout(x *Recording) (err error) {
+	n := r.number()
+	if r.bad || n < 0 || n > int64(len(r.rest)) {
+		return errors.New("its listing is damaged")
+	}
+	const block = 256
+	if cap(r.tracks)-len(r.tracks) < maxTracks {
+		r.tracks = make([]Track, 0, min(block, len(r.rest)/usualLength*2+maxTracks))
+	}
+	first := len(r.tracks)
+	if r.tracks, err = appendLayout(r.tracks, r.rest[:n]); err != nil {
+		return err
+	}
+	x.Tracks = r.tracks[first:len(r.tracks):len(r.tracks)]
+	r.rest = r.rest[n:]
+	return nil
 }

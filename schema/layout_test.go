@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -74,6 +75,61 @@ func FuzzUnpackLayout(f *testing.F) {
 		again, err := unpackLayout(packLayout(tracks))
 		if err != nil || !reflect.DeepEqual(again, tracks) {
 			t.Errorf("%x is %+v, then %+v, %v", packed, tracks, again, err)
+		}
+	})
+}
+
+func TestListingOfAnything(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 0))
+	var want []Recording
+	packed := ""
+	for range 300 {
+		r := Recording{
+			ID: RecordingID(rnd.Int64()), Run: rnd.Int64(), Dir: rnd.Int64N(9), Sequence: rnd.IntN(1 << 30), Start90k: int64(rnd.Uint64()) >> rnd.IntN(64),
+			WallDuration90k: rnd.Int64N(1 << 40), HeaderBytes: rnd.Int64N(2000), Bytes: rnd.Int64(), Sealed: rnd.IntN(2) == 0, Tracks: randomTracks(rnd),
+		}
+		packed += packListing(&r)
+		want = append(want, r)
+	}
+	got, err := unpackListing(nil, packed)
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%d recordings of %d came back: %v", len(got), len(want), err)
+	}
+	for i := range want {
+		if len(want[i].Tracks) == 0 {
+			got[i].Tracks, want[i].Tracks = nil, nil
+		}
+		if !reflect.DeepEqual(got[i], want[i]) {
+			t.Fatalf("%+v came back as %+v", want[i], got[i])
+		}
+	}
+	for n := range 500 {
+		if got, err := unpackListing(nil, packed[:n]); err == nil && n > 0 && !reflect.DeepEqual(got, want[:len(got)]) {
+			t.Fatalf("%d bytes gave %+v", n, got)
+		}
+	}
+}
+
+// packListing is what the index has of a recording.
+func packListing(r *Recording) string {
+	layout, sealed := packLayout(r.Tracks), 0
+	if r.Sealed {
+		sealed = 1
+	}
+	return fmt.Sprintf("%x,%x,%x,%x,%x,%x,%x,%x,%x,%x,%s", int64(r.ID), r.Run, r.Dir, r.Sequence, uint64(r.Start90k), r.WallDuration90k,
+		r.HeaderBytes, r.Bytes, sealed, len(layout), layout)
+}
+
+func FuzzUnpackListing(f *testing.F) {
+	rnd := rand.New(rand.NewPCG(4, 0))
+	for range 4 {
+		f.Add(packListing(&Recording{ID: RecordingID(rnd.Int64()), Start90k: -1, Tracks: randomTracks(rnd)}))
+	}
+	f.Add("1,2,3,4,5,6,7,8,9,7fffffffffffffff,") // a layout that ends nowhere
+	f.Fuzz(func(t *testing.T, packed string) {
+		recs, err := unpackListing(nil, packed)
+		if err == nil && 11*len(recs) > len(packed) {
+			t.Errorf("%d bytes gave %d recordings", len(packed), len(recs))
 		}
 	})
 }

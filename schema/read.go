@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -75,8 +76,8 @@ func (r *Recording) End90k() int64 { return r.Start90k + r.WallDuration90k }
 // Every query that a listing or an opening runs. A test reads the plan of each: an index, no scan, no sort.
 const (
 	qStreams    = `SELECT id, camera, name, next_number, recordings, bytes FROM stream ORDER BY camera, name`
-	qStartingIn = `SELECT id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout
-		FROM recording WHERE stream_id = ? AND start_90k >= ? AND start_90k < ? ORDER BY start_90k, id`
+	qStartingIn = `SELECT group_concat(listing, '') FROM (SELECT ` + listing + ` AS listing FROM recording
+		WHERE stream_id = ? AND (start_90k, id) > (?, ?) AND start_90k < ? ORDER BY start_90k, id LIMIT ?)`
 	qFirst = `SELECT start_90k FROM recording WHERE stream_id = ? AND start_90k >= ? ORDER BY start_90k LIMIT 1`
 	qLast  = `SELECT start_90k, start_90k + wall_duration_90k FROM recording WHERE stream_id = ? AND start_90k < ? ORDER BY start_90k DESC LIMIT 1`
 	qIndex = `SELECT samples FROM recording_index WHERE recording_id = ?1
@@ -97,9 +98,18 @@ const (
 	qRun  = `SELECT id, stream_id, uuid, start_90k, coalesce(end_reason, '') FROM run WHERE id = ?`
 )
 
+// listing is the last column of the index recording_listing: what unpackListing reads.
+const listing = `printf('%x,%x,%x,%x,%x,%x,%x,%x,%x,%x,', id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed,
+	length(layout)) || CAST(layout AS TEXT)`
+
 // query runs q and hands each row to scan.
 func (db *DB) query(ctx context.Context, what, q string, scan func(*sql.Rows) error, args ...any) error {
-	rows, err := db.sql.QueryContext(ctx, q, args...)
+	db.queries.Add(1)
+	stmt, err := db.prepare(ctx, q)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", what, damaged(err))
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", what, damaged(err))
 	}
@@ -115,6 +125,38 @@ func (db *DB) query(ctx context.Context, what, q string, scan func(*sql.Rows) er
 	return nil
 }
 
+// queryRow reads the only row of q, or returns sql.ErrNoRows.
+func (db *DB) queryRow(ctx context.Context, q string, args []any, to ...any) error {
+	db.queries.Add(1)
+	stmt, err := db.prepare(ctx, q)
+	if err != nil {
+		return damaged(err)
+	}
+	return damaged(stmt.QueryRowContext(ctx, args...).Scan(to...))
+}
+
+// prepare returns the prepared statement of a query, which is prepared once, and closed with the database.
+func (db *DB) prepare(ctx context.Context, q string) (*sql.Stmt, error) {
+	db.mu.Lock()
+	stmt := db.prepared[q]
+	db.mu.Unlock()
+	if stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := db.sql.PrepareContext(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if other := db.prepared[q]; other != nil { // another goroutine was faster
+		stmt.Close() //nolint:errcheck // nobody uses it
+		return other, nil
+	}
+	db.prepared[q] = stmt
+	return stmt, nil
+}
+
 // Streams lists all streams, by camera and name.
 func (db *DB) Streams(ctx context.Context) (streams []Stream, err error) {
 	err = db.query(ctx, "streams", qStreams, func(rows *sql.Rows) error {
@@ -126,21 +168,45 @@ func (db *DB) Streams(ctx context.Context) (streams []Stream, err error) {
 	return streams, err
 }
 
+// listedAtOnce is how many recordings are read as one value: more than a day of them.
+const listedAtOnce = 2000
+
 // StartingIn lists the recordings of a stream that start in [from90k, to90k), by start.
 func (db *DB) StartingIn(ctx context.Context, stream, from90k, to90k int64) (recs []Recording, err error) {
-	err = db.query(ctx, "recordings", qStartingIn, func(rows *sql.Rows) error {
-		var r Recording
-		var layout sql.RawBytes
-		if err := rows.Scan(&r.ID, &r.Run, &r.Dir, &r.Sequence, &r.Start90k, &r.WallDuration90k, &r.HeaderBytes, &r.Bytes, &r.Sealed, &layout); err != nil {
+	return db.startingIn(ctx, stream, from90k, to90k, math.MaxInt)
+}
+
+// SomeStartingIn is StartingIn as far as there are fewer than most. ok is false, and the list is not complete, where there are
+// as many or more.
+func (db *DB) SomeStartingIn(ctx context.Context, stream, from90k, to90k int64, most int) (recs []Recording, ok bool, err error) {
+	recs, err = db.startingIn(ctx, stream, from90k, to90k, most)
+	return recs, len(recs) < most, err
+}
+
+// startingIn lists up to most recordings.
+func (db *DB) startingIn(ctx context.Context, stream, from90k, to90k int64, most int) (recs []Recording, err error) {
+	after := RecordingID(0) // all have a greater id
+	for len(recs) < most {
+		n := min(listedAtOnce, most-len(recs))
+		got := len(recs)
+		err := db.query(ctx, "recordings", qStartingIn, func(rows *sql.Rows) error {
+			var packed sql.NullString
+			err := rows.Scan(&packed)
+			if err == nil {
+				recs, err = unpackListing(recs, packed.String)
+			}
 			return err
+		}, stream, from90k, after, to90k, n)
+		if err != nil {
+			return nil, err
 		}
-		if r.Tracks, err = unpackLayout(layout); err != nil {
-			return fmt.Errorf("recording %s: %w", r.ID, err)
+		if len(recs)-got < n {
+			break
 		}
-		recs = append(recs, r)
-		return nil
-	}, stream, from90k, to90k)
-	return recs, err
+		last := &recs[len(recs)-1]
+		from90k, after = last.Start90k, last.ID
+	}
+	return recs, nil
 }
 
 // Recording returns a recording, with its digest. ok is false when there is none.
@@ -198,16 +264,38 @@ func (db *DB) LastSpan(ctx context.Context, stream, before90k int64) (start90k, 
 
 // PackedIndex returns the packed index of a recording, also of one that was deleted while its file is still there.
 func (db *DB) PackedIndex(ctx context.Context, id RecordingID) (packed []byte, err error) {
-	if err := db.sql.QueryRowContext(ctx, qIndex, id).Scan(&packed); err != nil {
-		return nil, fmt.Errorf("read index of recording %s: %w", id, err)
+	err = db.WithPackedIndex(ctx, id, func(lent []byte) error {
+		packed = bytes.Clone(lent)
+		return nil
+	})
+	return packed, err
+}
+
+// WithPackedIndex is PackedIndex without a copy: the index is only use's, and only until it returns.
+func (db *DB) WithPackedIndex(ctx context.Context, id RecordingID, use func(packed []byte) error) error {
+	found := false
+	var failed error
+	err := db.query(ctx, "index", qIndex, func(rows *sql.Rows) error {
+		var packed sql.RawBytes
+		if err := rows.Scan(&packed); err != nil {
+			return err
+		}
+		found, failed = true, use(packed)
+		return nil
+	}, id)
+	if err == nil && !found {
+		err = sql.ErrNoRows
 	}
-	return packed, nil
+	if err != nil {
+		return fmt.Errorf("read index of recording %s: %w", id, err)
+	}
+	return failed
 }
 
 // SampleEntry returns a sample entry.
 func (db *DB) SampleEntry(ctx context.Context, id int64) (SampleEntry, error) {
 	var e SampleEntry
-	if err := db.sql.QueryRowContext(ctx, qEntry, id).Scan(&e.ID, &e.Kind, &e.Codec, &e.Timescale, &e.Width, &e.Height, &e.Box); err != nil {
+	if err := db.queryRow(ctx, qEntry, []any{id}, &e.ID, &e.Kind, &e.Codec, &e.Timescale, &e.Width, &e.Height, &e.Box); err != nil {
 		return e, fmt.Errorf("read sample entry %d: %w", id, err)
 	}
 	return e, nil
@@ -260,7 +348,7 @@ type Run struct {
 // Run returns a run.
 func (db *DB) Run(ctx context.Context, id int64) (Run, error) {
 	var r Run
-	if err := db.sql.QueryRowContext(ctx, qRun, id).Scan(&r.ID, &r.Stream, &r.UUID, &r.Start90k, &r.EndReason); err != nil {
+	if err := db.queryRow(ctx, qRun, []any{id}, &r.ID, &r.Stream, &r.UUID, &r.Start90k, &r.EndReason); err != nil {
 		return r, fmt.Errorf("read run %d: %w", id, err)
 	}
 	return r, nil
@@ -322,7 +410,7 @@ func (db *DB) SampleDirs(ctx context.Context) (map[int64]string, error) {
 
 // Rev returns the number of the newest change; 0 before the first.
 func (db *DB) Rev(ctx context.Context) (rev int64, err error) {
-	err = db.sql.QueryRowContext(ctx, qRev).Scan(&rev)
+	err = db.queryRow(ctx, qRev, nil, &rev)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}

@@ -1,4 +1,4 @@
--- The tables of nvrfs, version 2. Times are 90 kHz ticks since 1970 UTC (..._90k), sizes are bytes.
+-- The tables of nvrfs, version 3. Times are 90 kHz ticks since 1970 UTC (..._90k), sizes are bytes.
 
 CREATE TABLE meta (
   -- One row. The UUID ties sample directories to this database: footage of another one is never touched.
@@ -63,9 +63,11 @@ CREATE TABLE recording (
   CHECK (stream_id = id >> 32)
 ) STRICT;
 
--- Serves every listing without touching the table.
-CREATE INDEX recording_listing ON recording
-  (stream_id, start_90k, id, run_id, dir_id, sequence, wall_duration_90k, header_bytes, bytes, sealed, layout);
+-- Serves every listing without touching the table. What a listing takes of a row is its last column, one value, so that a day
+-- of recordings is read as one: see unpackListing.
+CREATE INDEX recording_listing ON recording (stream_id, start_90k, id, run_id, dir_id, wall_duration_90k, bytes, sealed,
+  printf('%x,%x,%x,%x,%x,%x,%x,%x,%x,%x,', id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed,
+    length(layout)) || CAST(layout AS TEXT));
 
 -- For runs of which no recording is left.
 CREATE INDEX recording_run ON recording (run_id);

@@ -14,8 +14,11 @@ import (
 //go:embed upgrade1.sql
 var upgrade1 string
 
+//go:embed upgrade2.sql
+var upgrade2 string
+
 // upgrades[v] turns the tables of version v into those of version v+1.
-var upgrades = map[int]string{1: upgrade1}
+var upgrades = map[int]string{1: upgrade1, 2: upgrade2}
 
 // Upgrade brings the database in dir to Version. Before it changes anything, it copies the database beside itself, and
 // returns the path of the copy; backup is empty when there was nothing to do. Nobody may have the database open. A failed
