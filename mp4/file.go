@@ -1,11 +1,11 @@
 package mp4
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"sort"
 )
 
@@ -39,7 +39,7 @@ type TableCache interface {
 type track struct {
 	kind      Kind
 	timescale uint32 // a multiple of that of every entry
-	entries   []SampleEntry
+	entries   []*SampleEntry
 	pieces    []piece // one a part
 	total     [numTables]uint32
 	hasCTS    bool
@@ -129,7 +129,7 @@ func (f *File) joinTracks() error {
 	for i := range f.parts {
 		for j := range f.parts[i].Tracks {
 			if t := &f.parts[i].Tracks[j]; t.Samples > 0 {
-				if err := f.track(t.Entry.Kind).addEntry(&t.Entry); err != nil {
+				if err := f.track(t.Entry.Kind).addEntry(t.Entry); err != nil {
 					return err
 				}
 			}
@@ -165,15 +165,18 @@ func (t *track) addEntry(e *SampleEntry) error {
 		return fmt.Errorf("%s recordings with %d and %d ticks a second have no common timescale; choose a range with one of them", t.kind, t.timescale, e.Timescale)
 	}
 	t.timescale = uint32(ts)
-	t.entries = append(t.entries, *e)
+	t.entries = append(t.entries, e)
 	return nil
 }
 
 // entryIndex returns the sample description index of e, from 1, or 0.
 func (t *track) entryIndex(e *SampleEntry) uint32 {
-	return uint32(1 + slices.IndexFunc(t.entries, func(x SampleEntry) bool {
-		return x.Timescale == e.Timescale && slices.Equal(x.Box, e.Box)
-	}))
+	for i, x := range t.entries {
+		if x == e || x.Timescale == e.Timescale && bytes.Equal(x.Box, e.Box) {
+			return uint32(i + 1)
+		}
+	}
+	return 0
 }
 
 func gcd(a, b uint32) uint32 {
@@ -207,17 +210,17 @@ func (t *track) count(parts []Part) error {
 }
 
 func (t *track) piece(p *Part) piece {
-	src := slices.IndexFunc(p.Tracks, func(x TrackPart) bool { return x.Entry.Kind == t.kind && x.Samples > 0 })
-	if src < 0 {
-		return piece{src: -1}
+	for src := range p.Tracks {
+		if x := &p.Tracks[src]; x.Samples > 0 && x.Entry.Kind == t.kind {
+			return piece{
+				src:   src,
+				scale: int64(t.timescale / x.Entry.Timescale),
+				entry: t.entryIndex(x.Entry),
+				count: [numTables]uint32{stts: x.TimeRuns + 1, ctts: x.CTSRuns, stss: x.Syncs, stsc: x.ChunkRuns, stsz: x.Samples, co64: x.Chunks},
+			}
+		}
 	}
-	x := &p.Tracks[src]
-	return piece{
-		src:   src,
-		scale: int64(t.timescale / x.Entry.Timescale),
-		entry: t.entryIndex(&x.Entry),
-		count: [numTables]uint32{stts: x.TimeRuns + 1, ctts: x.CTSRuns, stss: x.Syncs, stsc: x.ChunkRuns, stsz: x.Samples, co64: x.Chunks},
-	}
+	return piece{src: -1}
 }
 
 // ReadAt implements io.ReaderAt. An error names the recording whose bytes could not be read.

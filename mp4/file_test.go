@@ -310,7 +310,9 @@ func TestNewFileRefuses(t *testing.T) {
 	odd := func(rate uint32) Part { // no common timescale below 2^31
 		p := recs[0].part
 		p.Tracks = slices.Clone(p.Tracks)
-		p.Tracks[1].Entry.Timescale = rate
+		e := *p.Tracks[1].Entry
+		e.Timescale = rate
+		p.Tracks[1].Entry = &e
 		return p
 	}
 	late := recs[1].part
@@ -336,7 +338,7 @@ func TestNewFileOfADayTouchesNoIndex(t *testing.T) {
 	c := newTestCamera(t, 4)
 	c.bFrames, c.audio = true, testAAC(t, "1210")
 	model := c.run(1)[0].part
-	model.Load = func() ([]Samples, error) { panic("an index was decoded") }
+	model.Load = func(func([]Samples) error) error { panic("an index was decoded") }
 	day := func(n int) []Part {
 		ps := make([]Part, n)
 		for i := range ps {
@@ -371,10 +373,7 @@ func TestNewFileOfADayTouchesNoIndex(t *testing.T) {
 // load does not believe an index that disagrees with its row: every table is as long as it was computed to be.
 func TestFileOfAnIndexThatDisagrees(t *testing.T) {
 	recs := newTestCamera(t, 5).run(2)
-	good, err := recs[1].part.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
+	good := samples(t, &recs[1].part)
 	boom := errors.New("boom")
 	for name, load := range map[string]func() ([]Samples, error){
 		"it cannot be read": func() ([]Samples, error) { return nil, boom },
@@ -391,7 +390,7 @@ func TestFileOfAnIndexThatDisagrees(t *testing.T) {
 		"a sync sample less": func() ([]Samples, error) { s := good[0]; s.Syncs = s.Syncs[1:]; return []Samples{s}, nil },
 	} {
 		ps := parts(recs)
-		ps[1].Load = load
+		ps[1].Load = lend(load)
 		_, err := io.ReadAll(io.NewSectionReader(mustFile(t, ps), 0, math.MaxInt64))
 		if err == nil || !strings.Contains(err.Error(), ps[1].Name) {
 			t.Errorf("%s: error is %v, want one that names %s", name, err, ps[1].Name)

@@ -258,15 +258,56 @@ func (c *testCamera) write(r *recorded) {
 	r.part = Part{
 		Name: fmt.Sprintf("front-door/%d", c.recordings), Run: c.runs, Sequence: c.sequence,
 		Source: sourceOf(r), Offset: r.header, Length: bytes - r.header,
-		Load: func() ([]Samples, error) { return all, nil },
+		Load: lend(func() ([]Samples, error) { return all, nil }),
 	}
 	for i, t := range r.tracks {
 		start := int64(0)
 		if len(t.samples) > 0 {
 			start = t.samples[0].dts
 		}
-		r.part.Tracks = append(r.part.Tracks, Count(t.entry, start, &all[i]))
+		r.part.Tracks = append(r.part.Tracks, Count(&r.tracks[i].entry, start, &all[i]))
 	}
+}
+
+// lend makes a Part's Load of what returns the samples: it takes them back when their use ends, by spoiling them.
+func lend(load func() ([]Samples, error)) func(func([]Samples) error) error {
+	return func(use func([]Samples) error) error {
+		all, err := load()
+		if err != nil {
+			return err
+		}
+		lent := slices.Clone(all)
+		for i := range lent {
+			s := &lent[i]
+			s.Durations, s.Sizes, s.Syncs = slices.Clone(s.Durations), slices.Clone(s.Sizes), slices.Clone(s.Syncs)
+			s.CTS, s.ChunkOffsets, s.ChunkCounts = slices.Clone(s.CTS), slices.Clone(s.ChunkOffsets), slices.Clone(s.ChunkCounts)
+		}
+		err = use(lent)
+		for _, s := range lent {
+			clear(s.Durations)
+			clear(s.Sizes)
+			clear(s.Syncs)
+			clear(s.CTS)
+			clear(s.ChunkOffsets)
+			clear(s.ChunkCounts)
+		}
+		return err
+	}
+}
+
+// samples returns what a part's index says.
+func samples(t testing.TB, p *Part) (all []Samples) {
+	t.Helper()
+	err := p.Load(func(lent []Samples) error {
+		for i := range lent {
+			all = append(all, lent[i].slice(sampleRange{0, len(lent[i].Sizes), 0}))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func sourceOf(r *recorded) *bytes.Reader { return bytes.NewReader(r.file) }

@@ -18,8 +18,9 @@ type Part struct {
 	// Tracks has at most one track of each kind. The first is the master: the others' times are placed by its clock.
 	Tracks []TrackPart
 
-	// Load decodes the recording's index: one Samples for each of Tracks. Each call may decode anew.
-	Load func() ([]Samples, error)
+	// Load decodes the recording's index, and lends it to use: one Samples for each of Tracks, in memory that is someone
+	// else's when use returns. Each call may decode anew.
+	Load func(use func([]Samples) error) error
 
 	trimmed  bool
 	lead     int64 // master ticks from the first sample's DTS to the first shown PTS
@@ -27,9 +28,9 @@ type Part struct {
 	ledEnd   int64 // the same, to the end of the frames that B-frames which are shown lead up to
 }
 
-// TrackPart counts what one track has in a Part. All times are in Entry.Timescale.
+// TrackPart counts what one track has in a Part. All times are in Entry.Timescale. Entry is shared, and never changes.
 type TrackPart struct {
-	Entry        SampleEntry
+	Entry        *SampleEntry
 	Start        int64  // DTS of the first sample, since the start of the run
 	Duration     int64  // of all samples, the last included
 	LastDuration uint32 // of the last sample
@@ -70,38 +71,47 @@ func (s *Samples) cts(i int) int64 {
 	return int64(s.CTS[i])
 }
 
-// load decodes the index and checks that it has what the row promised, so that no table is ever longer or shorter than
-// the size computed for it.
-func (p *Part) load() ([]Samples, error) {
-	all, err := p.Load()
+// load lends the decoded index, checked to have what the row promised, so that no table is ever longer or shorter than the
+// size computed for it.
+func (p *Part) load(use func([]Samples) error) error {
+	var failed error // of use, which needs no more words
+	err := p.Load(func(all []Samples) error {
+		if err := p.check(all); err != nil {
+			return err
+		}
+		failed = use(all)
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("index of recording %s: %w", p.Name, err)
+		return fmt.Errorf("index of recording %s: %w", p.Name, err)
 	}
+	return failed
+}
+
+func (p *Part) check(all []Samples) error {
 	if len(all) != len(p.Tracks) {
-		return nil, fmt.Errorf("index of recording %s has %d tracks, its row %d", p.Name, len(all), len(p.Tracks))
+		return fmt.Errorf("it has %d tracks, its row %d", len(all), len(p.Tracks))
 	}
 	for i := range all {
-		want := p.Tracks[i]
-		got := Count(want.Entry, want.Start, &all[i])
-		if got.Entry, want.Entry = (SampleEntry{}), (SampleEntry{}); fmt.Sprint(got) != fmt.Sprint(want) {
-			return nil, fmt.Errorf("index of recording %s disagrees with its row about track %d: %+v, not %+v", p.Name, i+1, got, want)
+		want := &p.Tracks[i]
+		if got := Count(want.Entry, want.Start, &all[i]); got != *want {
+			got.Entry = nil
+			return fmt.Errorf("it disagrees with its row about track %d: %+v, not %+v", i+1, got, *want)
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // Count sums up a track whose first sample has the DTS start.
-func Count(e SampleEntry, start int64, s *Samples) TrackPart {
+func Count(e *SampleEntry, start int64, s *Samples) TrackPart {
 	t := TrackPart{Entry: e, Start: start, Samples: uint32(len(s.Durations)), Syncs: uint32(len(s.Syncs)), Chunks: uint32(len(s.ChunkCounts))}
 	if t.Samples == 0 {
 		return t
 	}
 	last := t.Samples - 1
 	t.LastDuration = s.Durations[last]
-	for _, d := range s.Durations {
-		t.Duration += int64(d)
-	}
-	t.TimeRuns = runs(s.Durations[:last])
+	t.TimeRuns, t.Duration = countTimes(s.Durations[:last])
+	t.Duration += int64(t.LastDuration)
 	t.ChunkRuns = runs(s.ChunkCounts)
 	if s.CTS != nil {
 		t.FirstCTS, t.CTSRuns = s.CTS[0], runs(s.CTS)
@@ -110,6 +120,21 @@ func Count(e SampleEntry, start int64, s *Samples) TrackPart {
 		}
 	}
 	return t
+}
+
+// countTimes counts the stretches of equal durations, and adds the durations up.
+func countTimes(v []uint32) (runs uint32, sum int64) {
+	last := ^uint32(0)
+	if len(v) > 0 {
+		last = ^v[0]
+	}
+	for _, d := range v {
+		if d != last {
+			runs++
+		}
+		sum, last = sum+int64(d), d
+	}
+	return runs, sum
 }
 
 // runs counts the stretches of equal values.

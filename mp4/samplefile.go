@@ -106,7 +106,7 @@ func defaultFlags(e SampleEntry) uint32 {
 // emptyTrak is a track whose samples are all in fragments.
 func (w *writer) emptyTrak(id uint32, e SampleEntry) {
 	w.box("trak", func() {
-		w.tkhd(id, e, 0)
+		w.tkhd(id, &e, 0)
 		w.box("mdia", func() {
 			w.mdhd(e.Timescale, 0)
 			w.hdlr(e.Kind)
@@ -114,7 +114,7 @@ func (w *writer) emptyTrak(id uint32, e SampleEntry) {
 				w.mediaHeader(e.Kind)
 				w.dinf()
 				w.box("stbl", func() {
-					w.stsd([]SampleEntry{e})
+					w.stsd([]*SampleEntry{&e})
 					w.fullBox("stts", 0, 0, func() { w.u32(0) })
 					w.fullBox("stsc", 0, 0, func() { w.u32(0) })
 					w.fullBox("stsz", 0, 0, func() { w.u32s(0, 0) })

@@ -12,13 +12,26 @@ func (f *File) readTable(p []byte, s *section, off int64) (int, error) {
 	t := &f.tracks[s.track]
 	entry := uint32(off / entryBytes[s.table])
 	i := sort.Search(len(t.pieces), func(i int) bool { return t.pieces[i].first[s.table] > entry }) - 1
+	q := &t.pieces[i]
+	off -= int64(q.first[s.table]) * entryBytes[s.table]
+	if q.src >= 0 {
+		g := tableWriter{t: t, q: q, x: &f.parts[i].Tracks[q.src]}
+		if g.regular(s.table) {
+			var room [2 * 12]byte
+			g.b = room[:int64(q.count[s.table])*entryBytes[s.table]]
+			piece := g.b
+			if err := g.writeRegular(s.table); err != nil {
+				return 0, f.tableError(i, err)
+			}
+			return copy(p, piece[off:]), nil
+		}
+	}
 	tables, err := f.tables(i)
 	if err != nil {
 		return 0, err
 	}
 	at := f.tableOffset(i, s.track, s.table)
-	piece := tables[at : at+int64(t.pieces[i].count[s.table])*entryBytes[s.table]]
-	return copy(p, piece[off-int64(t.pieces[i].first[s.table])*entryBytes[s.table]:]), nil
+	return copy(p, tables[at+off:at+int64(q.count[s.table])*entryBytes[s.table]]), nil
 }
 
 // tables returns part i's entries of every table, track by track.
@@ -41,33 +54,39 @@ func (f *File) tableOffset(i, track int, tab table) (at int64) {
 	return at
 }
 
-func (f *File) makeTables(i int) ([]byte, error) {
-	all, err := f.parts[i].load()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, f.tableOffset(i, len(f.tracks), 0))
-	for k := range f.tracks {
-		t := &f.tracks[k]
-		q := &t.pieces[i]
-		if q.src < 0 {
-			continue
-		}
-		g := tableWriter{t: t, q: q, s: &all[q.src]}
-		for tab := range numTables {
-			g.b = b[f.tableOffset(i, k, tab):f.tableOffset(i, k, tab+1)]
-			if err := g.write(tab, f.mdatAt+f.data[i]); err != nil {
-				return nil, fmt.Errorf("recording %s: %w", f.parts[i].Name, err)
+func (f *File) makeTables(i int) (b []byte, err error) {
+	err = f.parts[i].load(func(all []Samples) error {
+		b = make([]byte, f.tableOffset(i, len(f.tracks), 0))
+		rest := b
+		for k := range f.tracks {
+			t := &f.tracks[k]
+			q := &t.pieces[i]
+			if q.src < 0 {
+				continue
+			}
+			g := tableWriter{t: t, q: q, x: &f.parts[i].Tracks[q.src], s: &all[q.src]}
+			for tab := range numTables {
+				n := int64(q.count[tab]) * entryBytes[tab]
+				g.b, rest = rest[:n], rest[n:]
+				if err := g.write(tab, f.mdatAt+f.data[i]); err != nil {
+					return f.tableError(i, err)
+				}
 			}
 		}
-	}
-	return b, nil
+		return nil
+	})
+	return b, err
+}
+
+func (f *File) tableError(i int, err error) error {
+	return fmt.Errorf("recording %s: %w", f.parts[i].Name, err)
 }
 
 // tableWriter fills one piece's entries of a table.
 type tableWriter struct {
 	t *track
 	q *piece
+	x *TrackPart
 	s *Samples
 	b []byte // what is left to fill
 }
@@ -77,6 +96,16 @@ func (g *tableWriter) put(v uint32) {
 	g.b = g.b[4:]
 }
 
+// putAll puts many at once.
+func (g *tableWriter) putAll(v []uint32, add uint32) {
+	b := g.b
+	for _, x := range v {
+		binary.BigEndian.PutUint32(b, x+add)
+		b = b[4:]
+	}
+	g.b = b
+}
+
 func (g *tableWriter) write(tab table, stretchAt int64) error {
 	switch tab {
 	case stts:
@@ -84,20 +113,50 @@ func (g *tableWriter) write(tab table, stretchAt int64) error {
 	case ctts:
 		return g.ctts()
 	case stss:
-		for _, x := range g.s.Syncs {
-			g.put(g.q.first[stsz] + x + 1)
-		}
+		g.putAll(g.s.Syncs, g.q.first[stsz]+1)
 	case stsc:
 		g.stsc()
 	case stsz:
-		for _, x := range g.s.Sizes {
-			g.put(x)
-		}
+		g.putAll(g.s.Sizes, 0)
 	case co64:
 		for _, x := range g.s.ChunkOffsets {
 			binary.BigEndian.PutUint64(g.b, uint64(stretchAt+x))
 			g.b = g.b[8:]
 		}
+	}
+	return nil
+}
+
+// regular reports whether a piece of a table follows from the row alone, since it has one run at most. The start of a file,
+// which a player reads first, is full of these. A row that contradicts itself is left to the comparison with its index.
+func (g *tableWriter) regular(tab table) bool {
+	x := g.x
+	switch tab {
+	case stts:
+		others := int64(x.Samples) - 1
+		return int64(x.TimeRuns) == min(others, 1) && (others == 0 || (x.Duration-int64(x.LastDuration))%others == 0)
+	case ctts:
+		return x.CTSRuns <= 1
+	case stsc:
+		return x.ChunkRuns == 1 && x.Chunks > 0 && x.Samples%x.Chunks == 0
+	}
+	return false
+}
+
+// writeRegular fills a piece for which regular is true with what write would.
+func (g *tableWriter) writeRegular(tab table) error {
+	switch tab {
+	case stts:
+		if n := g.x.Samples - 1; n > 0 {
+			if err := g.sttsRun(int(n), uint32((g.x.Duration-int64(g.x.LastDuration))/int64(n))); err != nil {
+				return err
+			}
+		}
+		g.sttsLast()
+	case ctts:
+		return g.cttsRun(int(g.x.Samples), int64(g.x.FirstCTS))
+	case stsc:
+		g.stscRun(0, g.x.Samples/g.x.Chunks)
 	}
 	return nil
 }
@@ -111,16 +170,28 @@ func (g *tableWriter) stts() error {
 		for j < len(v) && v[j] == v[i] {
 			j++
 		}
-		if int64(v[i])*g.q.scale > math.MaxUint32 {
-			return fmt.Errorf("a %s sample lasts %d ticks of 1/%d s, longer than an mp4 can say", g.t.kind, int64(v[i])*g.q.scale, g.t.timescale)
+		if err := g.sttsRun(j-i, v[i]); err != nil {
+			return err
 		}
-		g.put(uint32(j - i))
-		g.put(uint32(int64(v[i]) * g.q.scale))
 		i = j
 	}
+	g.sttsLast()
+	return nil
+}
+
+func (g *tableWriter) sttsRun(samples int, duration uint32) error {
+	delta := int64(duration) * g.q.scale
+	if delta > math.MaxUint32 {
+		return fmt.Errorf("a %s sample lasts %d ticks of 1/%d s, longer than an mp4 can say", g.t.kind, delta, g.t.timescale)
+	}
+	g.put(uint32(samples))
+	g.put(uint32(delta))
+	return nil
+}
+
+func (g *tableWriter) sttsLast() {
 	g.put(1)
 	g.put(g.q.lastDelta)
-	return nil
 }
 
 // ctts: runs of equal composition offsets (8.6.1.3).
@@ -134,14 +205,21 @@ func (g *tableWriter) ctts() error {
 		for j < n && g.s.cts(j) == g.s.cts(i) {
 			j++
 		}
-		v := g.s.cts(i) * g.q.scale
-		if v != int64(int32(v)) {
-			return fmt.Errorf("a %s sample is shown %d ticks of 1/%d s after it is decoded, more than an mp4 can say", g.t.kind, v, g.t.timescale)
+		if err := g.cttsRun(j-i, g.s.cts(i)); err != nil {
+			return err
 		}
-		g.put(uint32(j - i))
-		g.put(uint32(int32(v)))
 		i = j
 	}
+	return nil
+}
+
+func (g *tableWriter) cttsRun(samples int, cts int64) error {
+	v := cts * g.q.scale
+	if v != int64(int32(v)) {
+		return fmt.Errorf("a %s sample is shown %d ticks of 1/%d s after it is decoded, more than an mp4 can say", g.t.kind, v, g.t.timescale)
+	}
+	g.put(uint32(samples))
+	g.put(uint32(int32(v)))
 	return nil
 }
 
@@ -149,9 +227,13 @@ func (g *tableWriter) ctts() error {
 func (g *tableWriter) stsc() {
 	for i, n := range g.s.ChunkCounts {
 		if i == 0 || n != g.s.ChunkCounts[i-1] {
-			g.put(g.q.first[co64] + uint32(i) + 1)
-			g.put(n)
-			g.put(g.q.entry)
+			g.stscRun(uint32(i), n)
 		}
 	}
+}
+
+func (g *tableWriter) stscRun(chunk, samples uint32) {
+	g.put(g.q.first[co64] + chunk + 1)
+	g.put(samples)
+	g.put(g.q.entry)
 }

@@ -21,7 +21,7 @@ func (w *writer) mvhd(duration90k uint64, nextTrackID uint32) {
 	})
 }
 
-func (w *writer) tkhd(id uint32, e SampleEntry, duration90k uint64) {
+func (w *writer) tkhd(id uint32, e *SampleEntry, duration90k uint64) {
 	w.fullBox("tkhd", 1, 3, func() { // enabled, in movie
 		w.u64(0)
 		w.u64(0)
@@ -86,7 +86,7 @@ func (w *writer) dinf() {
 	})
 }
 
-func (w *writer) stsd(entries []SampleEntry) {
+func (w *writer) stsd(entries []*SampleEntry) {
 	w.fullBox("stsd", 0, 0, func() {
 		w.u32(uint32(len(entries)))
 		for _, e := range entries {

@@ -3,6 +3,7 @@ package mp4
 import (
 	"errors"
 	"math"
+	"slices"
 )
 
 // ErrNothingShown says that no frame lies in a range.
@@ -12,11 +13,15 @@ var ErrNothingShown = errors.New("no frame in the range")
 // run. It takes in the sync sample before the first such frame, whose lead File hides by an edit list, and the other
 // tracks' samples of the same span. An end of p at which no frame is cut off keeps all that the other tracks have there,
 // so that p still joins the part before or behind it. It returns ErrNothingShown when there is no such frame.
-func (p Part) Trim(from, to int64) (Part, error) {
-	all, err := p.load()
-	if err != nil {
-		return Part{}, err
-	}
+func (p Part) Trim(from, to int64) (q Part, err error) {
+	err = p.load(func(all []Samples) (err error) {
+		q, err = p.cut(all, from, to)
+		return err
+	})
+	return q, err
+}
+
+func (p Part) cut(all []Samples, from, to int64) (Part, error) {
 	cut, ok := cutMaster(&all[0], p.Tracks[0].Start, from, to)
 	if !ok {
 		return Part{}, ErrNothingShown
@@ -37,7 +42,7 @@ func (p Part) Trim(from, to int64) (Part, error) {
 	q.narrow(kept)
 	q.trimmed, q.lead, q.shownEnd = true, cut.firstPTS-cut.dts, cut.end-cut.dts
 	q.ledEnd = max(q.shownEnd, kept[0].end())
-	q.Load = func() ([]Samples, error) { return kept, nil }
+	q.Load = func(use func([]Samples) error) error { return use(kept) }
 	return q, nil
 }
 
@@ -152,11 +157,11 @@ func (s *Samples) syncBefore(i int) int {
 // slice copies out the samples of a range; chunks at its ends are narrowed to the samples that stay.
 func (s *Samples) slice(r sampleRange) Samples {
 	t := Samples{
-		Durations: append([]uint32(nil), s.Durations[r.first:r.end]...),
-		Sizes:     s.Sizes[r.first:r.end],
+		Durations: slices.Clone(s.Durations[r.first:r.end]),
+		Sizes:     slices.Clone(s.Sizes[r.first:r.end]),
 	}
 	if s.CTS != nil {
-		t.CTS = s.CTS[r.first:r.end]
+		t.CTS = slices.Clone(s.CTS[r.first:r.end])
 	}
 	for _, x := range s.Syncs {
 		if int(x) >= r.first && int(x) < r.end {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"nvrfs/mp4"
@@ -193,35 +194,48 @@ func (l *Library) part(ctx context.Context, s Stream, r *schema.Recording) (mp4.
 		}
 	}
 	tracks := r.Tracks
-	p.Load = func() ([]mp4.Samples, error) { return l.loadIndex(key, tracks) }
+	p.Load = func(use func([]mp4.Samples) error) error { return l.lendIndex(key, tracks, use) }
 	return p, nil
 }
 
-func (l *Library) loadIndex(key sampleKey, tracks []schema.Track) ([]mp4.Samples, error) {
+// index is memory to decode an index in.
+type index struct {
+	schema.Decoder
+	tracks []mp4.Samples
+}
+
+var indexes = sync.Pool{New: func() any { return new(index) }}
+
+// lendIndex decodes the index of a recording, and lends it to use.
+func (l *Library) lendIndex(key sampleKey, tracks []schema.Track, use func([]mp4.Samples) error) error {
+	x := indexes.Get().(*index)
+	defer indexes.Put(x)
+	decode := func(packed []byte) error {
+		decoded, err := x.Decode(packed, tracks)
+		x.tracks = x.tracks[:0]
+		for _, t := range decoded {
+			x.tracks = append(x.tracks, mp4.Samples(t))
+		}
+		return err
+	}
+	if err := l.withPackedIndex(key, decode); err != nil {
+		return err
+	}
+	return use(x.tracks)
+}
+
+// withPackedIndex lends the packed index of a recording, which is no longer in the database when the recording was deleted.
+func (l *Library) withPackedIndex(key sampleKey, use func(packed []byte) error) error {
+	if p := l.samples.pin(key); p != nil {
+		return use(p.packed)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), indexDeadline)
 	defer cancel()
-	var packed []byte
-	if p := l.samples.pin(key); p != nil {
-		packed = p.packed
-	} else {
-		var err error
-		if packed, err = l.db.PackedIndex(ctx, key.id); err != nil {
-			return nil, err
-		}
-	}
-	decoded, err := schema.DecodeIndex(packed, tracks)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]mp4.Samples, len(decoded))
-	for i := range decoded {
-		all[i] = mp4.Samples(decoded[i])
-	}
-	return all, nil
+	return l.db.WithPackedIndex(ctx, key.id, use)
 }
 
 // sampleEntry returns a sample entry. There are few, and they never change.
-func (l *Library) sampleEntry(ctx context.Context, id int64) (mp4.SampleEntry, error) {
+func (l *Library) sampleEntry(ctx context.Context, id int64) (*mp4.SampleEntry, error) {
 	l.mu.Lock()
 	e, ok := l.entries[id]
 	l.mu.Unlock()
@@ -230,9 +244,9 @@ func (l *Library) sampleEntry(ctx context.Context, id int64) (mp4.SampleEntry, e
 	}
 	row, err := l.db.SampleEntry(ctx, id)
 	if err != nil {
-		return e, err
+		return nil, err
 	}
-	e = mp4.SampleEntry{Kind: mp4.Kind(row.Kind), Codec: row.Codec, Timescale: row.Timescale, Width: row.Width, Height: row.Height, Box: row.Box}
+	e = &mp4.SampleEntry{Kind: mp4.Kind(row.Kind), Codec: row.Codec, Timescale: row.Timescale, Width: row.Width, Height: row.Height, Box: row.Box}
 	l.mu.Lock()
 	l.entries[id] = e
 	l.mu.Unlock()

@@ -45,7 +45,7 @@ type Library struct {
 	samples *sampleFiles
 
 	mu      sync.Mutex
-	entries map[int64]mp4.SampleEntry
+	entries map[int64]*mp4.SampleEntry
 	days    map[int64][]Span // by stream
 	opened  map[*File]struct{}
 	deleted deletions
@@ -84,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		tables:  newLRU[tableKey, []byte](o.Cache, nil),
 		hours:   newLRU[hourKey, []*Entry](cachedHours, nil),
 		files:   newLRU[string, *mp4.File](cachedFiles, nil),
-		entries: map[int64]mp4.SampleEntry{},
+		entries: map[int64]*mp4.SampleEntry{},
 		days:    map[int64][]Span{},
 		opened:  map[*File]struct{}{},
 		deleted: deletions{},

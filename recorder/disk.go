@@ -53,9 +53,12 @@ type disk struct {
 	refused map[int64]bool // streams of which the last commit left out a row
 }
 
+// commitDeadline bounds how long a commit waits for the database.
+const commitDeadline = time.Minute
+
 func newDisk(dir int64, st store.Store, db *schema.DB, interval time.Duration, log *slog.Logger) *disk {
 	return &disk{
-		dir: dir, store: st, db: db, interval: interval, deadline: time.Minute, log: log,
+		dir: dir, store: st, db: db, interval: interval, deadline: commitDeadline, log: log,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), entries: map[entryKey]int64{}, refused: map[int64]bool{},
 	}
 }
