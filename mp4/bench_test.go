@@ -18,6 +18,8 @@ func hour(b *testing.B) (f *File, samples int) {
 			c.fragment(r, c.gop(50), false)
 		}
 		c.write(r)
+		all := indexOf(b, &r.part)
+		r.part.Load = func(use func([]Samples) error) error { return use(all) }
 		ps = append(ps, r.part)
 		samples += len(r.tracks[0].samples) + len(r.tracks[1].samples)
 	}
@@ -48,6 +50,17 @@ func BenchmarkNewFile(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := NewFile(f.parts, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSize finds out how large an hour is.
+func BenchmarkSize(b *testing.B) {
+	f, _ := hour(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Size(f.parts); err != nil {
 			b.Fatal(err)
 		}
 	}

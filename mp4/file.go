@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sort"
+	"sync"
 )
 
 // FormatVersion rises whenever the bytes of a File change for the same parts; it belongs into every ETag.
@@ -97,20 +99,40 @@ const (
 // NewFile lays out the File of parts, in their order: their tracks are joined by kind, gaps between runs are left out, and
 // the tracks stay in step. It reads no sample and decodes no index. cache may be nil.
 func NewFile(parts []Part, cache TableCache) (*File, error) {
-	if len(parts) == 0 {
-		return nil, errors.New("a file of no recordings")
-	}
-	f := &File{parts: parts, cache: cache}
-	if err := f.joinTracks(); err != nil {
-		return nil, err
-	}
-	if err := f.placeParts(); err != nil {
-		return nil, err
-	}
-	if err := f.layOut(); err != nil {
+	f := &File{cache: cache}
+	if err := f.assemble(parts); err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+var sized = sync.Pool{New: func() any { return new(File) }}
+
+// Size returns the size of the File of parts, of which it needs neither Name, Source nor Load.
+func Size(parts []Part) (int64, error) {
+	f := sized.Get().(*File)
+	defer sized.Put(f)
+	err := f.assemble(parts)
+	f.parts = nil
+	if err != nil {
+		return 0, err
+	}
+	return f.Size(), nil
+}
+
+// assemble makes f the File of parts, in the memory that it has.
+func (f *File) assemble(parts []Part) error {
+	if len(parts) == 0 {
+		return errors.New("a file of no recordings")
+	}
+	f.parts, f.tracks, f.sections, f.data, f.static = parts, f.tracks[:0], f.sections[:0], f.data[:0], f.static[:0]
+	if err := f.joinTracks(); err != nil {
+		return err
+	}
+	if err := f.placeParts(); err != nil {
+		return err
+	}
+	return f.layOut()
 }
 
 // Size is the exact length in bytes.
@@ -150,8 +172,11 @@ func (f *File) track(k Kind) *track {
 			return &f.tracks[i]
 		}
 	}
-	f.tracks = append(f.tracks, track{kind: k, timescale: 1})
-	return &f.tracks[len(f.tracks)-1]
+	n := len(f.tracks)
+	f.tracks = slices.Grow(f.tracks, 1)[:n+1]
+	t := &f.tracks[n]
+	*t = track{kind: k, timescale: 1, entries: t.entries[:0], pieces: t.pieces[:0]}
+	return t
 }
 
 // addEntry adds a sample entry that the track does not have yet. The timescale becomes one in which every entry's ticks
@@ -188,7 +213,7 @@ func gcd(a, b uint32) uint32 {
 
 // count finds how many entries each part has in each table.
 func (t *track) count(parts []Part) error {
-	t.pieces = make([]piece, len(parts))
+	t.pieces = slices.Grow(t.pieces, len(parts))[:len(parts)]
 	for i := range parts {
 		t.pieces[i] = t.piece(&parts[i])
 		t.hasCTS = t.hasCTS || t.pieces[i].count[ctts] > 0

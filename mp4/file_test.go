@@ -330,6 +330,9 @@ func TestNewFileRefuses(t *testing.T) {
 		if _, err := NewFile(c.parts, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v, want %q", name, err, c.want)
 		}
+		if _, err := Size(c.parts); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: the size gives error %v, want %q", name, err, c.want)
+		}
 	}
 }
 
@@ -373,7 +376,7 @@ func TestNewFileOfADayTouchesNoIndex(t *testing.T) {
 // load does not believe an index that disagrees with its row: every table is as long as it was computed to be.
 func TestFileOfAnIndexThatDisagrees(t *testing.T) {
 	recs := newTestCamera(t, 5).run(2)
-	good := samples(t, &recs[1].part)
+	good := indexOf(t, &recs[1].part)
 	boom := errors.New("boom")
 	for name, load := range map[string]func() ([]Samples, error){
 		"it cannot be read": func() ([]Samples, error) { return nil, boom },

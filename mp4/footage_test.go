@@ -295,8 +295,8 @@ func lend(load func() ([]Samples, error)) func(func([]Samples) error) error {
 	}
 }
 
-// samples returns what a part's index says.
-func samples(t testing.TB, p *Part) (all []Samples) {
+// indexOf returns what a part's index says.
+func indexOf(t testing.TB, p *Part) (all []Samples) {
 	t.Helper()
 	err := p.Load(func(lent []Samples) error {
 		for i := range lent {
@@ -346,6 +346,9 @@ func mustFile(t testing.TB, parts []Part) *File {
 	f, err := NewFile(parts, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if size, err := Size(parts); err != nil || size != f.Size() {
+		t.Fatalf("the size is said to be %d, and is %d: %v", size, f.Size(), err)
 	}
 	return f
 }

@@ -96,6 +96,12 @@ func (g *tableWriter) put(v uint32) {
 	g.b = g.b[4:]
 }
 
+// put2 puts two at once.
+func (g *tableWriter) put2(v, w uint32) {
+	binary.BigEndian.PutUint64(g.b, uint64(v)<<32|uint64(w))
+	g.b = g.b[8:]
+}
+
 // putAll puts many at once.
 func (g *tableWriter) putAll(v []uint32, add uint32) {
 	b := g.b
@@ -184,14 +190,12 @@ func (g *tableWriter) sttsRun(samples int, duration uint32) error {
 	if delta > math.MaxUint32 {
 		return fmt.Errorf("a %s sample lasts %d ticks of 1/%d s, longer than an mp4 can say", g.t.kind, delta, g.t.timescale)
 	}
-	g.put(uint32(samples))
-	g.put(uint32(delta))
+	g.put2(uint32(samples), uint32(delta))
 	return nil
 }
 
 func (g *tableWriter) sttsLast() {
-	g.put(1)
-	g.put(g.q.lastDelta)
+	g.put2(1, g.q.lastDelta)
 }
 
 // ctts: runs of equal composition offsets (8.6.1.3).
@@ -199,13 +203,16 @@ func (g *tableWriter) ctts() error {
 	if g.q.count[ctts] == 0 {
 		return nil
 	}
-	n := len(g.s.Durations)
-	for i := 0; i < n; {
+	v := g.s.CTS
+	if v == nil {
+		return g.cttsRun(len(g.s.Durations), 0)
+	}
+	for i := 0; i < len(v); {
 		j := i + 1
-		for j < n && g.s.cts(j) == g.s.cts(i) {
+		for j < len(v) && v[j] == v[i] {
 			j++
 		}
-		if err := g.cttsRun(j-i, g.s.cts(i)); err != nil {
+		if err := g.cttsRun(j-i, int64(v[i])); err != nil {
 			return err
 		}
 		i = j
@@ -218,8 +225,7 @@ func (g *tableWriter) cttsRun(samples int, cts int64) error {
 	if v != int64(int32(v)) {
 		return fmt.Errorf("a %s sample is shown %d ticks of 1/%d s after it is decoded, more than an mp4 can say", g.t.kind, v, g.t.timescale)
 	}
-	g.put(uint32(samples))
-	g.put(uint32(int32(v)))
+	g.put2(uint32(samples), uint32(int32(v)))
 	return nil
 }
 

@@ -15,7 +15,7 @@ const longest90k = 2 * 15 * 60 * 90000
 // returns ErrNotFound when there are none.
 func (l *Library) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entry, error) {
 	e := &Entry{
-		stream: s, kind: clipEntry, from90k: schema.FromTime(from), to90k: schema.FromTime(to),
+		stream: &s, kind: clipEntry, from90k: schema.FromTime(from), to90k: schema.FromTime(to),
 		Name: fmt.Sprintf("%s--%s.mp4", from.In(l.o.Location).Format(nameFormat), to.In(l.o.Location).Format(nameFormat)),
 	}
 	newest90k, err := l.newest90k(ctx, s)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"nvrfs/mp4"
@@ -21,8 +22,9 @@ type Entry struct {
 	End   time.Time // wall time of the end; the file's modification time
 	ETag  string    // without quotes; equal ETags mean equal bytes
 	Inode uint64    // follows from the ETag
+	Place int64     // within its hour: it rises along the listing, and stays when other entries come and go
 
-	stream         Stream
+	stream         *Stream
 	kind           entryKind
 	from90k, to90k int64 // the hour, the day, or the range of the clip
 
@@ -41,46 +43,10 @@ const (
 )
 
 // Stream is the one that the entry shows.
-func (e *Entry) Stream() Stream { return e.stream }
-
-type hourKey struct{ stream, from90k int64 }
+func (e *Entry) Stream() Stream { return *e.stream }
 
 // joinGap90k is the longest gap that an entry goes over: enough for a reconnect that loses nothing worth a new file.
 const joinGap90k = 2 * 90000
-
-// Entries lists the entries of an hour by start. The slice must not be changed.
-func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, error) {
-	k := hourKey{s.id, hour.From90k}
-	if entries, ok := l.hours.get(k); ok {
-		return entries, nil
-	}
-	l.mu.Lock()
-	drops := l.drops
-	l.mu.Unlock()
-	newest90k, recs, err := l.startingIn(ctx, s, hour)
-	if err != nil {
-		return nil, err
-	}
-	var entries []*Entry
-	names := map[string]int{}
-	for _, group := range stretches(recs) {
-		name := entryName(s.Label, group[0].Start90k, hour, l.o.Location)
-		if names[name]++; names[name] > 1 {
-			name = fmt.Sprintf("%s-%d.mp4", name[:len(name)-len(".mp4")], names[name])
-		}
-		e, err := l.entry(ctx, &Entry{Name: name, stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k}, group, newest90k)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, e)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.drops != drops {
-		return entries, nil
-	}
-	return l.hours.put(k, entries, 1), nil
-}
 
 // WholeDay returns the entry that joins all recordings that start on a day.
 func (l *Library) WholeDay(ctx context.Context, s Stream, day Span) (*Entry, error) {
@@ -91,7 +57,7 @@ func (l *Library) WholeDay(ctx context.Context, s Stream, day Span) (*Entry, err
 	if len(recs) == 0 {
 		return nil, fmt.Errorf("%s/%s: %w", s.Label, day.Name, ErrNotFound)
 	}
-	return l.entry(ctx, &Entry{Name: day.Name + ".mp4", stream: s, kind: dayEntry, from90k: day.From90k, to90k: day.To90k}, recs, newest90k)
+	return l.entry(ctx, &Entry{Name: day.Name + ".mp4", stream: &s, kind: dayEntry, from90k: day.From90k, to90k: day.To90k}, recs, newest90k)
 }
 
 // startingIn lists the recordings that start in a span, and says when the newest one of the stream started before that.
@@ -112,7 +78,8 @@ func (l *Library) newest90k(ctx context.Context, s Stream) (start90k int64, err 
 // stretches groups recordings, which are in order of start, into what one entry can show. Runs may overlap in time, where
 // the host's clock was set back: each keeps its own entries then, so that no frame hides another.
 func stretches(recs []schema.Recording) (groups [][]schema.Recording) {
-	const open = 8 // only the last few groups can go on
+	const open = 8     // only the last few groups can go on
+	var ends [open]int // of those groups that lie in recs as they are: behind their last recording; 0 for the others
 	for i := range recs {
 		r := &recs[i]
 		best := -1
@@ -129,11 +96,18 @@ func stretches(recs []schema.Recording) (groups [][]schema.Recording) {
 				best = g
 			}
 		}
-		if best < 0 {
-			groups = append(groups, nil)
-			best = len(groups) - 1
+		switch {
+		case best < 0:
+			best = len(groups)
+			groups = append(groups, recs[i:i+1:i+1])
+			ends[best%open] = i + 1
+		case ends[best%open] == i:
+			groups[best] = recs[i-len(groups[best]) : i+1 : i+1]
+			ends[best%open] = i + 1
+		default:
+			groups[best] = append(groups[best], *r)
+			ends[best%open] = 0
 		}
-		groups[best] = append(groups[best], *r)
 	}
 	return groups
 }
@@ -153,10 +127,6 @@ func sameEntries(a, b *schema.Recording) bool {
 
 // entry completes an Entry from its recordings, which were read after newest90k was.
 func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, newest90k int64) (*Entry, error) {
-	f, err := l.layOut(ctx, e, recs)
-	if err != nil {
-		return nil, err
-	}
 	first, last := &recs[0], &recs[0]
 	for i := range recs {
 		if recs[i].End90k() > last.End90k() {
@@ -168,16 +138,23 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 		start, end = max(start, e.from90k), min(end, e.to90k)
 	}
 	e.Start, e.End = schema.ToTime(start), schema.ToTime(end)
-	if recs[len(recs)-1].Start90k >= newest90k {
-		e.recs = recs
-	}
-	e.Size = f.Size()
 	digest := e.digest(recs)
 	e.ETag = etag(digest)
 	e.Inode = binary.BigEndian.Uint64(digest[16:]) | 1<<63 // apart from directories
-	if e.kind == clipEntry {
-		l.files.put(e.ETag, f, 1) // cutting it cost two indexes; it is about to be opened
+	if recs[len(recs)-1].Start90k >= newest90k {
+		e.recs = slices.Clone(recs)
 	}
+	if e.kind == hourEntry {
+		size, err := l.sizeOf(ctx, e, recs)
+		e.Size = size
+		return e, err
+	}
+	// It is about to be opened, and took a day's rows, or, to cut it, two indexes.
+	f, err := l.layOut(ctx, e, recs)
+	if err != nil {
+		return nil, err
+	}
+	e.Size = l.keepFile(e, f).Size()
 	return e, nil
 }
 
@@ -186,7 +163,8 @@ func etag(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:1
 // digest is a function of the format's version, and of each recording's identity, times and what is taken of it. The
 // times belong to it because they are corrected until a recording is sealed: they cut clips, and are the entry's own.
 func (e *Entry) digest(recs []schema.Recording) [sha256.Size]byte {
-	b := binary.AppendUvarint(nil, mp4.FormatVersion)
+	b := make([]byte, 0, len(e.stream.Label)+20*(len(recs)+1))
+	b = binary.AppendUvarint(b, mp4.FormatVersion)
 	b = append(b, e.stream.Label...)
 	if e.kind == clipEntry {
 		b = binary.AppendVarint(b, e.from90k)

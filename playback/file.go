@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -49,7 +50,7 @@ func (l *Library) Open(ctx context.Context, e *Entry, reader string) (*File, err
 	if err != nil {
 		return nil, err
 	}
-	return l.opening(l.files.put(e.ETag, f, 1), e, reader)
+	return l.opening(l.keepFile(e, f), e, reader)
 }
 
 // opening hands out a file, of which from now on release keeps what is deleted. It returns ErrStale when some of it was
@@ -71,7 +72,10 @@ func (l *Library) opening(f *mp4.File, e *Entry, reader string) (*File, error) {
 // stale drops the listing that an entry is in, which may not have heard of the change yet: whoever lists again must not get
 // the same entry.
 func (l *Library) stale(e *Entry) error {
-	l.forget(map[hourKey]int{{e.stream.id, e.from90k}: 0}, false)
+	l.mu.Lock()
+	l.listed.drops++
+	l.mu.Unlock()
+	l.lists.removeKeys(map[listKey]bool{{e.stream.id, e.from90k, false}: true})
 	return fmt.Errorf("%s: %w", e.Name, ErrStale)
 }
 
@@ -95,7 +99,7 @@ func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording,
 		}
 		groups = append(groups, recs)
 	case clipEntry:
-		recs, err := l.overlapping(ctx, e.stream, e.from90k, e.to90k)
+		recs, err := l.overlapping(ctx, *e.stream, e.from90k, e.to90k)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +135,7 @@ func (l *Library) layOut(ctx context.Context, e *Entry, recs []schema.Recording)
 	if len(parts) == 0 {
 		return nil, fmt.Errorf("%s: %w", e.Name, ErrNotFound)
 	}
-	f, err := mp4.NewFile(parts, l)
+	f, err := mp4.NewFile(parts, fileTables{l, e.ETag})
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", e.Name, err)
 	}
@@ -173,29 +177,20 @@ func roundDiv(a, b int64) int64 {
 }
 
 // part describes a recording to package mp4.
-func (l *Library) part(ctx context.Context, s Stream, r *schema.Recording) (mp4.Part, error) {
+func (l *Library) part(ctx context.Context, s *Stream, r *schema.Recording) (mp4.Part, error) {
 	key := sampleKey{r.ID, r.Dir, store.Key{Stream: s.Label, Number: r.ID.Number()}}
-	p := mp4.Part{
-		Name: fmt.Sprintf("%s/%d", s.Label, r.ID.Number()),
-		Run:  r.Run, Sequence: r.Sequence,
-		Source: l.samples.source(key),
-		Offset: r.HeaderBytes, Length: r.Bytes - r.HeaderBytes,
-		Tracks: make([]mp4.TrackPart, len(r.Tracks)),
-	}
-	for i := range r.Tracks {
-		t := &r.Tracks[i]
-		e, err := l.sampleEntry(ctx, t.Entry)
-		if err != nil {
-			return p, err
-		}
-		p.Tracks[i] = mp4.TrackPart{
-			Entry: e, Start: t.Start, Duration: t.Duration, LastDuration: t.LastDuration, FirstCTS: t.FirstCTS,
-			Samples: t.Samples, Syncs: t.Syncs, TimeRuns: t.TimeRuns, CTSRuns: t.CTSRuns, Chunks: t.Chunks, ChunkRuns: t.ChunkRuns,
-		}
-	}
+	p := partOf(r)
+	p.Name = s.Label + "/" + strconv.FormatInt(r.ID.Number(), 10)
+	p.Source = l.samples.source(key)
+	p.Tracks = make([]mp4.TrackPart, 0, len(r.Tracks))
 	tracks := r.Tracks
 	p.Load = func(use func([]mp4.Samples) error) error { return l.lendIndex(key, tracks, use) }
-	return p, nil
+	return p, l.appendTracks(ctx, &p.Tracks, r)
+}
+
+// keepFile keeps the file of an entry for when it is opened, and returns the one that is kept.
+func (l *Library) keepFile(e *Entry, f *mp4.File) *mp4.File {
+	return l.files.keep(e.ETag, f, f.Memory())
 }
 
 // index is memory to decode an index in.
@@ -255,19 +250,28 @@ func (l *Library) sampleEntry(ctx context.Context, id int64) (*mp4.SampleEntry, 
 
 // tableKey is one part of one file.
 type tableKey struct {
-	file *mp4.File
+	etag string
 	part int
 }
 
+// tableBytes is what keeping tables takes beside them.
+const tableBytes = 250
+
+// fileTables keeps the tables of a file, also for one of the same bytes that is made later.
+type fileTables struct {
+	l    *Library
+	etag string
+}
+
 // Tables implements mp4.TableCache.
-func (l *Library) Tables(f *mp4.File, part int, generate func() ([]byte, error)) ([]byte, error) {
-	k := tableKey{f, part}
-	if b, ok := l.tables.get(k); ok {
+func (t fileTables) Tables(_ *mp4.File, part int, generate func() ([]byte, error)) ([]byte, error) {
+	k := tableKey{t.etag, part}
+	if b, ok := t.l.tables.get(k); ok {
 		return b, nil
 	}
 	b, err := generate()
 	if err != nil {
 		return nil, err
 	}
-	return l.tables.put(k, b, int64(len(b))), nil
+	return t.l.tables.keep(k, b, tableBytes+int64(len(b))), nil
 }

@@ -20,17 +20,24 @@ var ErrNotFound = errors.New("there is no such footage")
 type Options struct {
 	Data     string         // data directory: the database, and the sample files
 	Location *time.Location // of the days and hours
-	Cache    int64          // bytes that generated tables may take; 0 means 128 MiB
+	Cache    int64          // bytes of memory that all caches together may take, about; 0 means DefaultCache
 	Poll     time.Duration  // how often to look for new footage; 0 means 500 ms
 	Log      *slog.Logger
 }
 
-// The caches' other bounds. A listing of an hour and an open sample file each take well under a kilobyte or two.
+// DefaultCache is what caches may take where nobody says otherwise.
+const DefaultCache = 128 << 20
+
+// What the caches share Options.Cache by: listings of a year of eight cameras take 20 MB, the tables of a day 30 MB, its layout
+// 1 MB.
 const (
-	cachedHours = 2_000
-	cachedFiles = 64
-	openSamples = 256
+	listShare  = 4 // the fourth part
+	fileShare  = 8
+	tableShare = 2 // and the rest is left for what cannot be counted
 )
+
+// openSamples is how many sample files stay open.
+const openSamples = 256
 
 // A Library is the footage of a data directory. It is safe for concurrent use.
 type Library struct {
@@ -39,18 +46,18 @@ type Library struct {
 
 	rev int64 // of the newest change when the Library was opened
 
-	tables  *lru[tableKey, []byte]
-	hours   *lru[hourKey, []*Entry]
-	files   *lru[string, *mp4.File] // by ETag
-	samples *sampleFiles
+	tables   *lru[tableKey, []byte]
+	lists    *lru[listKey, listing]
+	files    *lru[string, *mp4.File] // by ETag
+	samples  *sampleFiles
+	calendar calendar
 
 	mu      sync.Mutex
 	entries map[int64]*mp4.SampleEntry
-	days    map[int64][]Span // by stream
+	listed  listings
 	opened  map[*File]struct{}
 	deleted deletions
 	dirs    map[int64]store.Store // sample directories that were read from
-	drops   int                   // how often listings were dropped: one that was read before must not be kept after
 	nextSub int
 	subs    map[int]func([]Change)
 }
@@ -61,12 +68,15 @@ type Change struct {
 	Day    Span
 	Hour   Span
 	Listed bool // a recording was added or deleted; otherwise one that was there has grown
+
+	stream  int64
+	deleted bool // a recording was
 }
 
 // Open opens the footage in a data directory for reading, also while another process records into it.
 func Open(ctx context.Context, o Options) (*Library, error) {
 	if o.Cache == 0 {
-		o.Cache = 128 << 20
+		o.Cache = DefaultCache
 	}
 	if o.Poll == 0 {
 		o.Poll = 500 * time.Millisecond
@@ -81,15 +91,16 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	}
 	l := &Library{
 		o: o, db: db, rev: rev,
-		tables:  newLRU[tableKey, []byte](o.Cache, nil),
-		hours:   newLRU[hourKey, []*Entry](cachedHours, nil),
-		files:   newLRU[string, *mp4.File](cachedFiles, nil),
-		entries: map[int64]*mp4.SampleEntry{},
-		days:    map[int64][]Span{},
-		opened:  map[*File]struct{}{},
-		deleted: deletions{},
-		dirs:    map[int64]store.Store{},
-		subs:    map[int]func([]Change){},
+		tables:   newLRU[tableKey, []byte](o.Cache/tableShare, nil),
+		lists:    newLRU[listKey, listing](o.Cache/listShare, nil),
+		files:    newLRU[string, *mp4.File](o.Cache/fileShare, nil),
+		calendar: calendar{loc: o.Location},
+		entries:  map[int64]*mp4.SampleEntry{},
+		listed:   listings{days: map[int64]streamDays{}},
+		opened:   map[*File]struct{}{},
+		deleted:  deletions{},
+		dirs:     map[int64]store.Store{},
+		subs:     map[int]func([]Change){},
 	}
 	l.samples = newSampleFiles(l.sampleDir, openSamples)
 	return l, nil
@@ -190,24 +201,25 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 	for _, s := range streams {
 		label[s.ID] = s.Label()
 	}
-	seen := map[hourKey]int{}
+	seen := map[listKey]int{}
 	deleted := map[schema.RecordingID]bool{}
 	var news []Change
 	for _, c := range changes {
 		stream := c.Recording.Stream()
-		day := dayOf(schema.ToTime(c.Start90k), l.o.Location)
-		hour := hourOf(day, c.Start90k, l.o.Location)
-		k := hourKey{stream, hour.From90k}
+		day := l.calendar.at(c.Start90k)
+		hour := day.hour(c.Start90k)
+		k := listKey{stream, hour.From90k, false}
 		i, ok := seen[k]
 		if !ok {
 			i = len(news)
 			seen[k] = i
-			news = append(news, Change{Stream: label[stream], Day: day, Hour: hour})
+			news = append(news, Change{Stream: label[stream], Day: day.Span, Hour: hour, stream: stream})
 		}
-		news[i].Listed = news[i].Listed || c.Kind != schema.Grown
+		x := &news[i]
+		x.Listed = x.Listed || c.Kind != schema.Grown
 		switch c.Kind {
 		case schema.Deleted:
-			deleted[c.Recording] = true
+			deleted[c.Recording], x.deleted = true, true
 		case schema.Added:
 			delete(deleted, c.Recording) // its row was made anew
 		}
@@ -218,7 +230,7 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 			return rev, err
 		}
 	}
-	l.forget(seen, !complete)
+	l.forget(news, streamsOf(streams))
 	l.release(ctx, deleted)
 	l.mu.Lock()
 	subs := make([]func([]Change), 0, len(l.subs))
@@ -232,136 +244,25 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 	return changes[len(changes)-1].Rev, nil
 }
 
-// forget drops the listings of hours, or every listing.
-func (l *Library) forget(changed map[hourKey]int, all bool) {
+// forget drops the listings that have changed, or, where changes is nil, every listing.
+func (l *Library) forget(changes []Change, streams []Stream) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drops++
-	l.hours.remove(func(k hourKey, _ []*Entry) bool {
-		_, ok := changed[k]
-		return ok || all
-	})
-	for k := range changed {
-		delete(l.days, k.stream)
+	l.listed.drops++
+	l.listed.streams = streams
+	if changes == nil {
+		l.lists.remove(func(listKey, listing) bool { return true })
+		clear(l.listed.days)
+		return
 	}
-	if all {
-		clear(l.days)
-	}
-}
-
-// A Stream is one stream of a camera.
-type Stream struct {
-	Label  string // "front-door", "front-door.sub"
-	Camera string
-	Name   string // "main", "sub"
-	id     int64
-}
-
-// Streams lists the streams that have footage, by label.
-func (l *Library) Streams(ctx context.Context) ([]Stream, error) {
-	rows, err := l.db.Streams(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var streams []Stream
-	for _, s := range rows {
-		if s.NextNumber > 1 {
-			streams = append(streams, Stream{s.Label(), s.Camera, s.Name, s.ID})
+	gone := map[listKey]bool{}
+	for i := range changes {
+		c := &changes[i]
+		gone[listKey{c.stream, c.Hour.From90k, false}] = true
+		if c.Listed {
+			gone[listKey{c.stream, c.Day.From90k, true}] = true
+			l.listed.add(c)
 		}
 	}
-	return streams, nil
-}
-
-// Stream returns the stream with a label, or ErrNotFound.
-func (l *Library) Stream(ctx context.Context, label string) (Stream, error) {
-	streams, err := l.Streams(ctx)
-	if err != nil {
-		return Stream{}, err
-	}
-	for _, s := range streams {
-		if s.Label == label {
-			return s, nil
-		}
-	}
-	return Stream{}, fmt.Errorf("stream %s: %w", label, ErrNotFound)
-}
-
-// Days lists the local days on which a recording of a stream starts.
-func (l *Library) Days(ctx context.Context, s Stream) ([]Span, error) {
-	l.mu.Lock()
-	days, ok := l.days[s.id]
-	drops := l.drops
-	l.mu.Unlock()
-	if ok {
-		return days, nil
-	}
-	for from := int64(0); ; {
-		start, ok, err := l.db.FirstStart(ctx, s.id, from)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			break
-		}
-		day := dayOf(schema.ToTime(start), l.o.Location)
-		days, from = append(days, day), day.To90k
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.drops == drops {
-		l.days[s.id] = days
-	}
-	return days, nil
-}
-
-// Day returns the day with a name on which a recording starts, or ErrNotFound.
-func (l *Library) Day(ctx context.Context, s Stream, name string) (Span, error) {
-	day, ok := parseDay(name, l.o.Location)
-	if ok {
-		ok2, err := l.startsIn(ctx, s, day)
-		if ok2 || err != nil {
-			return day, err
-		}
-	}
-	return Span{}, fmt.Errorf("%s/%s: %w", s.Label, name, ErrNotFound)
-}
-
-func (l *Library) startsIn(ctx context.Context, s Stream, span Span) (bool, error) {
-	start, ok, err := l.db.FirstStart(ctx, s.id, span.From90k)
-	return ok && start < span.To90k, err
-}
-
-// Hours lists the hours of a day in which a recording of a stream starts.
-func (l *Library) Hours(ctx context.Context, s Stream, day Span) (hours []Span, err error) {
-	from := day.From90k
-	for _, h := range hoursOf(day, l.o.Location) {
-		if h.To90k <= from {
-			continue
-		}
-		start, ok, err := l.db.FirstStart(ctx, s.id, max(from, h.From90k))
-		if err != nil {
-			return nil, err
-		}
-		if !ok || start >= day.To90k {
-			break
-		}
-		from = start
-		if start < h.To90k {
-			hours = append(hours, h)
-		}
-	}
-	return hours, nil
-}
-
-// Hour returns the hour of a day with a name in which a recording starts, or ErrNotFound.
-func (l *Library) Hour(ctx context.Context, s Stream, day Span, name string) (Span, error) {
-	for _, h := range hoursOf(day, l.o.Location) {
-		if h.Name == name {
-			ok, err := l.startsIn(ctx, s, h)
-			if ok || err != nil {
-				return h, err
-			}
-		}
-	}
-	return Span{}, fmt.Errorf("%s/%s/%s: %w", s.Label, day.Name, name, ErrNotFound)
+	l.lists.removeKeys(gone)
 }

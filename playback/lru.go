@@ -14,6 +14,7 @@ type lru[K comparable, V any] struct {
 	cost  int64
 	order list.List // of *lruItem[K, V], the one used last in front
 	items map[K]*list.Element
+	found CacheStats
 }
 
 type lruItem[K comparable, V any] struct {
@@ -31,10 +32,37 @@ func (c *lru[K, V]) get(k K) (v V, ok bool) {
 	defer c.mu.Unlock()
 	e, ok := c.items[k]
 	if !ok {
+		c.found.Misses++
 		return v, false
 	}
+	c.found.Hits++
 	c.order.MoveToFront(e)
 	return e.Value.(*lruItem[K, V]).val, true
+}
+
+// has reports whether there is a value, which does not count as a use.
+func (c *lru[K, V]) has(k K) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.items[k]
+	return ok
+}
+
+// keep is put, but for what alone would cost more than the bound.
+func (c *lru[K, V]) keep(k K, v V, cost int64) V {
+	if cost > c.max {
+		return v
+	}
+	return c.put(k, v, cost)
+}
+
+// stats says what the cache holds, and how it did.
+func (c *lru[K, V]) stats() CacheStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.found
+	s.Items, s.Bytes, s.MaxBytes = len(c.items), c.cost, c.max
+	return s
 }
 
 // put adds a value, unless there is one by now, and returns the one that is kept.
@@ -65,6 +93,19 @@ func (c *lru[K, V]) remove(drop func(K, V) bool) {
 			out = append(out, c.unlinkLocked(e))
 		}
 		e = next
+	}
+	c.mu.Unlock()
+	c.evict(out)
+}
+
+// removeKeys drops the values of keys.
+func (c *lru[K, V]) removeKeys(keys map[K]bool) {
+	c.mu.Lock()
+	var out []*lruItem[K, V]
+	for k := range keys {
+		if e, ok := c.items[k]; ok {
+			out = append(out, c.unlinkLocked(e))
+		}
 	}
 	c.mu.Unlock()
 	c.evict(out)

@@ -1,8 +1,10 @@
 package playback
 
 import (
-	"fmt"
+	"sort"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"nvrfs/schema"
@@ -22,11 +24,20 @@ const quarter = 15 * time.Minute
 // dayOf returns the local day that holds t.
 func dayOf(t time.Time, loc *time.Location) Span {
 	y, m, d := t.In(loc).Date()
-	return Span{
-		Name:    t.In(loc).Format(dayFormat),
-		From90k: schema.FromTime(midnight(y, m, d, loc)),
-		To90k:   schema.FromTime(midnight(y, m, d+1, loc)),
+	noon := time.Date(y, m, d, 12, 0, 0, 0, loc)
+	day := Span{Name: noon.Format(dayFormat)}
+	if from, to := noon.Add(-12*time.Hour), noon.Add(12*time.Hour); oneOffset(noon, from.Add(-quarter), to.Add(quarter)) {
+		day.From90k, day.To90k = schema.FromTime(from), schema.FromTime(to)
+	} else {
+		day.From90k, day.To90k = schema.FromTime(midnight(y, m, d, loc)), schema.FromTime(midnight(y, m, d+1, loc))
 	}
+	return day
+}
+
+// oneOffset reports whether t's zone has the same UTC offset all the time from one time to another.
+func oneOffset(t, from, to time.Time) bool {
+	start, end := t.ZoneBounds()
+	return (start.IsZero() || !start.After(from)) && (end.IsZero() || !end.Before(to))
 }
 
 // midnight returns when a local day begins, which is later than 0:00 where a clock change skips that.
@@ -55,6 +66,28 @@ func parseDay(name string, loc *time.Location) (Span, bool) {
 // hoursOf splits a day into its hours: the stretches with one hand of the clock and one UTC offset. An hour that occurs
 // with two offsets has them in its names.
 func hoursOf(day Span, loc *time.Location) []Span {
+	from, to := schema.ToTime(day.From90k).In(loc), schema.ToTime(day.To90k)
+	if to.Sub(from) == 24*time.Hour && from.Hour() == 0 && from.Minute() == 0 && oneOffset(from, from, to) {
+		return plainHours(day)
+	}
+	return oddHours(day, loc)
+}
+
+const hour90k = 3600 * 90000
+
+// plainHours are those of a day without a clock change.
+func plainHours(day Span) []Span {
+	hours := make([]Span, 24)
+	for i := range hours {
+		from90k := day.From90k + int64(i)*hour90k
+		hours[i] = Span{plainHourNames[2*i : 2*i+2], from90k, from90k + hour90k}
+	}
+	return hours
+}
+
+const plainHourNames = "000102030405060708091011121314151617181920212223"
+
+func oddHours(day Span, loc *time.Location) []Span {
 	type hand struct{ hour, offset int }
 	var hours []Span
 	var hands []hand
@@ -77,24 +110,22 @@ func hoursOf(day Span, loc *time.Location) []Span {
 	return hours
 }
 
-// hourOf returns the hour of a day that holds t90k.
-func hourOf(day Span, t90k int64, loc *time.Location) Span {
-	for _, h := range hoursOf(day, loc) {
-		if t90k < h.To90k {
-			return h
-		}
-	}
-	return Span{}
-}
-
 // suffix is the UTC offset in the name of an hour that a clock change repeats, else empty.
 func (s Span) suffix() string { return s.Name[min(2, len(s.Name)):] }
 
 const nameFormat = "2006-01-02_15-04-05"
 
-// entryName names the entry of a stream that starts at start90k, in hour.
-func entryName(label string, start90k int64, hour Span, loc *time.Location) string {
-	return fmt.Sprintf("%s_%s%s.mp4", label, schema.ToTime(start90k).In(loc).Format(nameFormat), hour.suffix())
+// entryName names the entry of a stream that starts at start90k, in hour. Where several start in the same second, it is the
+// nth of them.
+func entryName(label string, start90k int64, hour Span, loc *time.Location, nth int) string {
+	b := make([]byte, 0, len(label)+len("_"+nameFormat+"+0000-10000.mp4"))
+	b = append(append(b, label...), '_')
+	b = schema.ToTime(start90k).In(loc).AppendFormat(b, nameFormat)
+	b = append(b, hour.suffix()...)
+	if nth > 1 {
+		b = strconv.AppendInt(append(b, '-'), int64(nth), 10)
+	}
+	return string(append(b, ".mp4"...))
 }
 
 // longestClip bounds the clips that have a name, since anyone may ask for one. nvrfs export knows no bound.
@@ -134,4 +165,55 @@ func parseLocal(s string, loc *time.Location) (time.Time, bool) {
 	}
 	t, err := time.ParseInLocation(nameFormat, s, loc)
 	return t, err == nil
+}
+
+// calendar keeps the days that were asked for: each takes a while to find out.
+type calendar struct {
+	loc *time.Location
+
+	mu   sync.Mutex
+	days map[civilDay]*calendarDay
+}
+
+type civilDay struct {
+	year  int
+	month time.Month
+	day   int
+}
+
+// calendarDay is a day with its hours.
+type calendarDay struct {
+	Span
+	hours []Span
+}
+
+// calendarDays is what a calendar keeps: ten years in a few megabytes.
+const calendarDays = 3700
+
+// at returns the day that holds t90k. It must not be changed.
+func (c *calendar) at(t90k int64) *calendarDay {
+	t := schema.ToTime(t90k).In(c.loc)
+	var k civilDay
+	k.year, k.month, k.day = t.Date()
+	c.mu.Lock()
+	d := c.days[k]
+	c.mu.Unlock()
+	if d != nil {
+		return d
+	}
+	day := dayOf(t, c.loc)
+	d = &calendarDay{day, hoursOf(day, c.loc)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.days) >= calendarDays || c.days == nil {
+		c.days = map[civilDay]*calendarDay{}
+	}
+	c.days[k] = d
+	return d
+}
+
+// hour returns the hour that holds t90k.
+func (d *calendarDay) hour(t90k int64) Span {
+	i := sort.Search(len(d.hours), func(i int) bool { return d.hours[i].To90k > t90k })
+	return d.hours[i]
 }

@@ -98,7 +98,7 @@ func checkHours(t *testing.T, day Span, loc *time.Location, special string, othe
 			t.Errorf("hour %s starts at %v", h.Name, local)
 		}
 		for _, x := range []int64{h.From90k, (h.From90k + h.To90k) / 2, h.To90k - 1} {
-			if got := hourOf(day, x, loc); got != h {
+			if got := (&calendarDay{day, hours}).hour(x); got != h {
 				t.Errorf("%v is in hour %s, want %s", schema.ToTime(x), got.Name, h.Name)
 			}
 		}
@@ -136,6 +136,14 @@ func TestDaysTile(t *testing.T) {
 			if again, ok := parseDay(next.Name, loc); !ok || again != next {
 				t.Errorf("%s: %s parses to %s", zone, show(next), show(again))
 			}
+			// The short way of most days gives what the long one gives.
+			y, m, d := schema.ToTime(next.From90k).In(loc).Date()
+			if from, to := midnight(y, m, d, loc), midnight(y, m, d+1, loc); schema.FromTime(from) != next.From90k || schema.FromTime(to) != next.To90k {
+				t.Errorf("%s: %s is from %s to %s", zone, show(next), from, to)
+			}
+			if hours := hoursOf(next, loc); !slices.Equal(hours, oddHours(next, loc)) {
+				t.Errorf("%s: the hours of %s are %v, want %v", zone, show(next), hours, oddHours(next, loc))
+			}
 			day, seen[next.Name] = next, true
 		}
 	}
@@ -169,7 +177,7 @@ func TestEntryName(t *testing.T) {
 	} {
 		day := dayOf(c.at, c.loc)
 		at90k := schema.FromTime(c.at)
-		if got := entryName(c.label, at90k, hourOf(day, at90k, c.loc), c.loc); got != c.want {
+		if got := entryName(c.label, at90k, (&calendarDay{day, hoursOf(day, c.loc)}).hour(at90k), c.loc, 1); got != c.want {
 			t.Errorf("%v in %v: %s, want %s", c.at, c.loc, got, c.want)
 		}
 	}
