@@ -1,0 +1,492 @@
+package bench_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"nvrfs/camera"
+	"nvrfs/schema"
+)
+
+// BenchmarkRecord records cameras with the built program, `nvrfs run`, and measures that process alone. The cameras are a
+// process of their own (see cameras), and play over TCP. What is reported, of a window in the middle of a run unless it
+// says otherwise:
+//
+//	cpu-s/stream-minute   user and system time of the recorder
+//	MB                    its resident memory at the end of the window
+//	MB/stream             that beyond the run of one stream, by further stream
+//	x-sample-bytes        bytes that it had the disk write (file headers, database and journal included), by bytes of samples
+//	frames-lost           video frames that the cameras sent and the archive does not have, of the whole run; must be 0
+//	sounds-lost           the same of audio frames
+//	late-ms               by how much the cameras were late themselves; where it is much, the host was too slow for both
+//	read-MB/s             what was read through a mount at the same time
+//	syscalls/minute, syncs/minute, of each stream, counted by strace in a run of its own, where it is installed
+//
+// Without prepared data it records two cameras for two seconds, to see that it works. NVRFS_BENCH_DATA names a directory
+// for the real runs, on the disk that is to be measured; they play record.mp4 there, which ffmpeg makes where it is missing:
+// 10 s of 1080p25 H.264 and AAC at 4 Mbit/s. NVRFS_BENCH_SECONDS is the length of the window, 10 unless set; as a multiple
+// of 10 it holds whole laps of the clip. 64 streams for ten minutes, with some 20 GB of space in that directory, is
+//
+//	NVRFS_BENCH_DATA=/var/tmp/bench NVRFS_BENCH_SECONDS=600 go test -run '^$' -bench 'Record/streams=64$' -benchtime 1x -timeout 20m ./bench
+func BenchmarkRecord(b *testing.B) {
+	data := os.Getenv("NVRFS_BENCH_DATA")
+	seconds := 10.0
+	if s := os.Getenv("NVRFS_BENCH_SECONDS"); s != "" {
+		var err error
+		if seconds, err = strconv.ParseFloat(s, 64); err != nil {
+			b.Fatalf("NVRFS_BENCH_SECONDS: %v", err)
+		}
+	}
+	r := recordBench{clip: "../camera/clip.mp4", window: 2 * time.Second, streams: 2}
+	if data == "" {
+		r.dir = b.TempDir()
+		r.build(b)
+		b.Run("streams=2", r.run)
+		return
+	}
+	r.dir, r.clip, r.window = data, filepath.Join(data, "record.mp4"), time.Duration(seconds*float64(time.Second))
+	r.makeClip(b)
+	r.build(b)
+	for _, n := range []int{1, 16, 64} {
+		r.streams = n
+		b.Run(fmt.Sprintf("streams=%d", n), r.run)
+	}
+	r.streams, r.reading = 16, true
+	b.Run("streams=16,reading", r.run)
+	r.streams, r.reading, r.tracing = 16, false, true
+	b.Run("streams=16,strace", r.run)
+}
+
+// recordBench is one of BenchmarkRecord's.
+type recordBench struct {
+	dir     string // for what is recorded
+	clip    string
+	window  time.Duration
+	streams int
+	reading bool // through a mount, at the same time
+	tracing bool // system calls
+
+	nvrfs, cameras string // the programs
+}
+
+// memoryOfOne is the MB of the run with one stream.
+var memoryOfOne float64
+
+func (r *recordBench) makeClip(b *testing.B) {
+	if _, err := os.Stat(r.clip); err == nil {
+		return
+	}
+	half := r.clip + ".new.mp4"
+	cmd := exec.Command("ffmpeg", "-v", "error", "-y",
+		"-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=25,noise=alls=12:allf=t",
+		"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000,aformat=channel_layouts=mono",
+		"-t", "10", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
+		"-x264-params", "keyint=50:min-keyint=50:scenecut=0:force-cfr=1",
+		"-b:v", "4050k", "-minrate", "4050k", "-maxrate", "4050k", "-bufsize", "1M", "-pix_fmt", "yuv420p",
+		"-c:a", "aac", "-b:a", "64k", "-movflags", "+faststart", half)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Skipf("make %s: %v\n%s", r.clip, err, out)
+	}
+	if err := os.Rename(half, r.clip); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// build builds the programs. NVRFS_BENCH_BINARY is an nvrfs to be measured in place of this source's.
+func (r *recordBench) build(b *testing.B) {
+	dir := b.TempDir()
+	r.nvrfs, r.cameras = os.Getenv("NVRFS_BENCH_BINARY"), filepath.Join(dir, "cameras")
+	targets := map[string]string{r.cameras: "nvrfs/bench/cameras"}
+	if r.nvrfs == "" {
+		r.nvrfs = filepath.Join(dir, "nvrfs")
+		targets[r.nvrfs] = "nvrfs/cmd/nvrfs"
+	}
+	for binary, pkg := range targets {
+		if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, pkg).CombinedOutput(); err != nil {
+			b.Fatalf("build %s: %v\n%s", pkg, err, out)
+		}
+	}
+}
+
+func (r *recordBench) run(b *testing.B) {
+	if r.tracing {
+		if _, err := exec.LookPath("strace"); err != nil {
+			b.Skip(err)
+		}
+	}
+	if r.reading {
+		if _, err := os.Stat("/dev/fuse"); err != nil {
+			b.Skip(err)
+		}
+	}
+	for range b.N {
+		r.once(b)
+	}
+}
+
+// once records, and reports.
+func (r *recordBench) once(b *testing.B) {
+	dir, err := os.MkdirTemp(r.dir, "record-")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	cams := startCrowd(b, r.cameras, r.clip)
+	defer cams.end(b)
+	config := r.configure(b, dir, cams.url)
+	rec := exec.Command(r.nvrfs, "run", "--config", config)
+	var log bytes.Buffer
+	rec.Stderr = &log
+	if err := rec.Start(); err != nil {
+		b.Fatal(err)
+	}
+	stopped := sync.OnceValue(func() error {
+		_ = rec.Process.Signal(syscall.SIGTERM)
+		return rec.Wait()
+	})
+	defer stopped() //nolint:errcheck // looked at below
+	cams.await(b, func(sent []sentFrames) bool {
+		return len(sent) == r.streams && slices.MinFunc(sent, func(a, b sentFrames) int { return int(a.Video - b.Video) }).Video > 0
+	})
+
+	reader := r.startReader(filepath.Join(dir, "mnt"))
+	before, from := processUse(b, rec.Process.Pid), time.Now()
+	calls := r.trace(b, rec.Process.Pid)
+	time.Sleep(time.Until(from.Add(r.window)))
+	after, minutes := processUse(b, rec.Process.Pid), time.Since(from).Minutes()*float64(r.streams)
+	read := reader.stop()
+	sent := cams.ask(b, "stop")
+	time.Sleep(time.Second) // for what is under way
+	if err := stopped(); err != nil || strings.Contains(log.String(), "WARN") || strings.Contains(log.String(), "ERROR") {
+		b.Errorf("nvrfs run: %v\n%s", err, log.Bytes())
+	}
+	if out, err := exec.Command(r.nvrfs, "check", "--level", "hash", "--config", config).CombinedOutput(); err != nil {
+		b.Errorf("nvrfs check: %v\n%s", err, out)
+	}
+	r.reportLoss(b, filepath.Join(dir, "data"), sent)
+	if r.tracing {
+		for name, n := range calls() {
+			b.ReportMetric(n/minutes, name+"/minute")
+		}
+		return // nothing else is true of a process that is traced
+	}
+	b.ReportMetric((after.cpu-before.cpu)/minutes, "cpu-s/stream-minute")
+	b.ReportMetric(after.memory, "MB")
+	if r.streams == 1 {
+		memoryOfOne = after.memory
+	} else if memoryOfOne > 0 {
+		b.ReportMetric((after.memory-memoryOfOne)/float64(r.streams-1), "MB/stream")
+	}
+	b.ReportMetric((after.written-before.written)/(minutes*bytesPerMinute(b, r.clip)), "x-sample-bytes")
+	if r.reading {
+		b.ReportMetric(read, "read-MB/s")
+	}
+	b.ReportMetric(0, "ns/op") // which would only say how long it took
+}
+
+// configure writes a configuration file and makes what it names.
+func (r *recordBench) configure(b *testing.B, dir, url string) string {
+	var c strings.Builder
+	fmt.Fprintf(&c, "data: %s\ntimezone: UTC\n", filepath.Join(dir, "data"))
+	dirs := []string{"data"}
+	if r.reading {
+		dirs = append(dirs, "mnt")
+		fmt.Fprintf(&c, "mount: %s\n", filepath.Join(dir, "mnt"))
+	}
+	c.WriteString("cameras:\n")
+	for i := range r.streams {
+		fmt.Fprintf(&c, "  camera-%02d: { url: \"%scamera-%02[1]d\" }\n", i, url)
+	}
+	for _, d := range dirs {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			b.Fatal(err)
+		}
+	}
+	config := filepath.Join(dir, "nvrfs.yaml")
+	if err := os.WriteFile(config, []byte(c.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return config
+}
+
+// reportLoss compares what was sent with what the archive has.
+func (r *recordBench) reportLoss(b *testing.B, data string, sent []sentFrames) {
+	var video, audio int64
+	late := 0.0
+	for _, s := range sent {
+		video, audio, late = video+s.Video, audio+s.Audio, max(late, s.Late)
+	}
+	gotVideo, gotAudio := framesIn(b, data)
+	b.ReportMetric(float64(video-gotVideo), "frames-lost")
+	b.ReportMetric(float64(audio-gotAudio), "sounds-lost")
+	b.ReportMetric(late*1000, "late-ms")
+	b.Logf("%d sessions sent %d frames and %d of sound; recorded were %d and %d", len(sent), video, audio, gotVideo, gotAudio)
+	if video != gotVideo {
+		b.Errorf("%d frames of video are lost", video-gotVideo)
+	}
+}
+
+// framesIn counts the samples of a data directory that nobody records into.
+func framesIn(b *testing.B, data string) (video, audio int64) {
+	ctx := context.Background()
+	db, err := schema.OpenReadOnly(ctx, data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	streams, err := db.Streams(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, s := range streams {
+		recordings, err := db.StartingIn(ctx, s.ID, 0, math.MaxInt64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, r := range recordings {
+			video += int64(r.Tracks[0].Samples)
+			if len(r.Tracks) > 1 {
+				audio += int64(r.Tracks[1].Samples)
+			}
+		}
+	}
+	return video, audio
+}
+
+// bytesPerMinute is what the samples of the clip take up.
+func bytesPerMinute(b *testing.B, path string) float64 {
+	f, err := os.Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		b.Fatal(err)
+	}
+	clip, err := camera.ParseClip(f, info.Size())
+	if err != nil {
+		b.Fatal(err)
+	}
+	bytes := 0.0
+	for _, t := range []*camera.Track{clip.Video, clip.Audio} {
+		for _, s := range t.Samples {
+			bytes += float64(s.Size)
+		}
+	}
+	return bytes / clip.Duration().Minutes()
+}
+
+// use is what a process has used so far.
+type use struct {
+	cpu     float64 // seconds, user and system
+	memory  float64 // resident, MB
+	written float64 // bytes, to disks
+}
+
+// processUse reads proc_pid_stat(5), proc_pid_statm(5) and proc_pid_io(5).
+func processUse(b *testing.B, pid int) (u use) {
+	read := func(name string) string {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+		if err != nil {
+			b.Fatal(err)
+		}
+		return string(text)
+	}
+	number := func(s string) float64 {
+		n, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return n
+	}
+	const ticks = 100 // a second, as on every Linux of Debian
+	stat := read("stat")
+	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
+	u.cpu = (number(fields[11]) + number(fields[12])) / ticks
+	u.memory = number(strings.Fields(read("statm"))[1]) * float64(os.Getpagesize()) / 1e6
+	for line := range strings.Lines(read("io")) {
+		if n, ok := strings.CutPrefix(line, "write_bytes: "); ok {
+			u.written = number(strings.TrimSpace(n))
+		}
+	}
+	return u
+}
+
+// trace counts the system calls of a process until the window ends. The counts are "syscalls" and "syncs".
+func (r *recordBench) trace(b *testing.B, pid int) func() map[string]float64 {
+	if !r.tracing {
+		return nil
+	}
+	var out bytes.Buffer
+	cmd := exec.Command("strace", "-c", "-f", "-p", strconv.Itoa(pid))
+	cmd.Stderr = &out
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		time.Sleep(r.window)
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		ended <- cmd.Wait()
+	}()
+	return func() map[string]float64 {
+		<-ended // strace ends with the signal
+		counts := map[string]float64{"syscalls": 0, "syncs": 0}
+		for _, m := range straceLine.FindAllStringSubmatch(out.String(), -1) {
+			n, _ := strconv.ParseFloat(m[1], 64)
+			switch m[2] {
+			case "total":
+				continue
+			case "fsync", "fdatasync", "sync_file_range", "syncfs":
+				counts["syncs"] += n
+			}
+			counts["syscalls"] += n
+		}
+		b.Logf("\n%s", out.String())
+		return counts
+	}
+}
+
+// straceLine is a line of strace's table: % time, seconds, usecs/call, calls, perhaps errors, syscall.
+var straceLine = regexp.MustCompile(`(?m)^ *[0-9.]+ +[0-9.]+ +[0-9]+ +([0-9]+)(?: +[0-9]+)? +(\w+)$`)
+
+// mountReader reads a mount from end to end, again and again.
+type mountReader struct {
+	stop func() (mbPerSecond float64)
+}
+
+func (r *recordBench) startReader(mount string) mountReader {
+	if !r.reading {
+		return mountReader{func() float64 { return 0 }}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	var total int64
+	from := time.Now()
+	wg.Go(func() {
+		buf := make([]byte, 1<<20)
+		for ctx.Err() == nil {
+			n := readTree(ctx, mount, buf)
+			if total += n; n == 0 {
+				time.Sleep(100 * time.Millisecond) // nothing is there yet
+			}
+		}
+	})
+	return mountReader{func() float64 {
+		cancel()
+		wg.Wait()
+		return float64(total) / 1e6 / time.Since(from).Seconds()
+	}}
+}
+
+// readTree reads every file below a directory. What goes while it is read is not missed: an entry that has grown.
+func readTree(ctx context.Context, dir string, buf []byte) (total int64) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return ctx.Err()
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return ctx.Err()
+		}
+		defer f.Close()
+		for ctx.Err() == nil {
+			n, err := f.Read(buf)
+			total += int64(n)
+			if err != nil {
+				return ctx.Err()
+			}
+		}
+		return ctx.Err()
+	})
+	return total
+}
+
+// sentFrames is what a camera says of a session.
+type sentFrames struct {
+	Path  string
+	Video int64
+	Audio int64
+	Late  float64 // s
+	Over  bool
+}
+
+// A crowd is the process of the cameras.
+type crowd struct {
+	url string
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+func startCrowd(b *testing.B, binary, clip string) *crowd {
+	c := &crowd{cmd: exec.Command(binary, clip)}
+	c.cmd.Stderr = os.Stderr
+	var err error
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		b.Fatal(err)
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	c.out = bufio.NewReader(out)
+	if err := c.cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	if c.url, err = c.out.ReadString('\n'); err != nil {
+		b.Fatal(errors.Join(err, c.cmd.Wait()))
+	}
+	c.url = strings.TrimSpace(c.url)
+	return c
+}
+
+func (c *crowd) ask(b *testing.B, word string) (sent []sentFrames) {
+	if _, err := fmt.Fprintln(c.in, word); err != nil {
+		b.Fatal(err)
+	}
+	line, err := c.out.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &sent)
+	}
+	if err != nil {
+		b.Fatalf("cameras: %s: %v", word, err)
+	}
+	return sent
+}
+
+// await waits for what was sent to meet a condition.
+func (c *crowd) await(b *testing.B, met func([]sentFrames) bool) {
+	for deadline := time.Now().Add(30 * time.Second); !met(c.ask(b, "report")); {
+		if time.Now().After(deadline) {
+			b.Fatal("not every camera is recorded after 30 s")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (c *crowd) end(b *testing.B) {
+	c.in.Close()
+	if err := c.cmd.Wait(); err != nil {
+		b.Errorf("cameras: %v", err)
+	}
+}
