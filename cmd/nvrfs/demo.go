@@ -39,6 +39,7 @@ Run again, it goes on with the same footage.`,
 	}
 	cmd.Flags().StringVar(&dir, "dir", "demo", "the `DIR` of the demo; it is made when it is not there")
 	_ = cmd.MarkFlagDirname("dir")
+	env.addPprof(cmd)
 	return cmd
 }
 

@@ -45,5 +45,6 @@ what it commits appears within two seconds.`,
 	_ = cmd.MarkFlagDirname("data")
 	cmd.Flags().StringVar(&zone, "timezone", "", zoneUsage)
 	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users read the mount, a Samba server among them")
+	env.addPprof(cmd)
 	return cmd
 }

@@ -42,6 +42,7 @@ type environment struct {
 	local          *time.Location              // the host's time zone
 	lookupEnv      func(string) (string, bool) // environment variables
 	host           host                        // what preflight looks at
+	counters       counters                    // of a service, for --pprof
 
 	// log is made from the global flags before a command's RunE is called, and is nil until then.
 	log *slog.Logger

@@ -37,6 +37,7 @@ A camera that is away is tried again for as long as it takes.`,
 		},
 	}
 	addConfigFlag(cmd, &config)
+	env.addPprof(cmd)
 	return cmd
 }
 
