@@ -42,9 +42,10 @@ const (
 	defaultSilenceTimeout = 10 * time.Second
 	defaultSyncTimeout    = 30 * time.Second
 
-	setUpTimeout  = 30 * time.Second // for all requests up to PLAY, redirections included
-	responseSlack = 2 * time.Second  // how much longer than a silence gortsplib waits before it gives up by itself
-	udpReadBuffer = 1 << 20          // bytes
+	setUpTimeout   = 30 * time.Second // for all requests up to PLAY, redirections included
+	ticksInSilence = 10               // how often overdue looks
+	responseSlack  = 2 * time.Second  // how much longer than a silence gortsplib waits before it gives up by itself
+	udpReadBuffer  = 1 << 20          // bytes
 )
 
 // RTSP is a camera, or another server of RTSP (RFC 2326), as a Source. It records one H.264 track and, where there is one,
@@ -102,6 +103,7 @@ type rtspSession struct {
 
 	// mu serialises the packets, since over UDP every track has a goroutine of its own. It guards all that follows.
 	mu          sync.Mutex
+	conn        *batchConn // the one in use
 	video       *videoTrack
 	audio       *audioTrack // nil where there is none
 	firstPacket time.Time
@@ -129,8 +131,10 @@ func newRTSPSession(r *RTSP, h Handler) *rtspSession {
 		ReadTimeout:  s.silenceTimeout + responseSlack,
 		WriteTimeout: s.silenceTimeout,
 		ListenPacket: listenUDP,
-		// gortsplib's own way leaves the TLS handshake without a deadline.
-		DialTLSContext: (&tls.Dialer{Config: r.TLSConfig}).DialContext,
+		DialContext:  s.dial,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return s.dialTLS(ctx, network, address, r.TLSConfig)
+		},
 		OnTransportSwitch: func(reason error) {
 			s.log.Info("the RTP transport changed", "reason", reason)
 		},
@@ -159,6 +163,38 @@ func listenUDP(network, address string) (net.PacketConn, error) {
 		_ = udp.SetReadBuffer(udpReadBuffer)
 	}
 	return conn, err
+}
+
+// dial connects for gortsplib, which does so again where a camera redirects, or refuses UDP.
+func (s *rtspSession) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := dialBatched(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = conn
+	return conn, nil
+}
+
+// dialTLS is dial for rtsps. gortsplib's own way leaves the handshake without a deadline.
+func (s *rtspSession) dialTLS(ctx context.Context, network, address string, config *tls.Config) (net.Conn, error) {
+	conn, err := s.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	config = config.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secure, nil
 }
 
 // setUp sends DESCRIBE, SETUP for the tracks to be recorded, and PLAY.
@@ -274,7 +310,7 @@ func (s *rtspSession) watch(ctx context.Context) error {
 	wg.Go(func() { closed <- s.client.Wait() })
 	defer wg.Wait()
 	defer s.close()
-	tick := time.NewTicker(s.silenceTimeout / 10)
+	tick := time.NewTicker(s.silenceTimeout / ticksInSilence)
 	defer tick.Stop()
 	for {
 		select {
@@ -297,6 +333,9 @@ func (s *rtspSession) overdue(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loss.flush(now)
+	if s.tie.tied { // until then, the tracks may be tied by when their packets come
+		s.conn.adjust(s.silenceTimeout / ticksInSilence)
+	}
 	since := s.playing
 	if s.lastVideo.After(since) {
 		since = s.lastVideo
