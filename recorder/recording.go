@@ -2,6 +2,8 @@ package recorder
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"nvrfs/mp4"
@@ -86,6 +88,18 @@ func (r *recording) fragment(tracks []mp4.FragmentTrack) job {
 			r.lastDuration[i] = t.Samples[n-1].Duration
 		}
 	}
-	j.data, j.index.HeaderLen = f.Append(make([]byte, 0, bytes+512))
+	buf := fragmentBuffers.Get().(*[]byte)
+	j.data, j.index.HeaderLen = f.Append(slices.Grow((*buf)[:0], bytes+512))
 	return j
+}
+
+// fragmentBuffers are those of fragments that are durable. A fragment is as large as a GOP, so that to make and to collect
+// one each time would cost more than to fill it.
+var fragmentBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// release gives back the fragment's buffer, when it is durable.
+func (j *job) release() {
+	if buf := j.data; buf != nil {
+		fragmentBuffers.Put(&buf)
+	}
 }

@@ -142,6 +142,7 @@ func (f *sampleFile) sync(st store.Store) (bytes int, err error) {
 	for _, j := range f.since {
 		f.count(j)
 		bytes += len(j.data)
+		j.release()
 	}
 	f.since = nil
 	return bytes, nil
