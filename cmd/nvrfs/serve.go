@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -132,6 +133,11 @@ func (env *environment) streams(cfg *Config) (streams []recorder.StreamOptions) 
 	return streams
 }
 
+// heapFloor is memory that is never touched, and so never there. It counts for the garbage collector, which otherwise would
+// run every second where few streams are recorded, and take a third of the time: what lives then is little, and collection
+// starts when as much again has been allocated. So it is this much that the process may take more.
+const heapFloor = 8 << 20
+
 // record records and shows what cfg says until ctx ends. ready is called when both have begun. When the footage can no
 // longer be shown, recording goes on: footage matters more.
 func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (err error) {
@@ -143,6 +149,8 @@ func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (
 		return err
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
+	floor := make([]byte, heapFloor)
+	defer runtime.KeepAlive(floor)
 	recording, stopRecording := context.WithCancel(ctx)
 	defer stopRecording()
 	recorded := make(chan error, 1)
