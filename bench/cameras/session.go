@@ -27,6 +27,7 @@ type sent struct {
 	Video int64   `json:"video"` // frames
 	Audio int64   `json:"audio"` // frames
 	Bytes int64   `json:"bytes"` // of packets
+	First float64 `json:"first"` // when the first frame was due, in seconds since 1970
 	Late  float64 `json:"late"`  // seconds by which a frame was sent late, at most
 	Over  bool    `json:"over"`  // the reader has gone
 }
@@ -176,10 +177,10 @@ func (s *session) play() {
 			rate := int64(p.tracks[f.track].ClockRate)
 			rtpTime := uint32(f.rtpTime + (lap*int64(p.lap)/1000*rate+500_000)/1_000_000)
 			buf = append(buf[:0], f.packets...)
+			s.count(f, time.Since(start.Add(f.due)))
 			if s.send(buf, f.track, rtpTime) != nil {
 				return
 			}
-			s.count(f, time.Since(start.Add(f.due)))
 		}
 	}
 }
@@ -214,10 +215,14 @@ func (s *session) send(packets []byte, track int, rtpTime uint32) error {
 	return nil
 }
 
+// count counts a frame that is about to be sent.
 func (s *session) count(f *frame, late time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.track == 0 {
+		if s.sent.Video == 0 {
+			s.sent.First = float64(time.Now().Add(-late).UnixNano()) / 1e9
+		}
 		s.sent.Video++
 	} else {
 		s.sent.Audio++
