@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 // onlyIn says which packages may import a module.
 var onlyIn = map[string][]string{
 	"github.com/bluenviron/gortsplib": {"recorder", "camera"},
-	"github.com/hanwen/go-fuse":       {"fs", "integration/faultfs"},
+	"github.com/hanwen/go-fuse":       {"fs", "integration/faultfs", "bench/peer"},
 	"github.com/mattn/go-sqlite3":     {"schema", "cmd/nvrfs"},
 	"database/sql":                    {"schema"},
 }
