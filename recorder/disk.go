@@ -19,6 +19,9 @@ const maxBacklog = 256 << 20
 // commitBytes is how much is written at most before it is committed, so that the backlog has room while a disk is busy.
 const commitBytes = maxBacklog / 4
 
+// commitDeadline bounds how long a commit may take.
+const commitDeadline = time.Minute
+
 var errBacklog = fmt.Errorf("the disk is too slow: %d MB wait to be written", maxBacklog>>20)
 
 // A disk writes the recordings of one store, from one goroutine, so that a slow disk never holds up a camera. What it has
@@ -32,7 +35,6 @@ type disk struct {
 	store    store.Store
 	db       *schema.DB
 	interval time.Duration
-	deadline time.Duration // of a commit
 	log      *slog.Logger
 
 	wake chan struct{} // has room for one: there are jobs, or no more will come
@@ -53,12 +55,9 @@ type disk struct {
 	refused map[int64]bool // streams of which the last commit left out a row
 }
 
-// commitDeadline bounds how long a commit waits for the database.
-const commitDeadline = time.Minute
-
 func newDisk(dir int64, st store.Store, db *schema.DB, interval time.Duration, log *slog.Logger) *disk {
 	return &disk{
-		dir: dir, store: st, db: db, interval: interval, deadline: commitDeadline, log: log,
+		dir: dir, store: st, db: db, interval: interval, log: log,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), entries: map[entryKey]int64{}, refused: map[int64]bool{},
 	}
 }
@@ -265,7 +264,7 @@ func (d *disk) rewrite() {
 
 // commit syncs what was written since the last commit, and makes rows of it. What fails is tried again with the next.
 func (d *disk) commit() {
-	ctx, cancel := context.WithTimeout(context.Background(), d.deadline)
+	ctx, cancel := context.WithTimeout(context.Background(), commitDeadline)
 	defer cancel()
 	d.written = 0
 	ready := d.sync()
