@@ -4,6 +4,8 @@
 //	Source (RTSP) ─samples─> session ─fragments─> disk ─append─> sample files
 //	                         one a run            one goroutine ─sync─> rows, one transaction for all streams
 //
+// An Importer does the same with existing files, as fast as the disk takes them, while nothing records.
+//
 // A stream runs one session after the other, for as long as its camera can be had. A session gives samples their wall
 // time, cuts them into fragments and recordings, and never waits for the disk. The disk appends, and every sync interval
 // syncs and commits. What a crash left, start-up reads back from the files alone; Check compares files and rows and

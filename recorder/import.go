@@ -38,8 +38,8 @@ type ImportSummary struct {
 //	ImportFile ─> importRun ─bytes─> sample files
 //	                  └─rows─> queue ─> one goroutine: syncs the filesystem, then commits, for many recordings at once
 //
-// A row is committed only after its file and its name are synced, and what waits for that is bounded, so that start-up after
-// a crash is as quick, and as clean, as that of a recorder.
+// A row is committed only after its file and its name are synced. What waits for that is bounded, and start-up after a crash
+// takes it in as it does what a recorder was writing.
 type Importer struct {
 	recorder  *Recorder // whose lock, database and directories these are
 	row       schema.Stream

@@ -338,10 +338,18 @@ func TestImportRefuses(t *testing.T) {
 				x.DTS += 7200 * 90000
 			}
 		}), importStart, "video: sample 9 lasts 7200 s"},
-		"shown days later":  {changeSample(0, func(x *ImportSample, _ int) { x.PTS += 1 << 40 }), importStart, "shown 12216795 s after"},
-		"shown days before": {changeSample(0, func(x *ImportSample, _ int) { x.PTS -= 1 << 40 }), importStart, "shown -12216795 s after"},
-		"too large":         {changeSample(1, func(x *ImportSample, _ int) { x.Size = 1 << 31 }), importStart, "audio: sample 1 has 2147483648 bytes"},
-		"sound for hours":   {func(f *ImportFile) { f.Tracks[1].End += 3 * 3600 * 48000 }, importStart, "its sound goes on for 3h"},
+		"shown days later":         {changeSample(0, func(x *ImportSample, _ int) { x.PTS += 1 << 40 }), importStart, "shown 12216795 s after"},
+		"shown days before":        {changeSample(0, func(x *ImportSample, _ int) { x.PTS -= 1 << 40 }), importStart, "shown -12216795 s after"},
+		"too large":                {changeSample(1, func(x *ImportSample, _ int) { x.Size = 1 << 31 }), importStart, "audio: sample 1 has 2147483648 bytes"},
+		"a last picture for hours": {func(f *ImportFile) { f.Tracks[0].End += 3 * 3600 * 90000 }, importStart, "video: its last sample lasts 10800 s"},
+		"sound for hours": {func(f *ImportFile) {
+			changeSample(1, func(x *ImportSample, _ int) { x.DTS, x.PTS = x.DTS+7200*48000, x.PTS+7200*48000 })(f)
+			f.Tracks[1].End += 7200 * 48000
+		}, importStart, "its sound goes on for 2h"},
+		"silence for days": {func(f *ImportFile) {
+			changeSample(0, func(x *ImportSample, i int) { x.DTS, x.PTS = int64(i)*3500*90000, int64(i)*3500*90000 })(f)
+			f.Tracks[0].End, f.Laps = 250*3500*90000, 2
+		}, importStart, "its audio would pause for 243h3m"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, _ := simFile(c, 10*time.Second, 90000, 48000)
@@ -363,6 +371,56 @@ func changeSample(track int, change func(x *ImportSample, i int)) func(*ImportFi
 		}
 	}
 }
+
+// FuzzImportCursor walks through tables of any times: what Measure takes in has rising times, and fits in the fields of a
+// recording.
+func FuzzImportCursor(f *testing.F) {
+	f.Add(uint32(12800), uint32(44100), int64(-1024), int64(0), uint8(3), []byte("\x80\x04\x01\x80\x04\x00\x80\x04\x00"))
+	f.Add(uint32(1), uint32(1<<31), int64(7), int64(-1<<40), uint8(1), []byte{0, 1, 0, 0, 255, 255})
+	f.Fuzz(func(t *testing.T, scale, soundScale uint32, from, soundFrom int64, laps uint8, deltas []byte) {
+		const limit = 1 << 50 // camera.ParseClip lets no time further
+		if len(deltas) < 2 || scale == 0 || soundScale == 0 || max(from, soundFrom) > limit || min(from, soundFrom) < -limit {
+			return
+		}
+		table := func(dts int64) (samples []ImportSample, end int64) {
+			for i, d := range deltas {
+				samples = append(samples, ImportSample{DTS: dts, PTS: dts + int64(int8(d))<<(d%24), Sync: i == 0 || d&1 == 1, Size: 1})
+				dts += int64(d) << (d % 32)
+			}
+			return samples, dts
+		}
+		file := &ImportFile{Laps: int64(laps)}
+		for i, e := range fuzzTracks() {
+			samples, end := table([]int64{from, soundFrom}[i])
+			file.Tracks = append(file.Tracks, ImportTrack{
+				Entry: e, Timescale: []uint32{scale, soundScale}[i], Samples: len(samples), End: end,
+				Sample: func(k int) ImportSample { return samples[k] },
+			})
+		}
+		if _, _, err := file.Measure(importStart); err != nil {
+			return
+		}
+		l, err := file.lapping()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range file.Tracks {
+			c := newImportCursor(file, l, i)
+			for dts := int64(-1); !c.over; {
+				if c.dts <= dts {
+					t.Fatalf("track %d: a sample at %d follows %d", i, c.dts, dts)
+				}
+				dts = c.dts
+				if _, _, d := c.take(); d == 0 || !c.over && dts+int64(d) != c.dts {
+					t.Fatalf("track %d: the sample at %d lasts %d, the next one is at %d", i, dts, d, c.dts)
+				}
+			}
+		}
+	})
+}
+
+// fuzzTracks are made once: that parses a file.
+var fuzzTracks = sync.OnceValue(func() []mp4.SampleEntry { return simCamera{audioRate: 48000}.tracks() })
 
 func TestSpanOverlaps(t *testing.T) {
 	const s = 90000

@@ -38,6 +38,7 @@ type ImportSample struct {
 // What a file may ask for at most, far beyond what cameras make. It keeps every time in its field, and a fragment in memory.
 const (
 	maxPicture     = time.Hour       // that one picture is shown, or that sound goes on behind the last one
+	maxSilence     = 5 * time.Hour   // that no sound comes before it is repeated
 	latest90k      = 1 << 32 * 90000 // in 2106: what sample files can say of when a picture was taken
 	maxSampleBytes = 256 << 20
 )
@@ -52,7 +53,8 @@ func (f *ImportFile) Measure(start time.Time) (span Span, bytes int64, err error
 	span.From90k = schema.FromTime(start)
 	lap90k := max(1, l.start(1, 90000))
 	if f.Laps < 1 || span.From90k < 0 || f.Laps > (latest90k-span.From90k)/lap90k {
-		return span, 0, fmt.Errorf("%d times %v from %v on: want at least once, between 1970 and 2106", f.Laps, duration(lap90k).Round(time.Second), start)
+		return span, 0, fmt.Errorf("%d times %v from %v on: want at least once, between 1970 and 2106",
+			f.Laps, duration(lap90k).Round(time.Second), start)
 	}
 	span.To90k = span.From90k + l.start(f.Laps, 90000)
 	for i := range f.Tracks {
@@ -62,12 +64,19 @@ func (f *ImportFile) Measure(start time.Time) (span Span, bytes int64, err error
 			return span, 0, fmt.Errorf("%s: %w", t.Entry.Kind, err)
 		}
 		if late := l.end90k(f, i) - l.end90k(f, video); late > ticks(maxPicture) {
-			return span, 0, fmt.Errorf("its sound goes on for %v after its picture; cut that off with: ffmpeg -i IN -c copy -shortest OUT.mp4", duration(late).Round(time.Second))
+			return span, 0, fmt.Errorf("its sound goes on for %v after its picture; cut that off with: ffmpeg -i IN -c copy -shortest OUT.mp4",
+				duration(late).Round(time.Second))
+		}
+		most := maxPicture
+		if i != video {
+			most = maxSilence
+		}
+		first := mp4.Rescale(t.Sample(l.from[i]).DTS-l.zero[i], t.Timescale, 90000)
+		if pause := first + lap90k - l.end90k(f, i); pause > ticks(most) && f.Laps > 1 {
+			return span, 0, fmt.Errorf("its %s would pause for %v before it is repeated, at most %v are taken",
+				t.Entry.Kind, duration(pause).Round(time.Second), most)
 		}
 		bytes += n * f.Laps
-	}
-	if still := lap90k - l.end90k(f, video); still > ticks(maxPicture) {
-		return span, 0, fmt.Errorf("its last picture would stand for %v, until its sound has ended", duration(still).Round(time.Second))
 	}
 	return span, bytes, nil
 }
@@ -99,6 +108,9 @@ func (t *ImportTrack) check(from int) (bytes int64, err error) {
 			return 0, fmt.Errorf("sample %d has %d bytes, at most %d are taken", i+1, x.Size, maxSampleBytes)
 		}
 		last, bytes = x, bytes+int64(x.Size)
+	}
+	if d := t.End - last.DTS; d < 0 || d > longest {
+		return 0, fmt.Errorf("its last sample lasts %d s, at most %v are taken", d/int64(t.Timescale), maxPicture)
 	}
 	return bytes, nil
 }
@@ -177,7 +189,8 @@ type importCursor struct {
 
 func newImportCursor(f *ImportFile, l lapping, track int) *importCursor {
 	c := &importCursor{
-		track: &f.Tracks[track], laps: f.Laps, lapping: l, from: l.from[track], zero: l.zero[track], i: l.from[track], last: math.MinInt64 / 2,
+		track: &f.Tracks[track], laps: f.Laps, lapping: l, from: l.from[track], zero: l.zero[track],
+		i: l.from[track], last: math.MinInt64 / 2,
 	}
 	nearly := -int64(c.track.Entry.Timescale) / 1000
 	for c.load(); !c.over && c.dts < nearly; c.load() {
@@ -193,8 +206,11 @@ func (c *importCursor) load() {
 		return
 	}
 	c.next = c.track.Sample(c.i)
-	c.dts = max(c.ticks(c.next.DTS), c.last+1)
-	c.pts = c.ticks(c.next.PTS)
+	dts := c.ticks(c.next.DTS)
+	c.dts, c.pts = max(dts, c.last+1), dts
+	if c.next.PTS != c.next.DTS {
+		c.pts = c.ticks(c.next.PTS)
+	}
 }
 
 // ticks converts a time of the file, in the current lap.

@@ -109,7 +109,8 @@ func (b *importRun) begin() error {
 	im.row.NextNumber++
 	r := &importRecording{index: newIndex(b.run.tracks), startPTS: v.pts}
 	r.row = schema.Recording{
-		ID: schema.MakeRecordingID(im.row.ID, number), Dir: im.dir, Sequence: b.recorded, Start90k: b.wall90k(v.pts), Sealed: true,
+		ID: schema.MakeRecordingID(im.row.ID, number), Dir: im.dir, Sequence: b.recorded,
+		Start90k: b.wall90k(v.pts), Sealed: true,
 	}
 	b.rec, b.fragment.Sequence = r, 0
 	b.recorded++

@@ -38,7 +38,7 @@ one FILE cannot be read, or overlaps another or footage that is there by more
 than two seconds. Interrupted, what was imported before stays.`,
 		Example: `  nvrfs import --camera front-door /mnt/old/front-door/*.mp4
   nvrfs import --camera barn --start "2026-11-20 14:03:10" barn.mp4
-  nvrfs import --data ./data --camera test --start 2026-01-01 --repeat 1440 minute.mp4`,
+  nvrfs import --camera test --start 2026-01-01 --repeat 1440 minute.mp4`,
 		Args: wantArgs(1, -1, "FILE, an .mp4"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"mp4", "mov", "m4v"}, cobra.ShellCompDirectiveFilterFileExt
@@ -155,7 +155,8 @@ func (im *importing) plan(ctx context.Context, paths []string, loc *time.Locatio
 	slices.SortStableFunc(plans, func(a, b importPlan) int { return a.start.Compare(b.start) })
 	for i := range plans[1:] {
 		if a, b := plans[i], plans[i+1]; a.span.Overlaps(b.span) {
-			return nil, usageErrorf("%s, which lasts until %s, and %s, which begins at %s, overlap; leave one of them out, or say when they begin with --start, one by one",
+			return nil, usageErrorf("%s, which lasts until %s, and %s, which begins at %s, overlap; "+
+				"leave one of them out, or say when they begin with --start, one by one",
 				a.path, localTime(a.span.To90k, loc), b.path, localTime(b.span.From90k, loc))
 		}
 	}
@@ -236,7 +237,8 @@ func checkRoom(o recorder.ImportOptions, plans []importPlan) error {
 		need += p.bytes + p.bytes/100 // and the headers of fragments
 	}
 	if need > free {
-		return &environmentError{"directory " + dir, fmt.Sprintf("has %s free, and the footage takes %s", humanBytes(free), humanBytes(need)), "free space, or import less"}
+		why := fmt.Sprintf("has %s free, and the footage takes %s", humanBytes(free), humanBytes(need))
+		return &environmentError{"directory " + dir, why, "free space, or import less"}
 	}
 	return nil
 }
@@ -274,7 +276,8 @@ func (im *importing) each(ctx context.Context, to *recorder.Importer, plans []im
 			return err
 		}
 		if ok {
-			return usageErrorf("%s: there is footage of %s already from %s to %s, and nothing was imported; leave the file out, or give it another --start or --camera",
+			return usageErrorf("%s: there is footage of %s already from %s to %s, and nothing was imported; "+
+				"leave the file out, or give it another --start or --camera",
 				p.path, im.label, localTime(there.From90k, loc), localTime(there.To90k, loc))
 		}
 	}

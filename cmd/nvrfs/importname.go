@@ -25,7 +25,8 @@ func timeInName(path string, loc *time.Location) (time.Time, error) {
 		parts = timeForm.FindStringSubmatch(name)
 	}
 	if parts == nil {
-		return time.Time{}, usageErrorf("%s: there is no time in its name, such as 2026-11-20_14-03-10; say when it begins, with: --start TIME", path)
+		return time.Time{}, usageErrorf("%s: there is no time in its name, such as 2026-11-20_14-03-10; "+
+			"say when it begins, with: --start TIME", path)
 	}
 	text := parts[1] + "-" + parts[2] + "-" + parts[3] + " " + parts[4] + ":" + parts[5] + ":" + parts[6] + parts[7]
 	times, err := parseTimes(text, loc, time.Time{})
@@ -37,6 +38,7 @@ func timeInName(path string, loc *time.Location) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usageErrorf("%s: the time in its name happens twice %s, since the clocks are set back; say when it begins, with: --start %s, or %s",
+	return time.Time{}, usageErrorf("%s: the time in its name happens twice %s, since the clocks are set back; "+
+		"say when it begins, with: --start %s, or %s",
 		path, inZone(loc), withOffset(times[0]), withOffset(times[1]))
 }
