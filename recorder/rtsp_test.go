@@ -423,18 +423,20 @@ func TestRTSPSenderReports(t *testing.T) {
 				return func(n int) {
 					cam.write(video, uint32(n)*rtp90k, enc(n)...)
 					sendAudio(n)
-					if n%20 == 0 {
-						at, early := time.Duration(n)*step, 660*time.Millisecond
-						if settled.Load() {
-							early = 0
-						}
+					at, early := time.Duration(n)*step, 660*time.Millisecond
+					if settled.Load() {
+						early = 0
+					}
+					switch n % 20 { // the reports of the tracks come at different times
+					case 0:
 						cam.report(video, uint32(n)*rtp90k, at-early, c.timeless)
+					case 10:
 						cam.report(audio, uint32(n)*2048, at, c.timeless)
 					}
 				}
 			}, video, audio)
 			h := &collector{onSample: func(Sample) error { settled.Store(true); return nil }}
-			if _, err := runRTSP(t, &RTSP{URL: cam.url("/live"), Transport: c.transport}, h, 2, 150); err != nil {
+			if _, err := runRTSP(t, &RTSP{URL: cam.url("/live"), Transport: c.transport}, h, 2, 400); err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(h.newRuns, c.moved) {
