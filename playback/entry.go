@@ -22,7 +22,7 @@ type Entry struct {
 	End   time.Time // wall time of the end; the file's modification time
 	ETag  string    // without quotes; equal ETags mean equal bytes
 	Inode uint64    // follows from the ETag
-	Place int64     // within its hour: it rises along the listing, and stays when other entries come and go
+	Place int64     // within its hour, from 0: it rises along the listing, and stays when other entries come and go
 
 	stream         *Stream
 	kind           entryKind
@@ -44,6 +44,12 @@ const (
 
 // Stream is the one that the entry shows.
 func (e *Entry) Stream() Stream { return *e.stream }
+
+// Hour says when the hour starts that lists the entry; ok is false for clips and days.
+func (e *Entry) Hour() (from90k int64, ok bool) { return e.from90k, e.kind == hourEntry }
+
+// Newest reports whether the newest recording of the stream is part of the entry, so that another may soon be in its place.
+func (e *Entry) Newest() bool { return e.recs != nil }
 
 // joinGap90k is the longest gap that an entry goes over: enough for a reconnect that loses nothing worth a new file.
 const joinGap90k = 2 * 90000
@@ -143,6 +149,9 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	e.Inode = binary.BigEndian.Uint64(digest[16:]) | 1<<63 // apart from directories
 	if recs[len(recs)-1].Start90k >= newest90k {
 		e.recs = slices.Clone(recs)
+		for i := range e.recs {
+			e.recs[i].Tracks = slices.Clone(e.recs[i].Tracks)
+		}
 	}
 	if e.kind == hourEntry {
 		size, err := l.sizeOf(ctx, e, recs)

@@ -73,9 +73,9 @@ func (l *Library) opening(f *mp4.File, e *Entry, reader string) (*File, error) {
 // the same entry.
 func (l *Library) stale(e *Entry) error {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.listed.drops++
-	l.mu.Unlock()
-	l.lists.removeKeys(map[listKey]bool{{e.stream.id, e.from90k, false}: true})
+	l.forgetHourLocked(e.stream.id, e.from90k, true)
 	return fmt.Errorf("%s: %w", e.Name, ErrStale)
 }
 

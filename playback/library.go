@@ -26,7 +26,7 @@ type Options struct {
 }
 
 // DefaultCache is what caches may take where nobody says otherwise.
-const DefaultCache = 128 << 20
+const DefaultCache = 128_000_000
 
 // What the caches share Options.Cache by: listings of a year of eight cameras take 20 MB, the tables of a day 30 MB, its layout
 // 1 MB.
@@ -47,10 +47,11 @@ type Library struct {
 	rev int64 // of the newest change when the Library was opened
 
 	tables   *lru[tableKey, []byte]
-	lists    *lru[listKey, listing]
+	lists    *lru[dayKey, listing]
 	files    *lru[string, *mp4.File] // by ETag
 	samples  *sampleFiles
 	calendar calendar
+	ahead    ahead
 
 	mu      sync.Mutex
 	entries map[int64]*mp4.SampleEntry
@@ -92,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	l := &Library{
 		o: o, db: db, rev: rev,
 		tables:   newLRU[tableKey, []byte](o.Cache/tableShare, nil),
-		lists:    newLRU[listKey, listing](o.Cache/listShare, nil),
+		lists:    newLRU[dayKey, listing](o.Cache/listShare, nil),
 		files:    newLRU[string, *mp4.File](o.Cache/fileShare, nil),
 		calendar: calendar{loc: o.Location},
 		entries:  map[int64]*mp4.SampleEntry{},
@@ -103,11 +104,14 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		subs:     map[int]func([]Change){},
 	}
 	l.samples = newSampleFiles(l.sampleDir, openSamples)
+	l.ahead.ctx, l.ahead.stop = context.WithCancel(context.Background())
 	return l, nil
 }
 
 // Close closes the database and the sample files. Files that are open must not be read any more.
 func (l *Library) Close() error {
+	l.ahead.stop()
+	l.ahead.Wait()
 	l.samples.close()
 	return l.db.Close()
 }
@@ -201,14 +205,15 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 	for _, s := range streams {
 		label[s.ID] = s.Label()
 	}
-	seen := map[listKey]int{}
+	type hourKey struct{ stream, from90k int64 }
+	seen := map[hourKey]int{}
 	deleted := map[schema.RecordingID]bool{}
 	var news []Change
 	for _, c := range changes {
 		stream := c.Recording.Stream()
 		day := l.calendar.at(c.Start90k)
 		hour := day.hour(c.Start90k)
-		k := listKey{stream, hour.From90k, false}
+		k := hourKey{stream, hour.From90k}
 		i, ok := seen[k]
 		if !ok {
 			i = len(news)
@@ -251,18 +256,29 @@ func (l *Library) forget(changes []Change, streams []Stream) {
 	l.listed.drops++
 	l.listed.streams = streams
 	if changes == nil {
-		l.lists.remove(func(listKey, listing) bool { return true })
+		l.lists.remove(func(dayKey, listing) bool { return true })
 		clear(l.listed.days)
-		return
 	}
-	gone := map[listKey]bool{}
 	for i := range changes {
 		c := &changes[i]
-		gone[listKey{c.stream, c.Hour.From90k, false}] = true
+		l.forgetHourLocked(c.stream, c.Hour.From90k, c.Listed)
 		if c.Listed {
-			gone[listKey{c.stream, c.Day.From90k, true}] = true
 			l.listed.add(c)
 		}
 	}
-	l.lists.removeKeys(gone)
+}
+
+// forgetHourLocked drops what is known of an hour, and, if that may be others by now, which hours of its day there are.
+func (l *Library) forgetHourLocked(stream, from90k int64, others bool) {
+	day := l.calendar.at(from90k)
+	k := dayKey{stream, day.From90k}
+	if !l.lists.has(k) {
+		return
+	}
+	l.replaceLocked(k, len(day.hours), func(x *listing) {
+		x.hours[day.index(from90k)] = hourListing{}
+		if others {
+			x.spans = nil
+		}
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
+	"sync/atomic"
 
 	"nvrfs/schema"
 )
@@ -40,41 +42,58 @@ func (x *listings) add(c *Change) {
 	x.days[c.stream] = known
 }
 
-// listKey is an hour of a stream, or a day.
-type listKey struct {
-	stream, from90k int64
-	day             bool
+// dayKey is a day of a stream.
+type dayKey struct{ stream, from90k int64 }
+
+// A listing is what is known of a day of a stream. It must not be changed.
+type listing struct {
+	hours []hourListing // as those of the calendarDay
+	spans []Span        // of the hours in which a recording starts; nil when they are not known
 }
 
-// listing is what an hour or day has, by start. It must not be changed.
-type listing struct {
-	entries []*Entry // of an hour
-	hours   []Span   // of a day: those in which a recording starts
+type hourListing struct {
+	known   bool
+	entries []*Entry // by start
 }
 
 // What a listing takes of the memory, about.
 const (
-	listingBytes = 200
-	entryBytes   = 300
-	spanBytes    = 32
+	listingBytes = 250
+	hourBytes    = 32 + 32
+	entryBytes   = 270
 	recBytes     = 300
 )
 
 func (x listing) bytes() int64 {
-	n := int64(listingBytes + entryBytes*len(x.entries) + spanBytes*len(x.hours))
-	for _, e := range x.entries {
-		n += int64(recBytes * len(e.recs))
+	n := int64(listingBytes + hourBytes*len(x.hours))
+	for _, h := range x.hours {
+		n += int64(entryBytes * len(h.entries))
+		for _, e := range h.entries {
+			n += int64(recBytes * len(e.recs))
+		}
 	}
 	return n
 }
 
-// keepListing keeps a listing of rows that were read when drops was the number of drops.
-func (l *Library) keepListing(k listKey, x listing, drops int) {
+// keep keeps what change adds to what is known of a day, from rows that were read when drops was the number of drops.
+func (l *Library) keep(s Stream, day *calendarDay, drops int, change func(*listing)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.listed.drops == drops {
-		l.lists.keep(k, x, x.bytes())
+		l.replaceLocked(dayKey{s.id, day.From90k}, len(day.hours), change)
 	}
+}
+
+// replaceLocked changes a copy of a day's listing, and keeps that.
+func (l *Library) replaceLocked(k dayKey, hours int, change func(*listing)) {
+	x, ok := l.lists.get(k)
+	if ok {
+		x.hours = slices.Clone(x.hours)
+	} else {
+		x.hours = make([]hourListing, hours)
+	}
+	change(&x)
+	l.lists.replace(k, x, x.bytes())
 }
 
 func (l *Library) drops() int {
@@ -91,8 +110,8 @@ type Stream struct {
 	id     int64
 }
 
-// ID tells the stream from all others of the library, also of those to come.
-func (s Stream) ID() int64 { return s.id }
+// ID tells the stream from all others of the library, also from those to come. Ids of recordings leave it 31 bits.
+func (s Stream) ID() int32 { return int32(s.id) }
 
 // Streams lists the streams that have footage, or had, by label. The slice must not be changed.
 func (l *Library) Streams(ctx context.Context) ([]Stream, error) {
@@ -131,8 +150,8 @@ func (l *Library) Stream(ctx context.Context, label string) (Stream, error) {
 }
 
 // StreamByID returns the stream with an id, or ErrNotFound.
-func (l *Library) StreamByID(ctx context.Context, id int64) (Stream, error) {
-	return l.stream(ctx, id, func(s *Stream) bool { return s.id == id })
+func (l *Library) StreamByID(ctx context.Context, id int32) (Stream, error) {
+	return l.stream(ctx, id, func(s *Stream) bool { return s.ID() == id })
 }
 
 func (l *Library) stream(ctx context.Context, name any, is func(*Stream) bool) (Stream, error) {
@@ -230,35 +249,30 @@ func (l *Library) HourAt(t90k int64) Span { return l.calendar.at(t90k).hour(t90k
 
 // Hours lists the hours of a day in which a recording of a stream starts. The slice must not be changed.
 func (l *Library) Hours(ctx context.Context, s Stream, day Span) ([]Span, error) {
-	k := listKey{s.id, day.From90k, true}
-	if x, ok := l.lists.get(k); ok {
-		return x.hours, nil
+	d := l.calendar.at(day.From90k)
+	defer l.listAhead(s, d)
+	x, ok := l.lists.get(dayKey{s.id, d.From90k})
+	if ok && x.spans != nil {
+		return x.spans, nil
 	}
-	drops := l.drops()
-	if !l.knowsHourOf(s, day) {
-		if x, err := l.listDay(ctx, s, day); x != nil || err != nil {
-			return x, err
+	if !ok {
+		if x, ok, err := l.listDay(ctx, s, d); ok || err != nil {
+			return x.spans, err
 		}
 	}
-	hours, err := l.findHours(ctx, s, day)
+	drops := l.drops()
+	spans, err := l.findHours(ctx, s, d)
 	if err == nil {
-		l.keepListing(k, listing{hours: hours}, drops)
+		l.keep(s, d, drops, func(x *listing) { x.spans = spans })
 	}
-	return hours, err
+	return spans, err
 }
 
-// knowsHourOf reports whether an hour of a day is listed already: then the others were, too, and only this one has changed, or
-// there are too many.
-func (l *Library) knowsHourOf(s Stream, day Span) bool {
-	return slices.ContainsFunc(l.calendar.at(day.From90k).hours, func(h Span) bool {
-		return l.lists.has(listKey{s.id, h.From90k, false})
-	})
-}
-
-// findHours asks for each hour.
-func (l *Library) findHours(ctx context.Context, s Stream, day Span) (hours []Span, err error) {
+// findHours asks for each hour of a day.
+func (l *Library) findHours(ctx context.Context, s Stream, day *calendarDay) ([]Span, error) {
+	spans := []Span{}
 	from := day.From90k
-	for _, h := range l.calendar.at(day.From90k).hours {
+	for _, h := range day.hours {
 		if h.To90k <= from {
 			continue
 		}
@@ -271,10 +285,10 @@ func (l *Library) findHours(ctx context.Context, s Stream, day Span) (hours []Sp
 		}
 		from = start
 		if start < h.To90k {
-			hours = append(hours, h)
+			spans = append(spans, h)
 		}
 	}
-	return hours, nil
+	return spans, nil
 }
 
 // Hour returns the hour of a day with a name in which a recording starts, or ErrNotFound.
@@ -293,17 +307,17 @@ func (l *Library) Hour(ctx context.Context, s Stream, day Span, name string) (Sp
 
 // Entries lists the entries of an hour by start. The slice must not be changed.
 func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, error) {
-	k := listKey{s.id, hour.From90k, false}
-	if x, ok := l.lists.get(k); ok {
-		return x.entries, nil
-	}
-	if day := l.DayAt(hour.From90k); !l.knowsHourOf(s, day) {
-		if _, err := l.listDay(ctx, s, day); err != nil {
+	day := l.calendar.at(hour.From90k)
+	i := day.index(hour.From90k)
+	x, ok := l.lists.get(dayKey{s.id, day.From90k})
+	if !ok {
+		var err error
+		if x, ok, err = l.listDay(ctx, s, day); err != nil {
 			return nil, err
 		}
-		if x, ok := l.lists.get(k); ok {
-			return x.entries, nil
-		}
+	}
+	if ok && x.hours[i].known {
+		return x.hours[i].entries, nil
 	}
 	drops := l.drops()
 	newest90k, recs, err := l.startingIn(ctx, s, hour)
@@ -311,56 +325,80 @@ func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, e
 		return nil, err
 	}
 	entries, err := l.entriesOf(ctx, &s, hour, recs, newest90k)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		l.keep(s, day, drops, func(x *listing) { x.hours[i] = hourListing{true, entries} })
 	}
-	l.keepListing(k, listing{entries: entries}, drops)
-	return entries, nil
+	return entries, err
 }
 
 // mostAtOnce is more recordings than a day has in which a camera behaves.
-const mostAtOnce = 2000
+const mostAtOnce = 6000
 
-// listDay lists a day and all its hours by one query, since whoever asks for one is about to ask for the others. It returns
-// nil where there is too much.
-func (l *Library) listDay(ctx context.Context, s Stream, day Span) ([]Span, error) {
+var rooms = sync.Pool{New: func() any { return new(schema.Room) }}
+
+// listDay lists all hours of a day by one query, since whoever asks for one is about to ask for the others. ok is false where
+// there is too much.
+func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x listing, ok bool, err error) {
 	drops := l.drops()
 	newest90k, err := l.newest90k(ctx, s)
 	if err != nil {
-		return nil, err
+		return x, false, err
 	}
-	recs, ok, err := l.db.SomeStartingIn(ctx, s.id, day.From90k, day.To90k, mostAtOnce)
+	room := rooms.Get().(*schema.Room)
+	defer rooms.Put(room)
+	recs, ok, err := l.db.SomeStartingIn(ctx, room, s.id, day.From90k, day.To90k, mostAtOnce)
 	if err != nil || !ok {
-		return nil, err
+		return x, false, err
 	}
-	hours := []Span{}
-	for _, h := range l.calendar.at(day.From90k).hours {
+	x = listing{hours: make([]hourListing, len(day.hours)), spans: []Span{}}
+	for i, h := range day.hours {
 		n := sort.Search(len(recs), func(i int) bool { return recs[i].Start90k >= h.To90k })
-		var entries []*Entry
-		if n > 0 {
-			hours = append(hours, h)
-			if entries, err = l.entriesOf(ctx, &s, h, recs[:n], newest90k); err != nil {
-				return nil, err
-			}
+		x.hours[i].known = true
+		if n == 0 {
+			continue
 		}
-		l.keepListing(listKey{s.id, h.From90k, false}, listing{entries: entries}, drops)
+		x.spans = append(x.spans, h)
+		if x.hours[i].entries, err = l.entriesOf(ctx, &s, h, recs[:n], newest90k); err != nil {
+			return x, false, err
+		}
 		recs = recs[n:]
 	}
-	l.keepListing(listKey{s.id, day.From90k, true}, listing{hours: hours}, drops)
-	return hours, nil
+	l.keep(s, day, drops, func(kept *listing) { *kept = x })
+	return x, true, nil
+}
+
+// listAhead lists the day after one that was listed, in the background, where that before it was listed, too: someone walks
+// through the days. It does not wait, and is done for one day at a time.
+func (l *Library) listAhead(s Stream, day *calendarDay) {
+	before, next := l.calendar.at(day.From90k-1), l.calendar.at(day.To90k)
+	if !l.lists.has(dayKey{s.id, before.From90k}) || l.lists.has(dayKey{s.id, next.From90k}) || !l.ahead.busy.CompareAndSwap(false, true) {
+		return
+	}
+	l.ahead.Go(func() {
+		defer l.ahead.busy.Store(false)
+		ctx, cancel := context.WithTimeout(l.ahead.ctx, indexDeadline)
+		defer cancel()
+		_, _, _ = l.listDay(ctx, s, next) // whoever asks for it meets the error
+	})
+}
+
+// ahead is what is done before anyone asks for it, until the Library is closed.
+type ahead struct {
+	sync.WaitGroup
+	ctx  context.Context
+	stop context.CancelFunc
+	busy atomic.Bool
 }
 
 // entriesOf makes the entries of an hour from its recordings, which were read after newest90k was.
 func (l *Library) entriesOf(ctx context.Context, s *Stream, hour Span, recs []schema.Recording, newest90k int64) ([]*Entry, error) {
 	var entries []*Entry
 	var names nameCounter
-	place := int64(0)
 	for _, group := range stretches(recs) {
 		start90k := group[0].Start90k
-		place = max(place+1, (start90k-hour.From90k)<<placeBits)
+		place := placeAt(start90k-hour.From90k, names.count(start90k))
 		e, err := l.entry(ctx, &Entry{
-			Name: entryName(s.Label, start90k, hour, l.o.Location, names.count(start90k)), Place: place,
-			stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k,
+			Name: l.NameAt(*s, hour, place), Place: place, stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k,
 		}, group, newest90k)
 		if err != nil {
 			return nil, err
@@ -370,8 +408,17 @@ func (l *Library) entriesOf(ctx context.Context, s *Stream, hour Span, recs []sc
 	return entries, nil
 }
 
-// placeBits leaves room between the places of two entries for those that start at the same time.
-const placeBits = 10
+// nthBits of a place say the how manieth entry of the same second this is, from 0. The others say when it starts.
+const nthBits = 16
+
+func placeAt(offset90k int64, nth int) int64 {
+	return offset90k<<nthBits | int64(min(nth-1, 1<<nthBits-1))
+}
+
+// NameAt returns the name that an entry at a place in an hour of a stream has.
+func (l *Library) NameAt(s Stream, hour Span, place int64) string {
+	return entryName(s.Label, hour.From90k+place>>nthBits, hour, l.o.Location, int(place&(1<<nthBits-1))+1)
+}
 
 // nameCounter counts the entries that start in the same second, since names say no more. They come by start.
 type nameCounter struct {

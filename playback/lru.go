@@ -98,14 +98,17 @@ func (c *lru[K, V]) remove(drop func(K, V) bool) {
 	c.evict(out)
 }
 
-// removeKeys drops the values of keys.
-func (c *lru[K, V]) removeKeys(keys map[K]bool) {
+// replace puts a value in the place of the one that there is, but for what alone would cost more than the bound.
+func (c *lru[K, V]) replace(k K, v V, cost int64) {
 	c.mu.Lock()
 	var out []*lruItem[K, V]
-	for k := range keys {
-		if e, ok := c.items[k]; ok {
-			out = append(out, c.unlinkLocked(e))
-		}
+	if e, ok := c.items[k]; ok {
+		out = append(out, c.unlinkLocked(e))
+	}
+	if cost <= c.max {
+		c.items[k] = c.order.PushFront(&lruItem[K, V]{k, v, cost})
+		c.cost += cost
+		out = append(out, c.shrinkLocked()...)
 	}
 	c.mu.Unlock()
 	c.evict(out)

@@ -213,7 +213,9 @@ func (c *calendar) at(t90k int64) *calendarDay {
 }
 
 // hour returns the hour that holds t90k.
-func (d *calendarDay) hour(t90k int64) Span {
-	i := sort.Search(len(d.hours), func(i int) bool { return d.hours[i].To90k > t90k })
-	return d.hours[i]
+func (d *calendarDay) hour(t90k int64) Span { return d.hours[d.index(t90k)] }
+
+// index returns the index of the hour that holds t90k.
+func (d *calendarDay) index(t90k int64) int {
+	return sort.Search(len(d.hours), func(i int) bool { return d.hours[i].To90k > t90k })
 }

@@ -645,8 +645,9 @@ func TestStartingInReadsOn(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("%d recordings are not the %d that there are: %v", len(got), len(want), err)
 	}
+	var room Room
 	for _, most := range []int{1, listedAtOnce, len(want), len(want) + 1} {
-		got, ok, err := s.db.SomeStartingIn(t.Context(), s.stream.ID, 0, minute90k*100, most)
+		got, ok, err := s.db.SomeStartingIn(t.Context(), &room, s.stream.ID, 0, minute90k*100, most)
 		if n := min(most, len(want)); err != nil || ok != (len(want) < most) || !reflect.DeepEqual(got, want[:n]) {
 			t.Errorf("at most %d: %d recordings, %t, %v", most, len(got), ok, err)
 		}

@@ -33,7 +33,13 @@ func (t *Track) counts() [7]*uint32 {
 // maxTracks is more than any camera sends.
 const maxTracks = 16
 
-func unpackLayout(b []byte) ([]Track, error) { return appendLayout([]Track{}, string(b)) }
+func unpackLayout(b []byte) ([]Track, error) {
+	tracks, err := appendLayout([]Track{}, string(b))
+	if err != nil {
+		return nil, err
+	}
+	return tracks, nil
+}
 
 // appendLayout appends the tracks of a layout.
 func appendLayout(tracks []Track, packed string) ([]Track, error) {
@@ -51,7 +57,7 @@ func appendLayout(tracks []Track, packed string) ([]Track, error) {
 		tracks = append(tracks, t)
 	}
 	if r.bad || len(r.b) > 0 {
-		return nil, fmt.Errorf("layout of %d bytes is damaged", len(packed))
+		return tracks, fmt.Errorf("layout of %d bytes is damaged", len(packed))
 	}
 	return tracks, nil
 }
@@ -86,30 +92,41 @@ func (r *varints) varint() int64 { return unzigzag(r.uvarint()) }
 
 // unpackListing reads the listings of recordings, joined to one value, and appends the recordings. A listing is hexadecimal
 // numbers, a comma behind each, of which the last is the length of the layout that follows.
-func unpackListing(recs []Recording, packed string) ([]Recording, error) {
+func (room *Room) unpackListing(packed string) error {
+	const usualLength = 140 // of the listing of a recording with two tracks
+	room.recs = slices.Grow(room.recs, len(packed)/usualLength+1)
 	r := listingReader{rest: packed}
-	recs = slices.Grow(recs, len(packed)/usualLength+1)
 	for len(r.rest) > 0 {
-		recs = append(recs, Recording{})
-		x := &recs[len(recs)-1]
+		var x Recording
 		x.ID, x.Run, x.Dir, x.Sequence = RecordingID(r.number()), r.number(), r.number(), int(r.number())
 		x.Start90k, x.WallDuration90k, x.HeaderBytes, x.Bytes = r.number(), r.number(), r.number(), r.number()
 		x.Sealed = r.number() == 1
-		if err := r.layout(x); err != nil {
-			return nil, fmt.Errorf("recording %s: %w", x.ID, err)
+		layout, err := r.layout()
+		if err == nil {
+			x.Tracks, err = room.unpackLayout(layout)
 		}
+		if err != nil {
+			return fmt.Errorf("recording %s: %w", x.ID, err)
+		}
+		room.recs = append(room.recs, x)
 	}
-	return recs, nil
+	return nil
 }
 
-// usualLength is that of the listing of a recording with two tracks.
-const usualLength = 140
+// unpackLayout makes room for tracks by the block, of which many recordings share one.
+func (room *Room) unpackLayout(layout string) (tracks []Track, err error) {
+	if cap(room.tracks)-len(room.tracks) < maxTracks {
+		room.tracks = make([]Track, 0, max(2*maxTracks, 2*cap(room.tracks)))
+	}
+	first := len(room.tracks)
+	room.tracks, err = appendLayout(room.tracks, layout)
+	return room.tracks[first:len(room.tracks):len(room.tracks)], err
+}
 
 // listingReader reads what is left of joined listings.
 type listingReader struct {
-	rest   string
-	bad    bool
-	tracks []Track // room, a block for many recordings
+	rest string
+	bad  bool
 }
 
 // hexDigit has what a digit stands for, and notHex for what is none.
@@ -144,21 +161,13 @@ func (r *listingReader) number() int64 {
 	return 0
 }
 
-// layout reads a length, and the layout that follows, as the tracks of x.
-func (r *listingReader) layout(x *Recording) (err error) {
+// layout reads a length, and the layout that follows.
+func (r *listingReader) layout() (string, error) {
 	n := r.number()
 	if r.bad || n < 0 || n > int64(len(r.rest)) {
-		return errors.New("its listing is damaged")
+		return "", errors.New("its listing is damaged")
 	}
-	const block = 256
-	if cap(r.tracks)-len(r.tracks) < maxTracks {
-		r.tracks = make([]Track, 0, min(block, len(r.rest)/usualLength*2+maxTracks))
-	}
-	first := len(r.tracks)
-	if r.tracks, err = appendLayout(r.tracks, r.rest[:n]); err != nil {
-		return err
-	}
-	x.Tracks = r.tracks[first:len(r.tracks):len(r.tracks)]
+	layout := r.rest[:n]
 	r.rest = r.rest[n:]
-	return nil
+	return layout, nil
 }

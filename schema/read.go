@@ -172,41 +172,45 @@ func (db *DB) Streams(ctx context.Context) (streams []Stream, err error) {
 const listedAtOnce = 2000
 
 // StartingIn lists the recordings of a stream that start in [from90k, to90k), by start.
-func (db *DB) StartingIn(ctx context.Context, stream, from90k, to90k int64) (recs []Recording, err error) {
-	return db.startingIn(ctx, stream, from90k, to90k, math.MaxInt)
+func (db *DB) StartingIn(ctx context.Context, stream, from90k, to90k int64) ([]Recording, error) {
+	var room Room
+	err := db.startingIn(ctx, &room, stream, from90k, to90k, math.MaxInt)
+	return room.recs, err
+}
+
+// A Room is memory for recordings, which are listed in it until it is used again.
+type Room struct {
+	recs   []Recording
+	tracks []Track // behind those of recs
 }
 
 // SomeStartingIn is StartingIn as far as there are fewer than most. ok is false, and the list is not complete, where there are
 // as many or more.
-func (db *DB) SomeStartingIn(ctx context.Context, stream, from90k, to90k int64, most int) (recs []Recording, ok bool, err error) {
-	recs, err = db.startingIn(ctx, stream, from90k, to90k, most)
-	return recs, len(recs) < most, err
+func (db *DB) SomeStartingIn(ctx context.Context, room *Room, stream, from90k, to90k int64, most int) (recs []Recording, ok bool, err error) {
+	err = db.startingIn(ctx, room, stream, from90k, to90k, most)
+	return room.recs, len(room.recs) < most, err
 }
 
 // startingIn lists up to most recordings.
-func (db *DB) startingIn(ctx context.Context, stream, from90k, to90k int64, most int) (recs []Recording, err error) {
+func (db *DB) startingIn(ctx context.Context, room *Room, stream, from90k, to90k int64, most int) error {
+	room.recs, room.tracks = room.recs[:0], room.tracks[:0]
 	after := RecordingID(0) // all have a greater id
-	for len(recs) < most {
-		n := min(listedAtOnce, most-len(recs))
-		got := len(recs)
+	for len(room.recs) < most {
+		had, n := len(room.recs), min(listedAtOnce, most-len(room.recs))
 		err := db.query(ctx, "recordings", qStartingIn, func(rows *sql.Rows) error {
 			var packed sql.NullString
-			err := rows.Scan(&packed)
-			if err == nil {
-				recs, err = unpackListing(recs, packed.String)
+			if err := rows.Scan(&packed); err != nil {
+				return err
 			}
-			return err
+			return room.unpackListing(packed.String)
 		}, stream, from90k, after, to90k, n)
-		if err != nil {
-			return nil, err
+		if err != nil || len(room.recs)-had < n {
+			return err
 		}
-		if len(recs)-got < n {
-			break
-		}
-		last := &recs[len(recs)-1]
+		last := &room.recs[len(room.recs)-1]
 		from90k, after = last.Start90k, last.ID
 	}
-	return recs, nil
+	return nil
 }
 
 // Recording returns a recording, with its digest. ok is false when there is none.
