@@ -2,29 +2,62 @@ package fs
 
 import (
 	"context"
+	"sort"
+	"strings"
 	"syscall"
 	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"nvrfs/playback"
 )
 
 // A directory says what is in it.
 type directory interface {
-	// list returns the children that are shown, in order.
-	list(ctx context.Context) ([]child, error)
+	// list returns the children that are shown, by cookie.
+	list(ctx context.Context) (listing, error)
 	// find returns the child with a name, or playback.ErrNotFound. It may find more than is listed.
 	find(ctx context.Context, name string) (child, error)
 	// modTime is when the content changed last, as far as that is known.
 	modTime() time.Time
 }
 
-// child is what a directory has under a name: a directory, or a file that is made when it is looked up.
+// listing is what a directory shows: n children, each of which is made when it is asked for.
+type listing struct {
+	n  int
+	at func(i int) child
+}
+
+// child is what a directory has under a name: a directory, an entry, or a file that is made when it is looked up.
 type child struct {
 	name string
-	dir  directory
-	ino  uint64 // of a file, where it is known; for listings
-	file func(context.Context) (node, error)
+	// cookie is where the child stands in its directory, from 1. It stays the same when others come and go, so that a listing
+	// that is read in parts misses nothing.
+	cookie uint64
+
+	dir   directory
+	entry *playback.Entry
+	file  func(context.Context) (node, error)
+}
+
+// listed is a listing of children whose cookies are not filled in, and which never change.
+func listed(children []child) listing {
+	return listing{len(children), func(i int) child {
+		c := children[i]
+		c.cookie = uint64(i + 1)
+		return c
+	}}
+}
+
+// findIn returns the child with a name.
+func findIn(children []child, name string) (child, error) {
+	for _, c := range children {
+		if c.name == name {
+			return c, nil
+		}
+	}
+	return child{}, playback.ErrNotFound
 }
 
 // dirNode is a directory in the mount.
@@ -34,13 +67,20 @@ type dirNode struct {
 	path string // from the root, with a slash before each name
 }
 
-var (
-	_ fusefs.NodeLookuper       = (*dirNode)(nil)
-	_ fusefs.NodeOpendirHandler = (*dirNode)(nil)
-	_ fusefs.NodeGetattrer      = (*dirNode)(nil)
-	_ fusefs.NodeStatfser       = (*dirNode)(nil)
-	_ fusefs.NodeListxattrer    = (*dirNode)(nil)
-)
+func (s *Server) dirNode(d directory, path string) *dirNode {
+	return &dirNode{base{s, inoOf(path)}, d, path}
+}
+
+// inoOf returns the inode number of a directory.
+func inoOf(path string) uint64 {
+	if path == "" {
+		return rootInode
+	}
+	return digest(path)
+}
+
+// parentOf returns the path of the directory that a path is in.
+func parentOf(path string) string { return path[:strings.LastIndexByte(path, '/')] }
 
 func (n *dirNode) attr() attr {
 	return attr{mode: syscall.S_IFDIR | 0o555, modTime: n.d.modTime(), keepName: keepLong, keepAttr: keepLong}
@@ -51,107 +91,67 @@ func (n *dirNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.Attr
 	return n.getattr(n, out)
 }
 
-// Lookup finds a child by its name. That there is none is not kept by the kernel.
-func (n *dirNode) Lookup(_ context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	ctx, cancel := n.s.request()
-	defer cancel()
+// lookup finds a child by its name. That there is none is not kept by the kernel.
+func (n *dirNode) lookup(ctx context.Context, name string) (node, error) {
 	c, err := n.d.find(ctx, name)
 	if err != nil {
-		return nil, n.s.errno("look up", n.path+"/"+name, err)
+		return nil, err
 	}
-	found, err := n.child(ctx, c)
-	if err != nil {
-		return nil, n.s.errno("look up", n.path+"/"+name, err)
-	}
-	return n.adopt(ctx, found, out), 0
+	return n.child(ctx, &c)
 }
 
-func (n *dirNode) child(ctx context.Context, c child) (node, error) {
-	if c.dir == nil {
+func (n *dirNode) child(ctx context.Context, c *child) (node, error) {
+	if c.file != nil {
 		return c.file(ctx)
 	}
-	path := n.path + "/" + c.name
-	return &dirNode{base: base{s: n.s, ino: digest(path)}, d: c.dir, path: path}, nil
+	return n.known(c), nil
 }
 
-// OpendirHandle implements opendir(3). The kernel keeps the listing until the notifier says that it has changed.
-func (n *dirNode) OpendirHandle(context.Context, uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	return &dirHandle{n: n}, fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE, 0
+// known returns a child that need not be made.
+func (n *dirNode) known(c *child) node {
+	if c.dir != nil {
+		return n.s.dirNode(c.dir, n.path+"/"+c.name)
+	}
+	return n.s.entryNode(c.entry, keepLong)
 }
 
-// dirHandle is an open directory. It is read only where the kernel has not kept the listing.
-type dirHandle struct {
-	n       *dirNode
-	read    bool
-	entries []fuse.DirEntry
-	at      int // index of the next entry
-}
-
-var (
-	_ fusefs.FileReaddirenter = (*dirHandle)(nil)
-	_ fusefs.FileSeekdirer    = (*dirHandle)(nil)
+// Cookies of the names that every directory has; the others come after them.
+const (
+	dotCookie = 1 + iota
+	dotDotCookie
 )
 
-// Readdirent returns the next entry; go-fuse makes one call at a time.
-func (h *dirHandle) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
-	if errno := h.load(); errno != 0 || h.at >= len(h.entries) {
-		return nil, errno
-	}
-	h.at++
-	return &h.entries[h.at-1], 0
-}
-
-// Seekdir goes on behind the entry with offset off; 0 is the start.
-func (h *dirHandle) Seekdir(_ context.Context, off uint64) syscall.Errno {
-	if off == 0 {
-		h.read = false
-	}
-	if errno := h.load(); errno != 0 {
-		return errno
-	}
-	if off > uint64(len(h.entries)) {
-		return syscall.EINVAL
-	}
-	h.at = int(off)
-	return 0
-}
-
-// load reads the directory, once, so that offsets keep their meaning.
-func (h *dirHandle) load() syscall.Errno {
-	if h.read {
-		return 0
-	}
-	ctx, cancel := h.n.s.request()
-	defer cancel()
-	children, err := h.n.d.list(ctx)
+// read lists the directory from behind a cookie, until add has no room. Directories are not opened: each call may meet another
+// listing.
+func (n *dirNode) read(ctx context.Context, after uint64, add func(e fuse.DirEntry, c *child) bool) error {
+	l, err := n.d.list(ctx)
 	if err != nil {
-		return h.n.s.errno("list", h.n.path+"/", err)
+		return err
 	}
-	parent := uint64(rootInode)
-	if _, p := h.n.Parent(); p != nil {
-		parent = p.StableAttr().Ino
+	if after < dotCookie && !add(fuse.DirEntry{Name: ".", Mode: syscall.S_IFDIR, Ino: n.ino, Off: dotCookie}, nil) {
+		return nil
 	}
-	h.entries = []fuse.DirEntry{
-		{Name: ".", Mode: syscall.S_IFDIR, Ino: h.n.ino},
-		{Name: "..", Mode: syscall.S_IFDIR, Ino: parent},
+	parent := inoOf("")
+	if n.path != "" {
+		parent = inoOf(parentOf(n.path))
 	}
-	for _, c := range children {
-		h.entries = append(h.entries, h.n.entry(c))
+	if after < dotDotCookie && !add(fuse.DirEntry{Name: "..", Mode: syscall.S_IFDIR, Ino: parent, Off: dotDotCookie}, nil) {
+		return nil
 	}
-	for i := range h.entries {
-		h.entries[i].Off = uint64(i + 1)
+	for i := sort.Search(l.n, func(i int) bool { return l.at(i).cookie+dotDotCookie > after }); i < l.n; i++ {
+		c := l.at(i)
+		e := fuse.DirEntry{Name: c.name, Mode: syscall.S_IFREG, Off: c.cookie + dotDotCookie}
+		switch {
+		case c.dir != nil:
+			e.Mode, e.Ino = syscall.S_IFDIR, digest(n.path+"/"+c.name)
+		case c.entry != nil:
+			e.Ino = c.entry.Inode
+		default:
+			e.Ino = digest(n.path + "/" + c.name)
+		}
+		if !add(e, &c) {
+			return nil
+		}
 	}
-	h.read, h.at = true, 0
-	return 0
-}
-
-func (n *dirNode) entry(c child) fuse.DirEntry {
-	e := fuse.DirEntry{Name: c.name, Mode: syscall.S_IFREG, Ino: c.ino}
-	if c.dir != nil {
-		e.Mode = syscall.S_IFDIR
-	}
-	if e.Ino == 0 {
-		e.Ino = digest(n.path + "/" + c.name)
-	}
-	return e
+	return nil
 }

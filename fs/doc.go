@@ -2,8 +2,8 @@
 // about footage itself.
 //
 //	/front-door/2026-11-20/14/front-door_2026-11-20_14-00-00.mp4    directory{} ─> dirNode ─┐
-//	/.nvrfs/README.txt, status.json, clips/, days/, info/           Entry ──────> entryNode ┴─> go-fuse ─> kernel
-//	                                            playback.Library ──── news ─────> notifier  ───> forget this name
+//	/.nvrfs/README.txt, status.json, clips/, days/, info/           Entry ──────> entryNode ┴─> raw ─> go-fuse ─> kernel
+//	                                            playback.Library ──── news ─────> notifier ────────> forget this name
 //
 // # What the kernel may keep
 //
@@ -20,6 +20,7 @@
 //     for handlers (a notification about a directory waits for the lookups in it).
 //   - Every request ends: those that wait for the database have a deadline.
 //
-// Directories are found through the library at each lookup and kept by nobody, so a tree of any size costs nothing until
-// it is walked. Inode numbers are a digest of the path for directories, and of the content for files.
+// Directories and entries are found through the library at each request. Of those that the kernel knows, only the place in the
+// tree is kept (nodes), so a tree of any size costs nothing until it is walked, and little then. Inode numbers are a digest of
+// the path for directories, and of the content for files; they are FUSE's node ids, too.
 package fs

@@ -22,10 +22,8 @@ type entryNode struct {
 }
 
 var (
-	_ fusefs.NodeOpener      = (*entryNode)(nil)
-	_ fusefs.NodeGetattrer   = (*entryNode)(nil)
-	_ fusefs.NodeStatfser    = (*entryNode)(nil)
-	_ fusefs.NodeListxattrer = (*entryNode)(nil)
+	_ fusefs.NodeOpener    = (*entryNode)(nil)
+	_ fusefs.NodeGetattrer = (*entryNode)(nil)
 )
 
 func (s *Server) entryNode(e *playback.Entry, keepName time.Duration) *entryNode {

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	_ "embed"
+	"strings"
 	"time"
 
 	"nvrfs/playback"
@@ -23,7 +24,7 @@ func (s *Server) hidden() directory {
 		}},
 		{name: "clips", dir: streamsDir{s, func(x playback.Stream) directory { return clipsDir{s, x} }}},
 		{name: "days", dir: streamsDir{s, func(x playback.Stream) directory { return dayFilesDir{s, x} }}},
-		{name: "info", dir: streamsDir{s, func(x playback.Stream) directory { return daysDir{s, x, s.info} }}},
+		{name: "info", dir: streamsDir{s, func(x playback.Stream) directory { return daysDir{s, x, true} }}},
 		{name: "status.json", file: status.node},
 	}}
 }
@@ -34,7 +35,7 @@ type fixedDir struct {
 	children []child
 }
 
-func (d fixedDir) list(context.Context) ([]child, error) { return d.children, nil }
+func (d fixedDir) list(context.Context) (listing, error) { return listed(d.children), nil }
 
 func (d fixedDir) find(_ context.Context, name string) (child, error) {
 	return findIn(d.children, name)
@@ -48,7 +49,7 @@ type clipsDir struct {
 	stream playback.Stream
 }
 
-func (d clipsDir) list(context.Context) ([]child, error) { return nil, nil }
+func (d clipsDir) list(context.Context) (listing, error) { return listing{}, nil }
 
 func (d clipsDir) find(_ context.Context, name string) (child, error) {
 	from, to, ok := playback.ParseClipName(name, d.s.lib.Location())
@@ -75,33 +76,41 @@ type dayFilesDir struct {
 // dayFileName is the name of the file of a whole day.
 func dayFileName(day playback.Span) string { return day.Name + ".mp4" }
 
-func (d dayFilesDir) list(ctx context.Context) (children []child, err error) {
+func (d dayFilesDir) child(day playback.Span) child {
+	return child{name: dayFileName(day), cookie: dayCookie(day), file: func(ctx context.Context) (node, error) {
+		e, err := d.s.lib.WholeDay(ctx, d.stream, day)
+		if err != nil {
+			return nil, err
+		}
+		return d.s.entryNode(e, keepLong), nil
+	}}
+}
+
+func (d dayFilesDir) list(ctx context.Context) (listing, error) {
 	days, err := d.s.lib.Days(ctx, d.stream)
-	for _, day := range days {
-		children = append(children, child{name: dayFileName(day), file: func(ctx context.Context) (node, error) {
-			e, err := d.s.lib.WholeDay(ctx, d.stream, day)
-			if err != nil {
-				return nil, err
-			}
-			return d.s.entryNode(e, keepLong), nil
-		}})
-	}
-	return children, err
+	return listing{len(days), func(i int) child { return d.child(days[i]) }}, err
 }
 
 func (d dayFilesDir) find(ctx context.Context, name string) (child, error) {
-	children, err := d.list(ctx)
-	if err != nil {
-		return child{}, err
+	day, ok := strings.CutSuffix(name, ".mp4")
+	if !ok {
+		return child{}, playback.ErrNotFound
 	}
-	return findIn(children, name)
+	span, err := d.s.lib.Day(ctx, d.stream, day)
+	return d.child(span), err
 }
 
 func (d dayFilesDir) modTime() time.Time { return d.s.added() }
 
+// infoNode is a file that tells what an entry is made of.
+type infoNode struct {
+	*textNode
+	place place
+}
+
 // info shows what an entry is made of.
 func (s *Server) info(e *playback.Entry) child {
-	name := e.Name + ".json"
+	name := e.Name + infoSuffix
 	return child{name: name, file: func(ctx context.Context) (node, error) {
 		info, err := s.lib.Info(ctx, e)
 		if err != nil {
@@ -111,6 +120,8 @@ func (s *Server) info(e *playback.Entry) child {
 		if err != nil {
 			return nil, err
 		}
-		return s.textNode(name, text, e.End, keepLong), nil
+		return &infoNode{s.textNode(name, text, e.End, keepLong), placeOf(e, true)}, nil
 	}}
 }
+
+const infoSuffix = ".json"

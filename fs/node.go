@@ -2,8 +2,6 @@ package fs
 
 import (
 	"context"
-	"hash/fnv"
-	"io"
 	"syscall"
 	"time"
 
@@ -25,14 +23,14 @@ const (
 
 // base is what all nodes share.
 type base struct {
-	fusefs.Inode
 	s   *Server
 	ino uint64
 }
 
-// A node is a file or directory as the kernel knows it: fixed but for its modification time.
+// A node is a file or directory as the kernel knows it, by its inode number: fixed but for its modification time. Files have
+// Open, too.
 type node interface {
-	fusefs.InodeEmbedder
+	fusefs.NodeGetattrer
 	number() uint64
 	attr() attr
 }
@@ -48,11 +46,11 @@ type attr struct {
 
 func (b *base) number() uint64 { return b.ino }
 
-func (b *base) fill(out *fuse.Attr, ino uint64, a attr) {
+func (s *Server) fill(out *fuse.Attr, ino uint64, a attr) {
 	out.Ino = ino
-	out.Mode = a.mode &^ (b.s.o.Umask & 0o777)
+	out.Mode = a.mode &^ (s.o.Umask & 0o777)
 	out.Nlink = 1 // for a directory: find must not conclude from it how many directories it has
-	out.Uid, out.Gid = b.s.uid, b.s.gid
+	out.Uid, out.Gid = s.uid, s.gid
 	out.Size, out.Blocks, out.Blksize = uint64(a.size), uint64(a.size+511)/512, blockSize
 	out.SetTimes(&a.modTime, &a.modTime, &a.modTime)
 }
@@ -60,18 +58,19 @@ func (b *base) fill(out *fuse.Attr, ino uint64, a attr) {
 // getattr answers Getattr of a node.
 func (b *base) getattr(n node, out *fuse.AttrOut) syscall.Errno {
 	a := n.attr()
-	b.fill(&out.Attr, n.number(), a)
+	b.s.fill(&out.Attr, n.number(), a)
 	out.SetTimeout(a.keepAttr)
 	return 0
 }
 
-// adopt makes n the answer to a lookup in b.
-func (b *base) adopt(ctx context.Context, n node, out *fuse.EntryOut) *fusefs.Inode {
+// answer makes a node the answer to a lookup, which is remembered.
+func (s *Server) answer(n node, out *fuse.EntryOut) {
 	a := n.attr()
-	b.fill(&out.Attr, n.number(), a)
+	s.fill(&out.Attr, n.number(), a)
+	out.NodeId = n.number()
 	out.SetEntryTimeout(a.keepName)
 	out.SetAttrTimeout(a.keepAttr)
-	return b.NewInode(ctx, n, fusefs.StableAttr{Mode: a.mode & syscall.S_IFMT, Ino: n.number()})
+	s.nodes.remember(n)
 }
 
 // Statfs answers for the filesystem in which the footage lies.
@@ -87,15 +86,15 @@ func (b *base) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 	return 0
 }
 
-// Listxattr has the kernel never ask again.
-func (*base) Listxattr(context.Context, []byte) (uint32, syscall.Errno) { return 0, syscall.ENOSYS }
-
-// digest is an inode number that Entry.Inode never has: its highest bit is 0.
+// digest is an inode number that Entry.Inode never has: its highest bit is 0. It is FNV-1a of the parts, with a zero behind each.
 func digest(parts ...string) uint64 {
-	h := fnv.New64a()
+	const offset, prime = 14695981039346656037, 1099511628211
+	h := uint64(offset)
 	for _, p := range parts {
-		io.WriteString(h, p) //nolint:errcheck // never fails
-		h.Write([]byte{0})
+		for i := range len(p) {
+			h = (h ^ uint64(p[i])) * prime
+		}
+		h *= prime
 	}
-	return max(h.Sum64()>>1, rootInode+1)
+	return max(h>>1, rootInode+1)
 }

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
-
 	"nvrfs/playback"
 )
 
@@ -68,33 +66,45 @@ func (n *notifier) start(unsubscribe func()) {
 			n.pending, n.all = map[changedHour]playback.Change{}, false
 			n.mu.Unlock()
 			if all {
-				forgetAll(n.s.root.EmbeddedInode())
+				n.forgetAll()
 			}
-			for _, c := range changes {
-				if n.ctx.Err() == nil {
-					n.notify(c)
-				}
+			if len(changes) > 0 {
+				n.notify(changes)
 			}
 		}
 	}()
 }
 
-// notify tells the kernel of one change. What the kernel does not know, it is not told of.
-func (n *notifier) notify(c playback.Change) {
+// notify tells the kernel of changes. What the kernel does not know, it is not told of.
+func (n *notifier) notify(changes map[changedHour]playback.Change) {
+	files := n.filesOf(changes)
+	for k, c := range changes {
+		if n.ctx.Err() == nil {
+			n.notifyOf(c, files[k])
+		}
+	}
+}
+
+func (n *notifier) notifyOf(c playback.Change, files []knownFile) {
 	now := n.look(c)
 	if c.Listed {
 		n.s.newest.Store(time.Now().UnixNano())
 	}
-	forgetFiles(n.known(c.Stream, c.Day.Name, c.Hour.Name), now.inodes)
-	forgetFiles(n.known(hiddenName, "info", c.Stream, c.Day.Name, c.Hour.Name), nil)
-	forgetName(n.known(hiddenName, "days", c.Stream), dayFileName(c.Day))
-	for _, top := range [][]string{nil, {hiddenName, "info"}} {
+	for _, f := range files {
+		if now.inodes[f.path] != f.ino {
+			n.forgetName(f.path)
+		}
+	}
+	hour := "/" + c.Stream + "/" + c.Day.Name + "/" + c.Hour.Name
+	n.forgetName("/" + hiddenName + "/days/" + c.Stream + "/" + dayFileName(c.Day))
+	for _, top := range []string{"", infoPath} {
+		n.forgetListing(top + hour)
 		// A directory that someone is in keeps its name for as long as it exists.
 		if now.hourGone {
-			forgetName(n.known(append(top, c.Stream, c.Day.Name)...), c.Hour.Name)
+			n.forgetName(top + hour)
 		}
 		if now.dayGone {
-			forgetName(n.known(append(top, c.Stream)...), c.Day.Name)
+			n.forgetName(top + parentOf(hour))
 		}
 	}
 	if c.Listed {
@@ -104,19 +114,87 @@ func (n *notifier) notify(c playback.Change) {
 
 // forgetListings has the kernel forget the listings in which a stream, day or hour may be new, or missing.
 func (n *notifier) forgetListings(c playback.Change) {
-	for _, top := range [][]string{nil, {hiddenName, "info"}} {
-		forgetListing(n.known(append(top, c.Stream, c.Day.Name)...))
-		forgetListing(n.known(append(top, c.Stream)...))
+	for _, top := range []string{"", infoPath} {
+		n.forgetListing(top + "/" + c.Stream + "/" + c.Day.Name)
+		n.forgetListing(top + "/" + c.Stream)
 	}
-	forgetListing(n.known(hiddenName, "days", c.Stream))
-	for _, top := range [][]string{nil, {hiddenName, "clips"}, {hiddenName, "days"}, {hiddenName, "info"}} {
-		forgetListing(n.known(top...))
+	hidden := "/" + hiddenName
+	for _, path := range []string{hidden + "/days/" + c.Stream, "", hidden + "/clips", hidden + "/days", infoPath} {
+		n.forgetListing(path)
 	}
+}
+
+// knownFile is a file that the kernel knows.
+type knownFile struct {
+	path string
+	ino  uint64
+}
+
+// filesOf lists the files of hours that the kernel knows: entries, and what tells of them.
+func (n *notifier) filesOf(changes map[changedHour]playback.Change) map[changedHour][]knownFile {
+	ctx, cancel := context.WithTimeout(n.ctx, requestDeadline)
+	defer cancel()
+	hours := map[place]changedHour{}
+	streams := map[int32]playback.Stream{}
+	for k := range changes {
+		stream, err := n.s.lib.Stream(ctx, k.stream)
+		if err != nil {
+			continue
+		}
+		streams[stream.ID()] = stream
+		for _, info := range []bool{false, true} {
+			p := place{k.from90k, hourPlace, stream.ID(), info}
+			if n.knows(n.s.pathOf(stream, p)) {
+				hours[p] = k
+			}
+		}
+	}
+	if len(hours) == 0 {
+		return nil
+	}
+	files := map[changedHour][]knownFile{}
+	found := n.s.nodes.which(func(p place) bool {
+		_, ok := hours[p.hour()]
+		return ok && p.at >= 0
+	})
+	for ino, p := range found {
+		k := hours[p.hour()]
+		files[k] = append(files[k], knownFile{n.s.pathOf(streams[p.stream], p), ino})
+	}
+	return files
+}
+
+// forgetAll has the kernel forget all names and listings that may change.
+func (n *notifier) forgetAll() {
+	ctx, cancel := context.WithTimeout(n.ctx, requestDeadline)
+	defer cancel()
+	for ino, p := range n.s.nodes.which(func(place) bool { return true }) {
+		path := n.pathOf(ctx, ino, p)
+		n.forgetListing(path)
+		n.forgetName(path)
+	}
+}
+
+// pathOf returns the path of what the kernel knows; of what it may no longer be, or never changes, that of the root.
+func (n *notifier) pathOf(ctx context.Context, ino uint64, p place) string {
+	if p != (place{}) {
+		if stream, err := n.s.lib.StreamByID(ctx, p.stream); err == nil {
+			return n.s.pathOf(stream, p)
+		}
+	}
+	kept, _, _ := n.s.nodes.get(ino)
+	switch x := kept.(type) {
+	case *dirNode:
+		return x.path
+	case *entryNode: // of a day; clips have other names, which are soon forgotten anyway
+		return "/" + hiddenName + "/days/" + x.e.Stream().Label + "/" + x.e.Name
+	}
+	return ""
 }
 
 // afterChange is what there is after a change.
 type afterChange struct {
-	inodes            map[string]uint64 // of the hour's entries
+	inodes            map[string]uint64 // of the hour's entries, by path
 	hourGone, dayGone bool              // nothing is left
 }
 
@@ -134,7 +212,7 @@ func (n *notifier) look(c playback.Change) (now afterChange) {
 	}
 	now.inodes = map[string]uint64{}
 	for _, e := range entries {
-		now.inodes[e.Name] = e.Inode
+		now.inodes["/"+c.Stream+"/"+c.Day.Name+"/"+c.Hour.Name+"/"+e.Name] = e.Inode
 	}
 	now.hourGone = len(entries) == 0
 	if now.hourGone {
@@ -144,51 +222,25 @@ func (n *notifier) look(c playback.Change) (now afterChange) {
 	return now
 }
 
-// known returns the directory at a path, or nil when the kernel does not know it.
-func (n *notifier) known(names ...string) *fusefs.Inode {
-	dir := n.s.root.EmbeddedInode()
-	for _, name := range names {
-		if dir = dir.GetChild(name); dir == nil {
-			return nil
-		}
-	}
-	return dir
-}
-
-// forgetFiles has the kernel forget the names in a directory that do not lead to the same inodes as now, and the listing.
-func forgetFiles(dir *fusefs.Inode, inodes map[string]uint64) {
-	if dir == nil {
+// forgetName has the kernel look a path up again. That it does not know it is no error.
+func (n *notifier) forgetName(path string) {
+	if path == "" {
 		return
 	}
-	for name, file := range dir.Children() {
-		if file.StableAttr().Ino != inodes[name] {
-			forgetName(dir, name)
-		}
-	}
-	forgetListing(dir)
-}
-
-// forgetAll has the kernel forget all names and listings below a directory.
-func forgetAll(dir *fusefs.Inode) {
-	for name, child := range dir.Children() {
-		if child.IsDir() {
-			forgetAll(child)
-		}
-		forgetName(dir, name)
-	}
-	forgetListing(dir)
-}
-
-// forgetName has the kernel look a name up again. That it did not know it is no error.
-func forgetName(dir *fusefs.Inode, name string) {
-	if dir != nil {
-		dir.NotifyEntry(name)
+	if dir := parentOf(path); n.knows(dir) {
+		n.s.server.EntryNotify(inoOf(dir), path[len(dir)+1:])
 	}
 }
 
 // forgetListing has the kernel list a directory again, and ask for its attributes.
-func forgetListing(dir *fusefs.Inode) {
-	if dir != nil {
-		dir.NotifyContent(0, 0)
+func (n *notifier) forgetListing(path string) {
+	if n.knows(path) {
+		n.s.server.InodeNotify(inoOf(path), 0, 0)
 	}
+}
+
+// knows reports whether the kernel knows a directory.
+func (n *notifier) knows(path string) bool {
+	_, _, ok := n.s.nodes.get(inoOf(path))
+	return ok
 }

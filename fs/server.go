@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
@@ -38,6 +37,9 @@ type Server struct {
 	started  time.Time
 	newest   atomic.Int64 // unix nanoseconds at which footage was added last, or of the mount
 	root     *dirNode
+	nodes    nodes
+	handles  handles
+	server   *fuse.Server // set before anything is served
 
 	ctx      context.Context // of requests; ends when nothing is served any more
 	stop     context.CancelFunc
@@ -79,6 +81,7 @@ func newServer(lib *playback.Library, path string, o Options) *Server {
 	s := &Server{
 		lib: lib, o: o, path: path, uid: uint32(os.Getuid()), gid: uint32(os.Getgid()),
 		failures: failureLog{log: o.Log}, started: time.Now(), done: make(chan struct{}),
+		nodes: nodes{known: map[uint64]known{}, kept: map[uint64]node{}}, handles: handles{open: map[uint64]openFile{}},
 	}
 	if o.UID != nil {
 		s.uid = *o.UID
@@ -89,20 +92,22 @@ func newServer(lib *playback.Library, path string, o Options) *Server {
 	s.newest.Store(s.started.UnixNano())
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.news = newNotifier(s)
-	s.root = &dirNode{base: base{s: s, ino: rootInode}, d: s.tree()}
+	s.root = s.dirNode(s.tree(), "")
+	s.nodes.remember(s.root) // the kernel never looks it up
 	return s
 }
 
 // mount mounts and serves.
 func (s *Server) mount(ctx context.Context) error {
 	opts := s.mountOptions()
-	server, err := fuse.NewServer(fusefs.NewNodeFS(s.root, &opts), s.path, &opts.MountOptions)
+	server, err := fuse.NewServer(newRaw(s), s.path, &opts)
 	if err != nil {
 		if mounted(s.path) {
 			Detach(s.path) //nolint:errcheck // the first error says what is wrong
 		}
 		return explain(err)
 	}
+	s.server = server
 	go func() {
 		defer close(s.done)
 		server.Serve()
@@ -121,24 +126,18 @@ func (s *Server) mount(ctx context.Context) error {
 	return err
 }
 
-func (s *Server) mountOptions() fusefs.Options {
-	logger := slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn)
-	o := fusefs.Options{
-		MountOptions: fuse.MountOptions{
-			AllowOther:        s.o.AllowOther,
-			Options:           []string{"ro"},
-			FsName:            "nvrfs",
-			Name:              "nvrfs",
-			MaxWrite:          maxRequest,
-			DisableXAttrs:     true,
-			Logger:            logger,
-			DirectMountStrict: asRoot(),
-			DirectMountFlags:  unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV,
-			PanicHandler:      s.panicked,
-		},
-		NullPermissions: true,
-		RootStableAttr:  &fusefs.StableAttr{Ino: rootInode},
-		Logger:          logger,
+func (s *Server) mountOptions() fuse.MountOptions {
+	o := fuse.MountOptions{
+		AllowOther:        s.o.AllowOther,
+		Options:           []string{"ro"},
+		FsName:            "nvrfs",
+		Name:              "nvrfs",
+		MaxWrite:          maxRequest,
+		DisableXAttrs:     true,
+		Logger:            slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
+		DirectMountStrict: asRoot(),
+		DirectMountFlags:  unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV,
+		PanicHandler:      s.panicked,
 	}
 	if s.o.AllowOther {
 		o.Options = append(o.Options, "default_permissions")

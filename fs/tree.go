@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"sort"
 	"time"
 
 	"nvrfs/playback"
@@ -9,7 +10,7 @@ import (
 
 // tree is the root directory: the streams, and the directory that is not listed.
 func (s *Server) tree() directory {
-	footage := streamsDir{s, func(x playback.Stream) directory { return daysDir{s, x, s.footage} }}
+	footage := streamsDir{s, func(x playback.Stream) directory { return daysDir{s, x, false} }}
 	return rootDir{footage, child{name: hiddenName, dir: s.hidden()}}
 }
 
@@ -31,12 +32,11 @@ type streamsDir struct {
 	of func(playback.Stream) directory
 }
 
-func (d streamsDir) list(ctx context.Context) (children []child, err error) {
+func (d streamsDir) list(ctx context.Context) (listing, error) {
 	streams, err := d.s.lib.Streams(ctx)
-	for _, x := range streams {
-		children = append(children, child{name: x.Label, dir: d.of(x)})
-	}
-	return children, err
+	return listing{len(streams), func(i int) child {
+		return child{name: streams[i].Label, cookie: uint64(i + 1), dir: d.of(streams[i])}
+	}}, err
 }
 
 func (d streamsDir) find(ctx context.Context, name string) (child, error) {
@@ -46,31 +46,23 @@ func (d streamsDir) find(ctx context.Context, name string) (child, error) {
 
 func (d streamsDir) modTime() time.Time { return d.s.added() }
 
-// A leaf makes of an entry what stands for it in the directory of its hour.
-type leaf func(*playback.Entry) child
-
-// footage shows an entry as the file that it is.
-func (s *Server) footage(e *playback.Entry) child {
-	return child{name: e.Name, ino: e.Inode, file: func(context.Context) (node, error) { return s.entryNode(e, keepLong), nil }}
-}
+// The directories of footage are found again by what they are of: nothing is kept of them. Beside them, there is a tree of the
+// same days and hours, where a file tells what an entry is made of.
 
 // daysDir has a directory for each day of a stream.
 type daysDir struct {
 	s      *Server
 	stream playback.Stream
-	leaf   leaf
+	info   bool // what entries are made of, instead of the entries
 }
 
 func (d daysDir) child(day playback.Span) child {
-	return child{name: day.Name, dir: hoursDir{d.s, d.stream, day, d.leaf}}
+	return child{name: day.Name, cookie: dayCookie(day), dir: hoursDir{d.s, d.stream, day, d.info}}
 }
 
-func (d daysDir) list(ctx context.Context) (children []child, err error) {
+func (d daysDir) list(ctx context.Context) (listing, error) {
 	days, err := d.s.lib.Days(ctx, d.stream)
-	for _, day := range days {
-		children = append(children, d.child(day))
-	}
-	return children, err
+	return listing{len(days), func(i int) child { return d.child(days[i]) }}, err
 }
 
 func (d daysDir) find(ctx context.Context, name string) (child, error) {
@@ -80,24 +72,33 @@ func (d daysDir) find(ctx context.Context, name string) (child, error) {
 
 func (d daysDir) modTime() time.Time { return d.s.added() }
 
+func (d daysDir) place() place { return place{0, streamPlace, d.stream.ID(), d.info} }
+
+const hour90k = 3600 * 90000
+
+// dayCookie counts hours since long before any footage: no day is shorter.
+func dayCookie(day playback.Span) uint64 {
+	const before = 2000 * 365 * 24
+	return uint64(day.From90k/hour90k + before)
+}
+
 // hoursDir has a directory for each hour of a day.
 type hoursDir struct {
 	s      *Server
 	stream playback.Stream
 	day    playback.Span
-	leaf   leaf
+	info   bool
 }
 
 func (d hoursDir) child(hour playback.Span) child {
-	return child{name: hour.Name, dir: hourDir{d.s, d.stream, hour, d.leaf}}
+	// No hour is shorter than a minute.
+	cookie := uint64((hour.From90k-d.day.From90k)/(60*90000) + 1)
+	return child{name: hour.Name, cookie: cookie, dir: hourDir{d.s, d.stream, hour, d.info}}
 }
 
-func (d hoursDir) list(ctx context.Context) (children []child, err error) {
+func (d hoursDir) list(ctx context.Context) (listing, error) {
 	hours, err := d.s.lib.Hours(ctx, d.stream, d.day)
-	for _, hour := range hours {
-		children = append(children, d.child(hour))
-	}
-	return children, err
+	return listing{len(hours), func(i int) child { return d.child(hours[i]) }}, err
 }
 
 func (d hoursDir) find(ctx context.Context, name string) (child, error) {
@@ -107,41 +108,54 @@ func (d hoursDir) find(ctx context.Context, name string) (child, error) {
 
 func (d hoursDir) modTime() time.Time { return endOf(d.day) }
 
+func (d hoursDir) place() place { return place{d.day.From90k, dayPlace, d.stream.ID(), d.info} }
+
 // hourDir has a file for each entry of an hour.
 type hourDir struct {
 	s      *Server
 	stream playback.Stream
 	hour   playback.Span
-	leaf   leaf
+	info   bool
 }
 
-func (d hourDir) list(ctx context.Context) (children []child, err error) {
-	entries, err := d.s.lib.Entries(ctx, d.stream, d.hour)
-	for _, e := range entries {
-		children = append(children, d.leaf(e))
+func (d hourDir) child(e *playback.Entry) child {
+	c := child{name: e.Name, cookie: uint64(e.Place + 1), entry: e}
+	if d.info {
+		c = d.s.info(e)
+		c.cookie = uint64(e.Place + 1)
 	}
-	return children, err
+	return c
+}
+
+func (d hourDir) list(ctx context.Context) (listing, error) {
+	entries, err := d.s.lib.Entries(ctx, d.stream, d.hour)
+	return listing{len(entries), func(i int) child { return d.child(entries[i]) }}, err
 }
 
 func (d hourDir) find(ctx context.Context, name string) (child, error) {
-	children, err := d.list(ctx)
+	l, err := d.list(ctx)
 	if err != nil {
 		return child{}, err
 	}
-	return findIn(children, name)
-}
-
-func (d hourDir) modTime() time.Time { return endOf(d.hour) }
-
-// findIn returns the child with a name.
-func findIn(children []child, name string) (child, error) {
-	for _, c := range children {
+	// Names rise with time, up to where they say the second.
+	second := func(name string) string {
+		return name[:min(len(name), len(d.stream.Label)+len("_2006-01-02_15-04-05"))]
+	}
+	for i := sort.Search(l.n, func(i int) bool { return second(l.at(i).name) >= second(name) }); i < l.n; i++ {
+		c := l.at(i)
 		if c.name == name {
 			return c, nil
+		}
+		if second(c.name) != second(name) {
+			break
 		}
 	}
 	return child{}, playback.ErrNotFound
 }
+
+func (d hourDir) modTime() time.Time { return endOf(d.hour) }
+
+func (d hourDir) place() place { return place{d.hour.From90k, hourPlace, d.stream.ID(), d.info} }
 
 // added is when footage was added last, as far as this mount has seen.
 func (s *Server) added() time.Time { return time.Unix(0, s.newest.Load()) }
