@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nvrfs/playback"
 	"nvrfs/recorder"
 )
 
@@ -24,6 +25,7 @@ type Config struct {
 	Mount     Mount          // Path is "" if the file has none
 	Timezone  *time.Location // of the mount's days and hours; default: the host's
 	HTTP      HTTP
+	Cache     int64 // bytes of memory for what is shown; default playback.DefaultCache
 	Recording Recording
 	Retain    Retain
 	Cameras   []Camera // in the order of the file; at least one
@@ -107,14 +109,15 @@ type configReader struct {
 
 func (r configReader) config(root yamlValue) (*Config, error) {
 	c := &Config{
-		Timezone: time.Local, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
+		Timezone: time.Local, Cache: playback.DefaultCache, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
 		Retain: Retain{MinFree: recorder.MinFree{Part: 0.05}},
 	}
-	f := root.fields("data", "mount", "timezone", "http", "recording", "retain", "cameras")
+	f := root.fields("data", "mount", "timezone", "http", "cache", "recording", "retain", "cameras")
 	required(f, "data", dataExample, &c.Data, r.path(dataExample))
 	optional(f, "mount", &c.Mount, r.mount)
 	optional(f, "timezone", &c.Timezone, readTimezone)
 	optional(f, "http", &c.HTTP, HTTP{}.read)
+	optional(f, "cache", &c.Cache, readCache)
 	optional(f, "recording", &c.Recording, c.Recording.read)
 	optional(f, "retain", &c.Retain, c.Retain.read)
 	required(f, "cameras", "{ front-door: { url: rtsp://192.0.2.10/stream1 } }", &c.Cameras, r.cameras)

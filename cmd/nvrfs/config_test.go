@@ -39,6 +39,7 @@ func TestLoadConfigSmallest(t *testing.T) {
 	want := &Config{
 		Data:      "/var/lib/nvrfs",
 		Timezone:  time.Local,
+		Cache:     128_000_000,
 		Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
 		Retain:    Retain{MinFree: recorder.MinFree{Part: 0.05}},
 		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp"}},
@@ -53,6 +54,7 @@ func TestLoadConfigLargest(t *testing.T) {
 data: footage          # beside this file
 mount: { path: /mnt/nvr/, allow_other: true, uid: 1000, gid: 1001, umask: "0027" }
 timezone: Europe/Berlin
+cache: 64MiB
 recording: { length: 30s, sync: 500ms }
 cameras:
   front-door:
@@ -74,6 +76,9 @@ cameras:
 	}
 	if want := filepath.Join(directory, "footage"); c.Data != want {
 		t.Errorf("Data = %q, want %q", c.Data, want)
+	}
+	if c.Cache != 64<<20 {
+		t.Errorf("Cache = %d, want 64 MiB", c.Cache)
 	}
 	if want := (Mount{Path: "/mnt/nvr", AllowOther: true, UID: 1000, GID: 1001, Umask: 0o027}); c.Mount != want {
 		t.Errorf("Mount = %+v, want %+v", c.Mount, want)
@@ -157,7 +162,7 @@ func TestLoadConfigMistakes(t *testing.T) {
 		{"no camera", head + "cameras: {}\n", ":2:1: cameras: names no camera; want at least one, such as front-door: { url: rtsp://192.0.2.10/stream1 }"},
 		{"misspelled key", head + "mont: /m\n" + camera, `:2:1: mont: unknown key; did you mean "mount"?`},
 		{"wrong case", "Data: /d\n" + camera, `:1:1: Data: unknown key; did you mean "data"?`},
-		{"unknown key", head + "mqtt: { broker: 127.0.0.1 }\n" + camera, ":2:1: mqtt: unknown key; want data, mount, timezone, http, recording, retain or cameras"},
+		{"unknown key", head + "mqtt: { broker: 127.0.0.1 }\n" + camera, ":2:1: mqtt: unknown key; want data, mount, timezone, http, cache, recording, retain or cameras"},
 		{"http without address", head + "http: {}\n" + camera, ":2:1: http.listen: is missing; add one such as listen: 127.0.0.1:8090"},
 		{"http without port", head + "http: { listen: localhost }\n" + camera, `:2:17: http.listen: "localhost" is no address to listen at; want host:port, such as 127.0.0.1:8090`},
 		{
@@ -170,6 +175,8 @@ func TestLoadConfigMistakes(t *testing.T) {
 		},
 		{"days of nothing", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 0 } }\n", `:3:41: cameras.a.retain.days: "0"; want a number of days from 0.01 to 36500, such as 30`},
 		{"size without unit", head + "cameras:\n  a: { url: 'rtsp://h', retain: { bytes: 500 } }\n", `:3:42: cameras.a.retain.bytes: "500" is no size; want a number and a unit, such as 500GB or 1.5TiB`},
+		{"a tiny cache", head + "cache: 1kB\n" + camera, `:2:8: cache: "1kB"; want a size of 4MB or more, such as 128MB`},
+		{"a cache of no size", head + "cache: much\n" + camera, `:2:8: cache: "much"; want a size of 4MB or more, such as 128MB`},
 		{"all of the disk", head + "retain: { min_free: 100% }\n" + camera, `:2:21: retain.min_free: "100%"; want a part of the disk such as 5%, or a size such as 20GB`},
 		{"given twice", head + camera + head, ":3:1: data: given twice; it is on line 1 already"},
 		{"camera twice", head + "cameras:\n  a: { url: rtsp://h }\n  a: { url: rtsp://h }\n", ":4:3: cameras.a: given twice; it is on line 3 already"},

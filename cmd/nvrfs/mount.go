@@ -7,7 +7,7 @@ import (
 )
 
 func newMountCommand(env *environment) *cobra.Command {
-	var data, zone string
+	var data, zone, cache string
 	var allowOther bool
 	cmd := &cobra.Command{
 		Use:   "mount --data DIR MOUNTPOINT",
@@ -23,6 +23,10 @@ what it commits appears within two seconds.`,
 			if err != nil {
 				return err
 			}
+			bytes, err := parseCache(cache)
+			if err != nil {
+				return usageErrorf("--cache: %w", err)
+			}
 			from, err := env.dataDir(data)
 			if err != nil {
 				return err
@@ -35,7 +39,7 @@ what it commits appears within two seconds.`,
 			if err := env.prepareMount(m, from); err != nil {
 				return err
 			}
-			return env.show(cmd.Context(), view{data: from, loc: loc, mount: m}, func() {
+			return env.show(cmd.Context(), view{data: from, loc: loc, mount: m, cache: bytes}, func() {
 				env.log.Info("mounted", "data", from, "path", point)
 			})
 		},
@@ -44,6 +48,7 @@ what it commits appears within two seconds.`,
 	_ = cmd.MarkFlagRequired("data")
 	_ = cmd.MarkFlagDirname("data")
 	cmd.Flags().StringVar(&zone, "timezone", "", zoneUsage)
+	cmd.Flags().StringVar(&cache, "cache", "128MB", "memory of `SIZE` for listings and tables")
 	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users read the mount, a Samba server among them")
 	env.addPprof(cmd)
 	return cmd
