@@ -1,9 +1,11 @@
 package playback_test
 
 import (
+	"database/sql"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -101,12 +103,12 @@ func TestCachesStayWithinTheirBound(t *testing.T) {
 		t.Helper()
 		s := l.Stats()
 		for name, c := range map[string]playback.CacheStats{"listings": s.Listings, "files": s.Files, "tables": s.Tables} {
-			if c.Bytes > c.MaxBytes || c.Bytes < 0 || c.Items > 0 && c.Bytes == 0 {
-				t.Errorf("%s take %d bytes of %d", name, c.Bytes, c.MaxBytes)
+			if c.Cost > c.Max || c.Cost < 0 || c.Items > 0 && c.Cost == 0 {
+				t.Errorf("%s take %d bytes of %d", name, c.Cost, c.Max)
 			}
-			full = full || c.Bytes > c.MaxBytes/2
+			full = full || c.Cost > c.Max/2
 		}
-		if s.Listings.MaxBytes+s.Files.MaxBytes+s.Tables.MaxBytes > bound {
+		if s.Listings.Max+s.Files.Max+s.Tables.Max > bound {
 			t.Errorf("the bounds of the caches are more than %d together: %+v", bound, s)
 		}
 	}
@@ -230,4 +232,43 @@ func deleteOldest(t *testing.T, dir string, n int) error {
 		}
 		return err
 	})
+}
+
+// A recording whose row is damaged costs the hour that it is in, and no other.
+func TestDamagedRow(t *testing.T) {
+	for name, damage := range map[string]string{
+		"a layout that is none":            `UPDATE recording SET layout = x'ff' WHERE id = %d`,
+		"a sample entry that there is not": `UPDATE recording SET layout = x'01fe070a0a0a0a0a0a0a0a0a0a' WHERE id = %d`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			makeFootage(t, dir, twoDays("cam"))
+			l := openLibrary(t, playback.Options{Data: dir})
+			ctx := t.Context()
+			s, err := l.Stream(ctx, "cam")
+			if err != nil {
+				t.Fatal(err)
+			}
+			db, err := sql.Open("sqlite3", filepath.Join(dir, schema.FileName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.Exec(fmt.Sprintf(damage, schema.MakeRecordingID(int64(s.ID()), 1))); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				hours, err := l.Hours(ctx, s, l.DayAt(schema.FromTime(twoDays("cam").Start)))
+				if err != nil || len(hours) != 2 {
+					t.Fatalf("hours %v, %v", hours, err)
+				}
+				if entries, err := l.Entries(ctx, s, hours[0]); err == nil {
+					t.Errorf("the hour is listed: %v", entries)
+				}
+				if entries, err := l.Entries(ctx, s, hours[1]); err != nil || len(entries) == 0 {
+					t.Errorf("the other hour: %v, %v", entries, err)
+				}
+			}
+		})
+	}
 }

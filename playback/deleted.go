@@ -2,7 +2,6 @@ package playback
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"nvrfs/mp4"
@@ -117,26 +116,30 @@ func (l *Library) release(ctx context.Context, deleted map[schema.RecordingID]bo
 	for _, f := range opened {
 		l.pinFor(ctx, f, deleted)
 	}
-	l.files.remove(func(_ string, f *mp4.File) bool { return shows(f, deleted) })
+	l.files.remove(func(_ string, f *mp4.File) bool {
+		return shows(f, func(id schema.RecordingID) bool { return deleted[id] })
+	})
 	l.samples.open.remove(func(k sampleKey, _ *sampleFile) bool { return deleted[k.id] })
 }
 
-// keys lists the sample files of a file.
-func keys(f *mp4.File) (keys []sampleKey) {
-	for i := range f.Parts() {
-		keys = append(keys, f.Parts()[i].Source.(*source).key)
-	}
-	return keys
-}
+// keyOf is the sample file of a part.
+func keyOf(p *mp4.Part) sampleKey { return p.Source.(*source).key }
 
-func shows(f *mp4.File, deleted map[schema.RecordingID]bool) bool {
-	return slices.ContainsFunc(keys(f), func(k sampleKey) bool { return deleted[k.id] })
+// shows reports whether a file shows a recording for which is is true.
+func shows(f *mp4.File, is func(schema.RecordingID) bool) bool {
+	for i := range f.Parts() {
+		if is(f.Parts()[i].Source.(*source).key.id) {
+			return true
+		}
+	}
+	return false
 }
 
 // pinFor keeps those of the deleted recordings that an open file shows, until it is closed.
 func (l *Library) pinFor(ctx context.Context, f *File, deleted map[schema.RecordingID]bool) {
 	bytes := int64(0)
-	for i, k := range keys(f.File) {
+	for i := range f.Parts() {
+		k := keyOf(&f.Parts()[i])
 		if !deleted[k.id] {
 			continue
 		}

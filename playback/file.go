@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"sync"
 	"time"
 
 	"nvrfs/mp4"
 	"nvrfs/schema"
-	"nvrfs/store"
 )
 
 // ErrStale says that an entry's footage has changed since it was listed: list again.
@@ -59,7 +55,7 @@ func (l *Library) opening(f *mp4.File, e *Entry, reader string) (*File, error) {
 	file := &File{File: f, e: e, lib: l, reader: reader}
 	l.mu.Lock()
 	l.opened[file] = struct{}{}
-	gone := slices.ContainsFunc(keys(f), func(k sampleKey) bool { _, ok := l.deleted[k.id]; return ok })
+	gone := len(l.deleted) > 0 && shows(f, func(id schema.RecordingID) bool { _, ok := l.deleted[id]; return ok })
 	l.mu.Unlock()
 	if gone {
 		file.Close()
@@ -115,22 +111,12 @@ func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording,
 
 // layOut makes the virtual file of an entry.
 func (l *Library) layOut(ctx context.Context, e *Entry, recs []schema.Recording) (*mp4.File, error) {
-	parts := make([]mp4.Part, 0, len(recs))
-	for i := range recs {
-		p, err := l.part(ctx, e.stream, &recs[i])
-		if err != nil {
-			return nil, err
-		}
-		if e.kind == clipEntry {
-			p, err = trim(p, &recs[i], e.from90k, e.to90k)
-			if errors.Is(err, mp4.ErrNothingShown) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		parts = append(parts, p)
+	parts, err := l.parts(ctx, e.stream, recs)
+	if err == nil && e.kind == clipEntry {
+		parts, err = trimAll(parts, recs, e.from90k, e.to90k)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if len(parts) == 0 {
 		return nil, fmt.Errorf("%s: %w", e.Name, ErrNotFound)
@@ -140,6 +126,21 @@ func (l *Library) layOut(ctx context.Context, e *Entry, recs []schema.Recording)
 		return nil, fmt.Errorf("assemble %s: %w", e.Name, err)
 	}
 	return f, nil
+}
+
+// trimAll cuts recordings to what is shown in a range of wall time.
+func trimAll(parts []mp4.Part, recs []schema.Recording, from90k, to90k int64) (kept []mp4.Part, err error) {
+	for i := range parts {
+		p, err := trim(parts[i], &recs[i], from90k, to90k)
+		if errors.Is(err, mp4.ErrNothingShown) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		kept = append(kept, p)
+	}
+	return kept, nil
 }
 
 // trim cuts a recording to what is shown in a range of wall time.
@@ -176,57 +177,9 @@ func roundDiv(a, b int64) int64 {
 	return (a + b/2) / b
 }
 
-// part describes a recording to package mp4.
-func (l *Library) part(ctx context.Context, s *Stream, r *schema.Recording) (mp4.Part, error) {
-	key := sampleKey{r.ID, r.Dir, store.Key{Stream: s.Label, Number: r.ID.Number()}}
-	p := partOf(r)
-	p.Name = s.Label + "/" + strconv.FormatInt(r.ID.Number(), 10)
-	p.Source = l.samples.source(key)
-	p.Tracks = make([]mp4.TrackPart, 0, len(r.Tracks))
-	tracks := r.Tracks
-	p.Load = func(use func([]mp4.Samples) error) error { return l.lendIndex(key, tracks, use) }
-	return p, l.appendTracks(ctx, &p.Tracks, r)
-}
-
 // keepFile keeps the file of an entry for when it is opened, and returns the one that is kept.
 func (l *Library) keepFile(e *Entry, f *mp4.File) *mp4.File {
 	return l.files.keep(e.ETag, f, f.Memory())
-}
-
-// index is memory to decode an index in.
-type index struct {
-	schema.Decoder
-	tracks []mp4.Samples
-}
-
-var indexes = sync.Pool{New: func() any { return new(index) }}
-
-// lendIndex decodes the index of a recording, and lends it to use.
-func (l *Library) lendIndex(key sampleKey, tracks []schema.Track, use func([]mp4.Samples) error) error {
-	x := indexes.Get().(*index)
-	defer indexes.Put(x)
-	decode := func(packed []byte) error {
-		decoded, err := x.Decode(packed, tracks)
-		x.tracks = x.tracks[:0]
-		for _, t := range decoded {
-			x.tracks = append(x.tracks, mp4.Samples(t))
-		}
-		return err
-	}
-	if err := l.withPackedIndex(key, decode); err != nil {
-		return err
-	}
-	return use(x.tracks)
-}
-
-// withPackedIndex lends the packed index of a recording, which is no longer in the database when the recording was deleted.
-func (l *Library) withPackedIndex(key sampleKey, use func(packed []byte) error) error {
-	if p := l.samples.pin(key); p != nil {
-		return use(p.packed)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), indexDeadline)
-	defer cancel()
-	return l.db.WithPackedIndex(ctx, key.id, use)
 }
 
 // sampleEntry returns a sample entry. There are few, and they never change.

@@ -337,7 +337,8 @@ const mostAtOnce = 6000
 var rooms = sync.Pool{New: func() any { return new(schema.Room) }}
 
 // listDay lists all hours of a day by one query, since whoever asks for one is about to ask for the others. ok is false where
-// there is too much.
+// there is too much, or a row of the day is damaged. An hour that cannot be listed is left out, and costs only those who ask for
+// it.
 func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x listing, ok bool, err error) {
 	drops := l.drops()
 	newest90k, err := l.newest90k(ctx, s)
@@ -348,23 +349,22 @@ func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x li
 	defer rooms.Put(room)
 	recs, ok, err := l.db.SomeStartingIn(ctx, room, s.id, day.From90k, day.To90k, mostAtOnce)
 	if err != nil || !ok {
-		return x, false, err
+		return x, false, ctx.Err()
 	}
 	x = listing{hours: make([]hourListing, len(day.hours)), spans: []Span{}}
 	for i, h := range day.hours {
 		n := sort.Search(len(recs), func(i int) bool { return recs[i].Start90k >= h.To90k })
-		x.hours[i].known = true
-		if n == 0 {
-			continue
+		if n > 0 {
+			x.spans = append(x.spans, h)
 		}
-		x.spans = append(x.spans, h)
-		if x.hours[i].entries, err = l.entriesOf(ctx, &s, h, recs[:n], newest90k); err != nil {
-			return x, false, err
-		}
+		entries, err := l.entriesOf(ctx, &s, h, recs[:n], newest90k)
+		x.hours[i] = hourListing{err == nil, entries}
 		recs = recs[n:]
 	}
-	l.keep(s, day, drops, func(kept *listing) { *kept = x })
-	return x, true, nil
+	if ctx.Err() == nil {
+		l.keep(s, day, drops, func(kept *listing) { *kept = x })
+	}
+	return x, true, ctx.Err()
 }
 
 // listAhead lists the day after one that was listed, in the background, where that before it was listed, too: someone walks

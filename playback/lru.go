@@ -14,7 +14,8 @@ type lru[K comparable, V any] struct {
 	cost  int64
 	order list.List // of *lruItem[K, V], the one used last in front
 	items map[K]*list.Element
-	found CacheStats
+
+	hits, misses int64
 }
 
 type lruItem[K comparable, V any] struct {
@@ -32,10 +33,10 @@ func (c *lru[K, V]) get(k K) (v V, ok bool) {
 	defer c.mu.Unlock()
 	e, ok := c.items[k]
 	if !ok {
-		c.found.Misses++
+		c.misses++
 		return v, false
 	}
-	c.found.Hits++
+	c.hits++
 	c.order.MoveToFront(e)
 	return e.Value.(*lruItem[K, V]).val, true
 }
@@ -60,9 +61,7 @@ func (c *lru[K, V]) keep(k K, v V, cost int64) V {
 func (c *lru[K, V]) stats() CacheStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.found
-	s.Items, s.Bytes, s.MaxBytes = len(c.items), c.cost, c.max
-	return s
+	return CacheStats{Items: len(c.items), Cost: c.cost, Max: c.max, Hits: c.hits, Misses: c.misses}
 }
 
 // put adds a value, unless there is one by now, and returns the one that is kept.

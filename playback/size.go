@@ -30,7 +30,8 @@ func (l *Library) sizeOf(ctx context.Context, e *Entry, recs []schema.Recording)
 	}
 	for i := range recs {
 		first := len(z.tracks)
-		if err := l.appendTracks(ctx, &z.tracks, &recs[i]); err != nil {
+		var err error
+		if z.tracks, err = l.appendTracks(ctx, z.tracks, &recs[i]); err != nil {
 			return 0, err
 		}
 		p := partOf(&recs[i])
@@ -42,25 +43,4 @@ func (l *Library) sizeOf(ctx context.Context, e *Entry, recs []schema.Recording)
 		_, err = l.layOut(ctx, e, recs)
 	}
 	return size, err
-}
-
-// partOf describes a recording to package mp4, without its tracks, and without what it takes to read it.
-func partOf(r *schema.Recording) mp4.Part {
-	return mp4.Part{Run: r.Run, Sequence: r.Sequence, Offset: r.HeaderBytes, Length: r.Bytes - r.HeaderBytes}
-}
-
-// appendTracks describes the tracks of a recording to package mp4.
-func (l *Library) appendTracks(ctx context.Context, to *[]mp4.TrackPart, r *schema.Recording) error {
-	for i := range r.Tracks {
-		t := &r.Tracks[i]
-		e, err := l.sampleEntry(ctx, t.Entry)
-		if err != nil {
-			return err
-		}
-		*to = append(*to, mp4.TrackPart{
-			Entry: e, Start: t.Start, Duration: t.Duration, LastDuration: t.LastDuration, FirstCTS: t.FirstCTS,
-			Samples: t.Samples, Syncs: t.Syncs, TimeRuns: t.TimeRuns, CTSRuns: t.CTSRuns, Chunks: t.Chunks, ChunkRuns: t.ChunkRuns,
-		})
-	}
-	return nil
 }

@@ -1,26 +1,24 @@
 package playback
 
-// Stats says what a Library has done since it was opened, and what its caches hold.
+// Stats counts what a Library has done since it was opened, and says what it keeps.
 type Stats struct {
-	Queries  int64      `json:"queries"` // of the database
-	Listings CacheStats `json:"listings"`
-	Files    CacheStats `json:"files"`
-	Tables   CacheStats `json:"tables"`
+	Queries int64 `json:"queries"` // of the database
+
+	Tables   CacheStats `json:"tables"`   // of parts; the cost is in bytes, about, as of the others
+	Files    CacheStats `json:"files"`    // entries that are laid out
+	Listings CacheStats `json:"listings"` // of days
 }
 
-// CacheStats is about one cache.
+// CacheStats says how a cache does.
 type CacheStats struct {
-	Hits     int64 `json:"hits"`
-	Misses   int64 `json:"misses"`
-	Items    int   `json:"items"`
-	Bytes    int64 `json:"bytes"` // about
-	MaxBytes int64 `json:"max_bytes"`
+	Items  int   `json:"items"`
+	Cost   int64 `json:"cost"` // of the items
+	Max    int64 `json:"max"`  // that they may cost
+	Hits   int64 `json:"hits"`
+	Misses int64 `json:"misses"`
 }
 
-// Stats returns what the library has done so far.
+// Stats returns the counters.
 func (l *Library) Stats() Stats {
-	return Stats{
-		Queries:  l.db.Stats().Queries,
-		Listings: l.lists.stats(), Files: l.files.stats(), Tables: l.tables.stats(),
-	}
+	return Stats{Queries: l.db.Stats().Queries, Tables: l.tables.stats(), Files: l.files.stats(), Listings: l.lists.stats()}
 }
