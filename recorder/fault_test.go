@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nvrfs/camera"
 	"nvrfs/integration/faultfs"
 	"nvrfs/mp4"
 	"nvrfs/schema"
@@ -456,46 +454,6 @@ func TestHundredSessions(t *testing.T) {
 	b.checkFiles()
 	if n := len(b.recordings()); n < 100 {
 		t.Errorf("%d recordings of 100 sessions", n)
-	}
-}
-
-// TestReconnects has a camera hang up over and over, with real sessions.
-func TestReconnects(t *testing.T) {
-	b := newBench(t, 10*time.Second)
-	cam, err := camera.Start(camera.Options{Clip: camera.DemoClip()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cam.Close()
-	src := &RTSP{URL: cam.URL(), Log: newTestLog(new(logBuffer))}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	fds, goroutines := 0, 0
-	for i := range 20 { // a second each
-		sess := newSession(b.stream)
-		samples := 0
-		if i%10 == 0 {
-			samples = 80 // there is a sync sample among them
-		}
-		err := src.Run(ctx, &dropping{sess, samples, cam.Drop})
-		if err == nil || ctx.Err() != nil {
-			t.Fatalf("session %d ends by: %v", i, err)
-		}
-		if err := sess.finish(err.Error()); err != nil {
-			t.Fatal(err)
-		}
-		b.commit()
-		if i == 9 {
-			eventually(t, "the camera forgets the sessions", func() bool { return cam.Readers() == 0 })
-			fds, goroutines = len(openUnder(t, "")), runtime.NumGoroutine()
-		}
-	}
-	eventually(t, "as few files are open as at first", func() bool { return len(openUnder(t, "")) <= fds })
-	eventually(t, "as few goroutines run as at first", func() bool { return runtime.NumGoroutine() <= goroutines })
-	noProblems(t, b.dir)
-	b.checkFiles()
-	if n := len(b.recordings()); n < 2 {
-		t.Errorf("%d recordings", n)
 	}
 }
 
