@@ -1,6 +1,9 @@
 package integration
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +78,45 @@ func TestDropped(t *testing.T) {
 	for _, path := range s.entries(t, "cam") {
 		checkFile(t, path)
 	}
+}
+
+// TestDiskAway stops nvrfs and starts it again while the disk of one of two cameras is not mounted: the other one is
+// recorded, and when the disk is there, its camera is recorded and shown without another start.
+func TestDiskAway(t *testing.T) {
+	needMounts(t)
+	t.Parallel()
+	front, barn := play(t, cameraOf("cam")), play(t, cameraOf("cam"))
+	s := newSite(t, "recording: { sync: 500ms }\ncameras:\n  front: { url: "+front.URL()+" }\n"+
+		"  barn: { url: "+barn.URL()+", samples: disk }\n")
+	disk := filepath.Join(s.dir, "disk")
+	p := s.record(t)
+	s.newest(t, "front", 20*time.Second)
+	s.newest(t, "barn", 20*time.Second)
+	s.stopUnmounted(t, p)
+	if err := errors.Join(os.Rename(disk, disk+".away"), os.Mkdir(disk, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	again := time.Now()
+	recorded := func(label string) bool {
+		spans := s.spans(t, label)
+		return len(spans) > 0 && spans[len(spans)-1].End.After(again.Add(2*time.Second))
+	}
+	p = s.record(t)
+	p.says(t, 10*time.Second, "a sample directory is not there")
+	waitFor(t, 20*time.Second, "more footage of front", func() bool { return recorded("front") })
+	if recorded("barn") {
+		t.Error("there is footage on a disk that is away")
+	}
+	if err := errors.Join(os.Remove(disk), os.Rename(disk+".away", disk)); err != nil {
+		t.Fatal(err)
+	}
+	p.says(t, 15*time.Second, "its streams start")
+	waitFor(t, 20*time.Second, "more footage of barn", func() bool { return recorded("barn") })
+	for _, path := range s.entries(t, "barn") {
+		checkBoxes(t, path)
+	}
+	s.stopUnmounted(t, p)
+	s.checkClean(t)
 }
 
 // TestH265 tries to record an H.265 camera, which the log says cannot be done, beside one with two streams, which can.

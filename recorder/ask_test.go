@@ -129,15 +129,20 @@ func TestHungDisk(t *testing.T) {
 	}
 }
 
-// TestHungDiskAtTheStart does not hang with a sample directory.
-func TestHungDiskAtTheStart(t *testing.T) {
+// TestHungDisksAtTheStart waits for several sample directories no longer than for one.
+func TestHungDisksAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		back := make(chan struct{})
-		_, err := inTime("/mnt/x", func() (store.Store, error) {
-			<-back
+		began, back := time.Now(), make(chan struct{})
+		all := openAll(new(asking), map[int64]string{1: "/mnt/x", 2: "/mnt/y", 3: "/mnt/z"}, func(path string) (store.Store, error) {
+			if path != "/mnt/y" {
+				<-back
+			}
 			return nil, nil
 		})
-		if !errors.Is(err, errNoAnswer) || !strings.Contains(err.Error(), "/mnt/x") {
+		if d := time.Since(began); len(all) != 3 || all[2].err != nil || d != answerWithin {
+			t.Errorf("%v after %v", all, d)
+		}
+		if err := all[1].err; !errors.Is(err, errNoAnswer) || !strings.Contains(err.Error(), "/mnt/x") {
 			t.Error(err)
 		}
 		close(back)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -26,49 +27,58 @@ func samplesOf(data string, s StreamOptions) string {
 	return schema.SampleDirPath(data, schema.DefaultSampleDir)
 }
 
-// openDirs opens the sample directories that the database knows, and makes those that are new to it. One that it knows must
-// be there if streams are recorded to it: an empty directory in its place is a disk that is not mounted. Of the others, one
-// that is not there costs only that it is not mended, and nothing is deleted from it.
-func openDirs(ctx context.Context, db *schema.DB, o Options) (map[int64]sampleDir, error) {
+// openDirs opens the sample directories that the database knows, and makes those that are new to it. One that it knows but
+// that is not there is left out: an empty directory in its place is a disk that is not mounted. It is late if streams are
+// recorded to it. If not, it costs only that it is not mended, and nothing is deleted from it.
+func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sampleDir, late map[int64]*lateDir, err error) {
 	known, err := db.SampleDirs(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	needed := map[string]bool{}
+	needed := map[string][]string{} // by path, the streams
 	for _, s := range o.Streams {
-		needed[samplesOf(o.Data, s)] = true
+		path := samplesOf(o.Data, s)
+		needed[path] = append(needed[path], schema.Label(s.Camera, s.Name))
 	}
 	fresh, err := nothingRecorded(ctx, db)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	dirs := map[int64]sampleDir{}
+	open := func(path string) (store.Store, error) { return o.open(path, db.UUID(), fresh) }
 	for id, path := range known {
-		path = schema.SampleDirPath(o.Data, path)
-		st, err := inTime(path, func() (store.Store, error) { return openDir(path, db.UUID(), fresh) })
-		switch {
-		case err == nil:
-			dirs[id] = sampleDir{path, st}
-		case needed[path]:
-			return nil, fmt.Errorf("%w; is its disk mounted?", err)
-		default:
-			o.Log.Warn("a sample directory is not there; its footage cannot be shown, and what was being recorded there waits for a start with it", "path", path, "err", err)
-		}
+		known[id] = schema.SampleDirPath(o.Data, path)
+	}
+	dirs, late = map[int64]sampleDir{}, map[int64]*lateDir{}
+	for id, x := range openAll(new(asking), known, open) {
+		path := known[id]
+		labels, isNeeded := needed[path]
 		delete(needed, path)
+		switch {
+		case x.err == nil:
+			dirs[id] = sampleDir{path, x.store}
+		case !isNeeded:
+			o.Log.Warn("a sample directory is not there; its footage cannot be shown, and what was being recorded there waits for a start with it", "path", path, "err", x.err)
+		case fresh, errors.Is(x.err, store.ErrForeign): // that does not pass
+			return nil, nil, x.err
+		default:
+			late[id] = newLateDir(id, path, labels, open, o.Log)
+			late[id].say(x.err)
+		}
 	}
 	for path := range needed {
 		// First the directory: what it is refused for may be mended, and then it must still be new to the database.
-		st, err := inTime(path, func() (store.Store, error) { return store.Attach(path, db.UUID()) })
-		if err != nil {
-			return nil, err
+		attach := func(path string) (store.Store, error) { return store.Attach(path, db.UUID()) }
+		x := openAll(new(asking), map[int64]string{0: path}, attach)[0]
+		if x.err != nil {
+			return nil, nil, x.err
 		}
 		id, err := addDir(ctx, db, path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		dirs[id] = sampleDir{path, st}
+		dirs[id] = sampleDir{path, x.store}
 	}
-	return dirs, nil
+	return dirs, late, nil
 }
 
 // nothingRecorded reports whether nothing was ever recorded.
@@ -108,20 +118,24 @@ func openDir(path, database string, fresh bool) (store.Store, error) {
 	return store.Open(path, database)
 }
 
-// inTime opens a directory, or returns errNoAnswer where its disk hangs.
-func inTime(path string, open func() (store.Store, error)) (store.Store, error) {
-	type opened struct {
-		store.Store
-		err error
-	}
-	x, ok := ask(new(asking), []int64{0}, func(int64) opened {
-		st, err := open()
+// opened is what came of opening a directory.
+type opened struct {
+	store store.Store
+	err   error // errNoAnswer where the disk hangs
+}
+
+// openAll opens directories, all at once.
+func openAll(a *asking, paths map[int64]string, open func(path string) (store.Store, error)) map[int64]opened {
+	all := ask(a, slices.Collect(maps.Keys(paths)), func(id int64) opened {
+		st, err := open(paths[id])
 		return opened{st, err}
-	})[0]
-	if !ok {
-		return nil, fmt.Errorf("open sample directory %s: %w", path, errNoAnswer)
+	})
+	for id, path := range paths {
+		if _, ok := all[id]; !ok {
+			all[id] = opened{err: fmt.Errorf("open sample directory %s: %w", path, errNoAnswer)}
+		}
 	}
-	return x.Store, x.err
+	return all
 }
 
 func addDir(ctx context.Context, db *schema.DB, path string) (id int64, err error) {
@@ -133,13 +147,18 @@ func addDir(ctx context.Context, db *schema.DB, path string) (id int64, err erro
 }
 
 // dirID returns the id of the directory with a path.
-func dirID(dirs map[int64]sampleDir, path string) int64 {
+func dirID(dirs map[int64]sampleDir, late map[int64]*lateDir, path string) int64 {
 	for id, d := range dirs {
 		if d.path == path {
 			return id
 		}
 	}
-	panic("openDirs opened every directory that a stream needs")
+	for id, l := range late {
+		if l.path == path {
+			return id
+		}
+	}
+	panic("openDirs opened every directory that a stream needs, or it is late")
 }
 
 // readDirs opens the sample directories for reading. Those that are not there are left out, and logged.

@@ -21,6 +21,8 @@ type Options struct {
 	Retain  Limits  // of all streams together; Age is not used
 	MinFree MinFree // of each disk
 	Log     *slog.Logger
+
+	open func(path, database string, fresh bool) (store.Store, error) // a sample directory; nil means openDir
 }
 
 // StreamOptions is one stream of a camera.
@@ -41,19 +43,24 @@ type Recorder struct {
 	o       Options
 	lock    *store.Lock
 	db      *schema.DB
-	dirs    map[int64]sampleDir
-	disks   map[int64]*disk // by sample directory
+	dirs    map[int64]sampleDir // those that were there when it started
+	late    map[int64]*lateDir  // those that streams need, but that were not
+	disks   map[int64]*disk     // by sample directory
 	streams []*stream
 }
 
-// Open takes the lock of the data directory, makes or opens the database and the sample directory in it, and mends what a
-// crash left. It returns store.ErrLocked when another process records there.
+// Open takes the lock of the data directory, makes or opens the database and the sample directories, and mends what a crash
+// left. It returns store.ErrLocked when another process records there. A sample directory that was recorded to, but is not
+// there now or does not answer, is waited for by its own streams only, while Run records the others.
 func Open(ctx context.Context, o Options) (*Recorder, error) {
 	if o.Length == 0 {
 		o.Length = time.Minute
 	}
 	if o.Sync == 0 {
 		o.Sync = 5 * time.Second
+	}
+	if o.open == nil {
+		o.open = openDir
 	}
 	lock, err := store.LockDir(o.Data)
 	if err != nil {
@@ -73,7 +80,7 @@ func (r *Recorder) open(ctx context.Context) (err error) {
 	if r.db, err = schema.Create(ctx, r.o.Data); err != nil {
 		return err
 	}
-	if r.dirs, err = openDirs(ctx, r.db, r.o); err != nil {
+	if r.dirs, r.late, err = openDirs(ctx, r.db, r.o); err != nil {
 		return err
 	}
 	rows := make([]schema.Stream, len(r.o.Streams))
@@ -94,6 +101,11 @@ func (r *Recorder) open(ctx context.Context) (err error) {
 	if rows, err = r.currentRows(ctx, rows); err != nil {
 		return err
 	}
+	for _, late := range r.late {
+		if late.free, err = nextNumbers(ctx, r.db); err != nil {
+			return err
+		}
+	}
 	for i, row := range rows {
 		left, err := newStreamRecovery(ctx, r.db, r.dirs, row, r.o.Log)
 		if err != nil {
@@ -103,7 +115,7 @@ func (r *Recorder) open(ctx context.Context) (err error) {
 	}
 	r.disks = map[int64]*disk{}
 	for i, s := range r.o.Streams {
-		dir := dirID(r.dirs, samplesOf(r.o.Data, s))
+		dir := dirID(r.dirs, r.late, samplesOf(r.o.Data, s))
 		if r.disks[dir] == nil {
 			r.disks[dir] = newDisk(dir, r.dirs[dir].store, r.db, r.o.Sync, r.o.Log)
 		}
@@ -131,14 +143,24 @@ func (r *Recorder) currentRows(ctx context.Context, rows []schema.Stream) ([]sch
 // Run records until ctx ends. When it returns nil, what was recorded is sealed, synced and committed. It must be called
 // only once.
 func (r *Recorder) Run(ctx context.Context) error {
-	for _, d := range r.disks {
-		go d.run() // until disk.close
-	}
 	keep := newRetention(r)
+	for dir, d := range r.disks {
+		go func() { // until disk.close
+			if late := r.late[dir]; late != nil {
+				r.await(ctx, late, keep.come)
+			}
+			d.run()
+		}()
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() { keep.run(ctx) })
 	for _, s := range r.streams {
-		wg.Go(func() { s.run(ctx) })
+		wg.Go(func() {
+			if late := r.late[s.disk.dir]; late != nil {
+				late.wait(ctx)
+			}
+			s.run(ctx)
+		})
 	}
 	wg.Wait()
 	deadline, cancel := context.WithTimeout(context.Background(), stopDeadline)

@@ -42,6 +42,32 @@ func recoverStreams(ctx context.Context, db *schema.DB, dirs map[int64]sampleDir
 	return db.Write(ctx, func(tx *schema.Tx) error { return tx.EndRuns(cutOffReason) })
 }
 
+// recoverDir does that in one sample directory, which came when others were being recorded to already. free has, by stream,
+// the first of the numbers that were skipped for its sake; it moves on.
+func recoverDir(ctx context.Context, db *schema.DB, id int64, d sampleDir, free map[int64]int64, log *slog.Logger) error {
+	streams, err := db.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	growing, err := db.Growing(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range streams {
+		x, err := listRowless(ctx, db, map[int64]sampleDir{id: d}, s, free[s.ID], log)
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", s.Label(), err)
+		}
+		x.addGrowing(growing)
+		err = x.run(ctx)
+		free[s.ID] = x.next
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", s.Label(), err)
+		}
+	}
+	return db.Write(ctx, func(tx *schema.Tx) error { return tx.EndRunsIn(id, cutOffReason) })
+}
+
 // streamRecovery mends the sample files of one stream. A disk that fails keeps no recorder from starting: what cannot be
 // mended is left as it is, and looked at again by the next start.
 type streamRecovery struct {
@@ -60,7 +86,22 @@ const numbersSkipped = 1000
 
 // newStreamRecovery lists the sample files of a stream that have no row.
 func newStreamRecovery(ctx context.Context, db *schema.DB, dirs map[int64]sampleDir, s schema.Stream, log *slog.Logger) (*streamRecovery, error) {
-	x := &streamRecovery{db: db, dirs: dirs, stream: s, log: log.With("stream", s.Label()), next: s.NextNumber}
+	x, err := listRowless(ctx, db, dirs, s, s.NextNumber, log)
+	if err != nil {
+		return nil, err
+	}
+	known, err := db.SampleDirs(ctx)
+	if len(dirs) < len(known) {
+		x.next += numbersSkipped
+	}
+	return x, err
+}
+
+// listRowless is newStreamRecovery where what is in other directories is known: next is a number that no file there has.
+func listRowless(
+	ctx context.Context, db *schema.DB, dirs map[int64]sampleDir, s schema.Stream, next int64, log *slog.Logger,
+) (*streamRecovery, error) {
+	x := &streamRecovery{db: db, dirs: dirs, stream: s, log: log.With("stream", s.Label()), next: next}
 	for dir := range dirs {
 		rowless, err := x.rowless(ctx, dir)
 		if err != nil {
@@ -71,11 +112,7 @@ func newStreamRecovery(ctx context.Context, db *schema.DB, dirs map[int64]sample
 			x.next = max(x.next, n+1)
 		}
 	}
-	known, err := db.SampleDirs(ctx)
-	if len(dirs) < len(known) {
-		x.next += numbersSkipped
-	}
-	return x, err
+	return x, nil
 }
 
 // rowless lists the files in a directory that have no row: where the stream is recorded, those from its next number on; in

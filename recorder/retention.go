@@ -42,7 +42,8 @@ var errOnlyHeld = errors.New("only footage that is held is left to delete")
 // in one goroutine, and asks disks in others, so that one that hangs keeps nothing from being deleted elsewhere.
 type retention struct {
 	db      *schema.DB
-	dirs    map[int64]sampleDir
+	dirs    map[int64]sampleDir // those that are there; replaced when another one comes: questions may still read it
+	come    chan *lateDir       // those that have come since; has room for all
 	streams []*stream
 	total   Limits
 	minFree MinFree
@@ -58,7 +59,8 @@ type retention struct {
 
 func newRetention(r *Recorder) *retention {
 	return &retention{
-		db: r.db, dirs: r.dirs, streams: r.streams, total: r.o.Retain, minFree: r.o.MinFree, log: r.o.Log,
+		db: r.db, dirs: r.dirs, come: make(chan *lateDir, len(r.late)),
+		streams: r.streams, total: r.o.Retain, minFree: r.o.MinFree, log: r.o.Log,
 		clock: steadyClock(), space: diskSpace, disk: diskOf, said: map[string]bool{},
 	}
 }
@@ -117,6 +119,11 @@ func (r *retention) say(what string, err error) {
 // round deletes until every limit is kept, or nothing is left that may be deleted. That a file cannot be unlinked keeps no
 // other from being deleted.
 func (r *retention) round(ctx context.Context) error {
+	for len(r.come) > 0 {
+		l := <-r.come
+		r.dirs = maps.Clone(r.dirs)
+		r.dirs[l.id] = sampleDir{l.path, l.store}
+	}
 	return errors.Join(r.unlink(ctx), r.trim(ctx))
 }
 
@@ -183,8 +190,9 @@ func (r *retention) look(ctx context.Context) (spaceState, error) {
 
 // lookAtDisks asks the disks, each once however many sample directories are on it. One that does not answer is left out.
 func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place) (disks []diskState) {
-	ids := slices.Sorted(maps.Keys(r.dirs))
-	seen := ask(&r.disks, ids, func(id int64) diskSeen { return r.lookAtDisk(r.dirs[id]) })
+	dirs := r.dirs
+	ids := slices.Sorted(maps.Keys(dirs))
+	seen := ask(&r.disks, ids, func(id int64) diskSeen { return r.lookAtDisk(dirs[id]) })
 	for _, id := range ids {
 		disk, ok := seen[id]
 		if !ok {
@@ -387,7 +395,8 @@ func (r *retention) unlink(ctx context.Context) error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		removed := ask(&r.disks, slices.Collect(maps.Keys(due)), func(dir int64) removal { return removeSome(r.dirs[dir].store, due[dir]) })
+		dirs := r.dirs
+		removed := ask(&r.disks, slices.Collect(maps.Keys(due)), func(dir int64) removal { return removeSome(dirs[dir].store, due[dir]) })
 		if err := r.db.Write(ctx, func(tx *schema.Tx) error { return unlinked(tx, removed) }); err != nil {
 			return err
 		}

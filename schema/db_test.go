@@ -191,6 +191,39 @@ func TestSealedRecordingsNeverChange(t *testing.T) {
 	}
 }
 
+// TestEndRunsIn ends the runs that go on in one of two sample directories, and no others.
+func TestEndRunsIn(t *testing.T) {
+	s := newScene(t, t.TempDir())
+	runs := make([]int64, 4) // in the other directory, ended there, in the first, without a recording
+	write(t, s.db, func(tx *Tx) error {
+		other, err := tx.SampleDir("/mnt/other")
+		if err != nil {
+			return err
+		}
+		for i, dir := range []int64{other, other, 1, 0} {
+			if runs[i], err = tx.Run(s.stream.ID, fmt.Sprint("run of ", i), 1000); err != nil {
+				return err
+			}
+			r := s.recording(int64(i+1), true)
+			if r.Run, r.Dir = runs[i], dir; dir > 0 {
+				err = tx.PutRecording(r, []byte("index"))
+			}
+			if i == 1 {
+				err = errors.Join(err, tx.EndRun(runs[i], "stopped"))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return tx.EndRunsIn(other, "cut off")
+	})
+	for i, want := range []string{"cut off", "stopped", "", ""} {
+		if run, err := s.db.Run(t.Context(), runs[i]); err != nil || run.EndReason != want {
+			t.Errorf("run %d is %+v, want %q, %v", i, run, want, err)
+		}
+	}
+}
+
 func TestRecordingNumbersOnlyRise(t *testing.T) {
 	s := newScene(t, t.TempDir())
 	for _, n := range []int64{7, 3} {

@@ -148,6 +148,16 @@ func (t *Tx) EndRuns(reason string) error {
 	return nil
 }
 
+// EndRunsIn is EndRuns for the runs that have recordings in a sample directory.
+func (t *Tx) EndRunsIn(dir int64, reason string) error {
+	_, err := t.tx.ExecContext(t.ctx, `UPDATE run SET end_reason = ? WHERE end_reason IS NULL
+		AND EXISTS (SELECT 1 FROM recording WHERE run_id = run.id AND dir_id = ?)`, reason, dir)
+	if err != nil {
+		return fmt.Errorf("end runs in sample directory %d: %w", dir, err)
+	}
+	return nil
+}
+
 // SampleEntry returns the id of a sample entry, and adds it when it is new. e.ID is not used.
 func (t *Tx) SampleEntry(e SampleEntry) (id int64, err error) {
 	err = t.tx.QueryRowContext(t.ctx,

@@ -57,6 +57,9 @@ func Attach(path, database string) (*Dir, error) {
 	return &Dir{path}, syncDir(filepath.Dir(path))
 }
 
+// ErrForeign says that a directory of sample files is not of the database with which it was opened.
+var ErrForeign = errors.New("belongs to another database")
+
 // Open opens the directory of sample files at path for reading.
 func Open(path, database string) (*Dir, error) {
 	owner, err := Database(path)
@@ -64,7 +67,7 @@ func Open(path, database string) (*Dir, error) {
 		return nil, err
 	}
 	if owner != database {
-		return nil, fmt.Errorf("sample directory %s belongs to another database (%s, not %s); nothing was touched: restore the database that belongs to it, or move this one away and make a new one from the sample files with: nvrfs rebuild; or choose another directory", path, owner, database)
+		return nil, fmt.Errorf("sample directory %s %w (%s, not %s); nothing was touched: restore the database that belongs to it, or move this one away and make a new one from the sample files with: nvrfs rebuild; or choose another directory", path, ErrForeign, owner, database)
 	}
 	return &Dir{path}, nil
 }
