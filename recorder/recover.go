@@ -192,7 +192,11 @@ func (x *streamRecovery) mend(ctx context.Context, f schema.Place) error {
 	var failed *fileError
 	if errors.As(err, &failed) {
 		log.Error("cannot mend a sample file; it is left as it is, and the next start tries again", "err", err)
-		return rec.leave(ctx)
+		err = rec.leave(ctx)
+	}
+	if errors.Is(err, schema.ErrRefused) {
+		log.Error("cannot commit a sample file; it is left as it is, and the next start tries again", "err", err)
+		err = nil // one recording keeps no recorder from starting
 	}
 	return err
 }
@@ -219,7 +223,6 @@ type recovery struct {
 	header  *mp4.SampleFile // in place of one that is damaged; nil where it is not known
 	log     *slog.Logger
 
-	kept   bool      // its row counts what is whole
 	ended  *readBack // what could not be made to end there
 	behind []int64   // as in salvage
 }
@@ -264,16 +267,14 @@ func (r *recovery) run(ctx context.Context) error {
 
 // commit writes the row of what was found, in place of one that counts something else.
 func (r *recovery) commit(ctx context.Context, found *readBack, sealed, replace bool) error {
-	err := r.db.Write(ctx, func(tx *schema.Tx) error {
+	return r.db.Write(ctx, func(tx *schema.Tx) error {
 		if replace {
 			if err := tx.Forget(schema.MakeRecordingID(r.stream, r.key.Number)); err != nil {
 				return err
 			}
 		}
-		return r.put(tx, found, sealed)
+		return tx.Try(func() error { return r.put(tx, found, sealed) })
 	})
-	r.kept = err == nil
-	return err
 }
 
 // leave commits the row of a file that is whole, but could not be ended. It is not sealed, so that the next start looks at

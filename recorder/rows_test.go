@@ -176,3 +176,21 @@ func (f *faulty) commitsAgain() {
 		}
 	}
 }
+
+// TestRefusedRowAtStart has the database refuse what a crash left: the recorder starts all the same, and takes it in once the
+// database does.
+func TestRefusedRowAtStart(t *testing.T) {
+	b := newBench(t, 20*time.Second)
+	given := b.crash(simCamera{}, 15*time.Second)
+	b.disk.closeAll()
+	dir := b.copy()
+	execute(t, dir, `CREATE TRIGGER refuse BEFORE INSERT ON recording BEGIN SELECT RAISE(ABORT, 'not this one'); END`)
+	if log := reopen(t, dir); strings.Count(log, "cannot commit a sample file") != 1 || !strings.Contains(log, "not this one") {
+		t.Errorf("the log says %s", log)
+	}
+	execute(t, dir, `DROP TRIGGER refuse`)
+	reopen(t, dir)
+	if got := pictures(t, dir); len(got) == 0 || len(got) < len(given)-100 {
+		t.Errorf("%d pictures of %d are there", len(got), len(given))
+	}
+}
