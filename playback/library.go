@@ -126,10 +126,22 @@ func (l *Library) Recorded() bool { return store.CheckUnlocked(l.o.Data) != nil 
 // sampleDir opens a sample directory. A disk that is not there costs only the footage on it.
 func (l *Library) sampleDir(id int64) (store.Store, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if st, ok := l.dirs[id]; ok {
+	st, ok := l.dirs[id]
+	l.mu.Unlock()
+	if ok {
 		return st, nil
 	}
+	st, err := l.openSampleDir(id) // without the lock: its disk may hang
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dirs[id] = st
+	return st, nil
+}
+
+func (l *Library) openSampleDir(id int64) (store.Store, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), indexDeadline)
 	defer cancel()
 	paths, err := l.db.SampleDirs(ctx)
@@ -140,19 +152,14 @@ func (l *Library) sampleDir(id int64) (store.Store, error) {
 	if !ok {
 		return nil, fmt.Errorf("sample directory %d is not in the database", id)
 	}
-	st, err := store.Open(schema.SampleDirPath(l.o.Data, path), l.db.UUID())
-	if err != nil {
-		return nil, err
-	}
-	l.dirs[id] = st
-	return st, nil
+	return store.Open(schema.SampleDirPath(l.o.Data, path), l.db.UUID())
 }
 
 // Location is that of the days and hours.
 func (l *Library) Location() *time.Location { return l.o.Location }
 
-// Subscribe has f called with what changed, one call at a time, until cancel is called; with nil when anything may have. f must not wait for anything that
-// reads from the Library.
+// Subscribe has f called with what changed, one call at a time, until cancel is called; with nil when anything may have. f must
+// not wait for anything that reads from the Library.
 func (l *Library) Subscribe(f func([]Change)) (cancel func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
