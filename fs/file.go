@@ -50,6 +50,8 @@ func (n *entryNode) Open(caller context.Context, flags uint32) (fusefs.FileHandl
 	if err != nil {
 		return nil, 0, n.s.errno("open", n.e.Name, err)
 	}
+	n.s.count.opens.Add(1)
+	n.s.count.openNow.Add(1)
 	return &entryHandle{handle{n.s, n.e.Name, f, n.e.Size}, f}, fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH, 0
 }
 
@@ -68,10 +70,29 @@ type entryHandle struct {
 	f *playback.File
 }
 
-var _ fusefs.FileReleaser = (*entryHandle)(nil)
+var (
+	_ fusefs.FileReleaser = (*entryHandle)(nil)
+	_ fusefs.FileReader   = (*entryHandle)(nil)
+)
+
+// Read implements pread(2).
+func (h *entryHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	start := time.Now()
+	r, errno := h.read(ctx, dest, off)
+	h.s.count.read(r, time.Since(start))
+	return r, errno
+}
+
+func (h *entryHandle) read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if p := h.spliced(off, min(int64(len(dest)), h.size-off)); p != nil {
+		return p, 0
+	}
+	return h.handle.Read(ctx, dest, off)
+}
 
 // Release comes when the last descriptor is closed.
 func (h *entryHandle) Release(context.Context) syscall.Errno {
+	h.s.count.openNow.Add(-1)
 	h.f.Close()
 	return 0
 }
@@ -137,8 +158,7 @@ func (h *handle) Read(_ context.Context, dest []byte, off int64) (fuse.ReadResul
 	}
 	n, err := h.r.ReadAt(dest[:want], off)
 	if int64(n) == want {
-		// Written from where it lies: the other kinds of result go through a pipe first.
-		return fuse.ReadResultVector([][]byte{dest[:want]}), 0
+		return replyWith(dest[:want]), 0
 	}
 	if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF

@@ -128,12 +128,12 @@ func (r *raw) Open(cancelled <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	return fuse.OK
 }
 
-func (r *raw) Read(cancelled <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+func (r *raw) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	h, ok := r.s.handles.get(in.Fh).(fusefs.FileReader)
 	if !ok {
 		return nil, fuse.EBADF
 	}
-	result, errno := h.Read(&fuse.Context{Caller: in.Caller, Cancel: cancelled}, buf, int64(in.Offset))
+	result, errno := h.Read(r.s.ctx, buf, int64(in.Offset)) // which allocates no context
 	return result, fuse.Status(errno)
 }
 

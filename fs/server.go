@@ -33,6 +33,8 @@ type Server struct {
 	path     string // of the mount point, absolute
 
 	failures failureLog
+	count    counters
+	pipes    chan *spliced
 	news     *notifier
 	started  time.Time
 	newest   atomic.Int64 // unix nanoseconds at which footage was added last, or of the mount
@@ -47,10 +49,15 @@ type Server struct {
 	detached sync.Once
 }
 
-// maxRequest is the most that the kernel asks for at once. It pays only together with the read-ahead below.
 const (
-	maxRequest  = 1 << 20
-	readAheadKB = 2048
+	// maxRequest is the most bytes that the kernel asks for at once: what fits into a pipe besides a header, wherever in a
+	// page it starts. It pays only together with the read-ahead, which is two of them.
+	maxRequest  = pipeBytes - 8<<10
+	readAheadKB = 2 * maxRequest / 1024
+
+	// maxBackground is how many requests of its own accord, which is all read-ahead, the kernel has going on at a time. With
+	// its default of 12, three readers of a disk that hangs would keep everyone waiting.
+	maxBackground = 256
 )
 
 // requestDeadline bounds the time that a request waits for the database. A signal to the reader does not end its request
@@ -80,7 +87,7 @@ func Mount(ctx context.Context, lib *playback.Library, mountpoint string, o Opti
 func newServer(lib *playback.Library, path string, o Options) *Server {
 	s := &Server{
 		lib: lib, o: o, path: path, uid: uint32(os.Getuid()), gid: uint32(os.Getgid()),
-		failures: failureLog{log: o.Log}, started: time.Now(), done: make(chan struct{}),
+		failures: failureLog{log: o.Log}, pipes: newPipes(), started: time.Now(), done: make(chan struct{}),
 		nodes: nodes{known: map[uint64]known{}, kept: map[uint64]node{}}, handles: handles{open: map[uint64]openFile{}},
 	}
 	if o.UID != nil {
@@ -112,6 +119,9 @@ func (s *Server) mount(ctx context.Context) error {
 		defer close(s.done)
 		server.Serve()
 		s.stop()
+		for range len(s.pipes) { // no read is going on
+			(<-s.pipes).close()
+		}
 	}()
 	ready := make(chan error, 1)
 	go func() { ready <- server.WaitMount() }()
@@ -133,6 +143,7 @@ func (s *Server) mountOptions() fuse.MountOptions {
 		FsName:            "nvrfs",
 		Name:              "nvrfs",
 		MaxWrite:          maxRequest,
+		MaxBackground:     maxBackground,
 		DisableXAttrs:     true,
 		Logger:            slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
 		DirectMountStrict: asRoot(),

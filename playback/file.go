@@ -32,6 +32,16 @@ func (f *File) ModTime() time.Time { return f.e.End }
 // ETag tells the bytes from all others, without quotes.
 func (f *File) ETag() string { return f.e.ETag }
 
+// Splice puts the n bytes at off into a pipe that has room for them, where they lie in one sample file and are all there, and
+// returns how many are in it: n, or fewer, and then ReadAt tells why. No byte is copied.
+func (f *File) Splice(pipe int, off, n int64) (moved int64) {
+	part, at, length, ok := f.Extent(off)
+	if !ok || n > length {
+		return 0
+	}
+	return part.Source.(*source).splice(pipe, at, n)
+}
+
 // Open opens an entry for a reader, who is named in the log where that matters, and who closes it. It returns ErrStale when
 // the entry is no more what it was; the newest one of a stream only grows, and opens as it was listed.
 func (l *Library) Open(ctx context.Context, e *Entry, reader string) (*File, error) {

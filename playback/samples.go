@@ -3,6 +3,8 @@ package playback
 import (
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -11,6 +13,7 @@ import (
 type sampleFiles struct {
 	store func(dir int64) (store.Store, error)
 	open  *lru[sampleKey, *sampleFile]
+	count sampleCounters
 
 	mu     sync.Mutex
 	pinned map[sampleKey]*pin
@@ -49,13 +52,35 @@ type source struct {
 }
 
 // ReadAt implements io.ReaderAt.
-func (s *source) ReadAt(p []byte, off int64) (int, error) {
+func (s *source) ReadAt(p []byte, off int64) (n int, err error) {
+	defer func() { s.files.count.read(int64(n), int64(len(p))) }()
 	f, err := s.files.acquire(s.key)
 	if err != nil {
 		return 0, err
 	}
 	defer f.release()
 	return f.r.ReadAt(p, off)
+}
+
+// splice puts n bytes of the sample file into a pipe, and returns how many are in it.
+func (s *source) splice(pipe int, off, n int64) (moved int64) {
+	defer func() { s.files.count.read(moved, n) }()
+	f, err := s.files.acquire(s.key)
+	if err != nil {
+		return 0
+	}
+	defer f.release()
+	for moved < n {
+		m, err := unix.Splice(int(f.r.Fd()), &off, pipe, nil, int(n-moved), 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if m <= 0 || err != nil {
+			break
+		}
+		moved += m
+	}
+	return moved
 }
 
 // acquire returns an open sample file, which the caller releases.
@@ -74,6 +99,7 @@ func (s *sampleFiles) acquire(k sampleKey) (*sampleFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.count.opens.Add(1)
 	f := &sampleFile{r: r, readers: 1}
 	s.open.put(k, f, 1) // where another goroutine was faster, this one is dropped, and closed by its release
 	if s.pin(k) != nil {

@@ -63,4 +63,6 @@ type Writer interface {
 type Reader interface {
 	io.ReaderAt
 	io.Closer
+	// Fd returns the file's descriptor, for the kernel to read from.
+	Fd() uintptr
 }
