@@ -16,7 +16,7 @@ demo: ## record a built-in camera and mount its footage at ./demo/mnt
 
 test: ## every test, with the race detector; installs what the tests need, where it may
 	@tools/deps.sh test
-	$(GO) test -race -timeout 9m ./...
+	$(GO) test -race -timeout 20m ./...
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 9m ./... # each benchmark runs
 
 unit: ## the tests that need nothing but Go
