@@ -65,7 +65,12 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 			late[id].say(x.err)
 		}
 	}
-	for path := range needed {
+	for _, s := range o.Streams {
+		path := samplesOf(o.Data, s)
+		if _, missing := needed[path]; !missing {
+			continue
+		}
+		delete(needed, path)
 		// First the directory: what it is refused for may be mended, and then it must still be new to the database.
 		attach := func(path string) (store.Store, error) { return store.Attach(path, db.UUID()) }
 		x := openAll(new(asking), map[int64]string{0: path}, attach)[0]

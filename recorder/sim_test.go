@@ -685,6 +685,9 @@ func (s *faultStore) writer(k store.Key, w store.Writer) store.Writer {
 	size, _ := s.Size(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, ok := s.size[k]; !ok {
+		s.synced[k] = size // what another store wrote, long ago
+	}
 	s.size[k] = size
 	return &faultWriter{w, s, k}
 }
