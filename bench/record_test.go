@@ -49,6 +49,9 @@ import (
 //	NVRFS_BENCH_DATA=/var/tmp/bench NVRFS_BENCH_SECONDS=600 go test -run '^$' -bench 'Record/streams=64$' -benchtime 1x -timeout 20m ./bench
 func BenchmarkRecord(b *testing.B) {
 	data := os.Getenv("NVRFS_BENCH_DATA")
+	if data != "" && !filepath.IsAbs(data) {
+		b.Fatalf("NVRFS_BENCH_DATA is %s, want an absolute path", data)
+	}
 	seconds := 10.0
 	if s := os.Getenv("NVRFS_BENCH_SECONDS"); s != "" {
 		var err error
@@ -155,43 +158,46 @@ func (r *recordBench) once(b *testing.B) {
 	cams := startCrowd(b, r.cameras, r.clip)
 	defer cams.end(b)
 	config := r.configure(b, dir, cams.url)
-	rec := exec.Command(r.nvrfs, "run", "--config", config)
-	var log bytes.Buffer
-	rec.Stderr = &log
-	if err := rec.Start(); err != nil {
-		b.Fatal(err)
-	}
-	stopped := sync.OnceValue(func() error {
-		_ = rec.Process.Signal(syscall.SIGTERM)
-		return rec.Wait()
-	})
-	defer stopped() //nolint:errcheck // looked at below
+	rec := r.start(b, config)
+	defer rec.stop() //nolint:errcheck // looked at below
 	cams.await(b, func(sent []sentFrames) bool {
-		return len(sent) == r.streams && slices.MinFunc(sent, func(a, b sentFrames) int { return int(a.Video - b.Video) }).Video > 0
+		playing := slices.DeleteFunc(sent, func(s sentFrames) bool { return s.Video == 0 })
+		return len(playing) == r.streams
 	})
 
 	time.Sleep(r.settle)
-	reader := r.startReader(filepath.Join(dir, "mnt"))
-	before, from := processUse(b, rec.Process.Pid), time.Now()
-	calls := r.trace(b, rec.Process.Pid)
-	time.Sleep(time.Until(from.Add(r.window)))
-	after, minutes := processUse(b, rec.Process.Pid), time.Since(from).Minutes()*float64(r.streams)
+	reader := r.startReader(rec.root + filepath.Join(dir, "mnt"))
+	calls := r.trace(b, rec.pid())
+	before, from := processUse(b, rec.pid()), time.Now()
+	time.Sleep(r.window)
+	after, minutes := processUse(b, rec.pid()), time.Since(from).Minutes()*float64(r.streams)
 	read := reader.stop()
+
+	rec.expectQuiet(b)
 	sent := cams.ask(b, "stop")
-	time.Sleep(3 * time.Second) // for what is under way: the recorder has the kernel hold back a batch for a second or two
-	if err := stopped(); err != nil || strings.Contains(log.String(), "WARN") || strings.Contains(log.String(), "ERROR") {
-		b.Errorf("nvrfs run: %v\n%s", err, log.Bytes())
+	rec.awaitEnds(b, r.streams)
+	if err := rec.stop(); err != nil {
+		b.Error(err)
 	}
 	if out, err := exec.Command(r.nvrfs, "check", "--level", "hash", "--config", config).CombinedOutput(); err != nil {
 		b.Errorf("nvrfs check: %v\n%s", err, out)
 	}
 	r.reportLoss(b, filepath.Join(dir, "data"), sent)
-	if r.tracing {
+	b.ReportMetric(0, "ns/op") // which would only say how long it took
+	if r.tracing {             // nothing else is true of a process that is traced
 		for name, n := range calls() {
 			b.ReportMetric(n/minutes, name+"/minute")
 		}
-		return // nothing else is true of a process that is traced
+		return
 	}
+	if r.reading {
+		b.ReportMetric(read, "read-MB/s")
+	}
+	r.reportUse(b, before, after, minutes)
+}
+
+// reportUse reports what the recorder used in the window, of so many minutes of all streams together.
+func (r *recordBench) reportUse(b *testing.B, before, after use, minutes float64) {
 	b.ReportMetric((after.cpu-before.cpu)/minutes, "cpu-s/stream-minute")
 	b.ReportMetric(after.memory, "MB")
 	if r.streams == 1 {
@@ -202,10 +208,74 @@ func (r *recordBench) once(b *testing.B) {
 	if r.window >= 10*time.Second { // several commits
 		b.ReportMetric((after.written-before.written)/(minutes*bytesPerMinute(b, r.clip)), "x-sample-bytes")
 	}
-	if r.reading {
-		b.ReportMetric(read, "read-MB/s")
+}
+
+// recorderProcess is an `nvrfs run`.
+type recorderProcess struct {
+	cmd  *exec.Cmd
+	log  log
+	root string       // what to put before a path to see it as the process does
+	stop func() error // as often as one likes
+}
+
+func (p *recorderProcess) pid() int { return p.cmd.Process.Pid }
+
+func (r *recordBench) start(b *testing.B, config string) *recorderProcess {
+	p := &recorderProcess{cmd: exec.Command(r.nvrfs, "run", "--config", config, "--log-format", "text")}
+	p.cmd.Stderr = &p.log
+	own := r.reading && os.Geteuid() == 0
+	if own { // its mount is its own: nobody else keeps it busy, and it goes with the process
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	}
-	b.ReportMetric(0, "ns/op") // which would only say how long it took
+	if err := p.cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	if own {
+		p.root = fmt.Sprintf("/proc/%d/root", p.pid())
+	}
+	p.stop = sync.OnceValue(func() error {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		if err := p.cmd.Wait(); err != nil {
+			return fmt.Errorf("nvrfs run: %w\n%s", err, p.log.text())
+		}
+		return nil
+	})
+	return p
+}
+
+// expectQuiet fails where the log has warnings.
+func (p *recorderProcess) expectQuiet(b *testing.B) {
+	if text := p.log.text(); strings.Contains(text, "WARN") || strings.Contains(text, "ERROR") {
+		b.Errorf("nvrfs run:\n%s", text)
+	}
+}
+
+// awaitEnds waits for the log to say that so many cameras are no longer recorded, which comes behind their last frames.
+func (p *recorderProcess) awaitEnds(b *testing.B, streams int) {
+	for deadline := time.Now().Add(time.Minute); strings.Count(p.log.text(), "closed the connection") < streams; {
+		if time.Now().After(deadline) {
+			b.Fatalf("not every session ended after a minute:\n%s", p.log.text())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// A log is what a process has written to stderr.
+type log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *log) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 // configure writes a configuration file and makes what it names.

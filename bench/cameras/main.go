@@ -9,8 +9,8 @@
 // many cameras do not all come at once. When a reader does not keep up, frames wait; none is dropped.
 //
 // On standard input it takes one word a line, and answers with one line of JSON: "report" tells what was sent, and "stop"
-// ends sending behind the frames that are under way, and tells what was sent then. Connections stay open. It exits at the
-// end of standard input.
+// ends all cameras behind the frames that are under way, as if they were switched off, and tells what was sent then. It
+// exits at the end of standard input.
 package main
 
 import (
@@ -67,7 +67,7 @@ func run(listen, clip string, in io.Reader, out io.Writer) error {
 	fmt.Fprintf(out, "rtsp://%s/\n", l.Addr())
 	var wg sync.WaitGroup
 	wg.Go(func() { c.serve(l) })
-	c.obey(in, out)
+	c.obey(in, out, l)
 	l.Close()
 	c.hangUp()
 	wg.Wait()
@@ -119,13 +119,14 @@ func (c *crowd) hangUp() {
 }
 
 // obey answers the words that come in until there are no more.
-func (c *crowd) obey(in io.Reader, out io.Writer) {
+func (c *crowd) obey(in io.Reader, out io.Writer, l net.Listener) {
 	for words := bufio.NewScanner(in); words.Scan(); {
 		switch words.Text() {
 		case "stop":
+			l.Close()
 			close(c.stopped)
 			for _, s := range c.list() {
-				s.playing.Wait()
+				s.end()
 			}
 		case "report":
 		default:

@@ -153,7 +153,7 @@ func (s *session) play() {
 	h := fnv.New32a()
 	io.WriteString(h, s.path) //nolint:errcheck // never fails
 	epoch := time.Now().Add(time.Duration(h.Sum32()) % mostDelay)
-	var reported time.Time
+	var reported [2]time.Time
 	var buf []byte
 	for lap := range int64(1 << 40) {
 		start := epoch.Add(time.Duration(lap) * p.lap)
@@ -165,15 +165,6 @@ func (s *session) play() {
 			if !s.sleep(start.Add(f.due)) {
 				return
 			}
-			if now := time.Now(); now.Sub(reported) > reportPeriod {
-				reported = now
-				s.conn.SetWriteDeadline(now.Add(writeTimeout)) //nolint:errcheck // Write tells
-				for track := range p.tracks {
-					if s.write(s.senderReport(track, now, now.Sub(epoch))) != nil {
-						return
-					}
-				}
-			}
 			rate := int64(p.tracks[f.track].ClockRate)
 			rtpTime := uint32(f.rtpTime + (lap*int64(p.lap)/1000*rate+500_000)/1_000_000)
 			buf = append(buf[:0], f.packets...)
@@ -181,7 +172,22 @@ func (s *session) play() {
 			if s.send(buf, f.track, rtpTime) != nil {
 				return
 			}
+			if now := time.Now(); now.Sub(reported[f.track]) > reportPeriod { // a reader knows a track from its first packet on
+				reported[f.track] = now
+				s.conn.SetWriteDeadline(now.Add(writeTimeout)) //nolint:errcheck // Write tells
+				if s.write(s.senderReport(f.track, now, now.Sub(epoch))) != nil {
+					return
+				}
+			}
 		}
+	}
+}
+
+// end waits until the last frame is sent, and says to the reader that it was the last.
+func (s *session) end() {
+	s.playing.Wait()
+	if c, ok := s.conn.(*net.TCPConn); ok {
+		_ = c.CloseWrite() // it may be closed
 	}
 }
 
