@@ -213,6 +213,28 @@ func (c *importCursor) load() {
 	}
 }
 
+// fragmentEnd returns the DTS of the picture before which the fragment ends that starts with the next one, as a session ends
+// its own: a sync sample, or, where two seconds pass without one, the last picture until then that is shown after all before
+// it.
+func (c importCursor) fragmentEnd() int64 {
+	start, shown, end := c.dts, c.pts, int64(0)
+	for c.take(); !c.over; c.take() {
+		if c.next.Sync {
+			return c.dts
+		}
+		if c.pts > shown {
+			shown, end = c.pts, c.dts
+		}
+		if c.dts-start >= maxFragment90k {
+			if end > start {
+				return end
+			}
+			return c.dts
+		}
+	}
+	return math.MaxInt64
+}
+
 // ticks converts a time of the file, in the current lap.
 func (c *importCursor) ticks(t int64) int64 {
 	return c.lapStart + mp4.Rescale(t-c.zero, c.track.Timescale, c.track.Entry.Timescale)

@@ -124,12 +124,14 @@ func (b *importRun) begin() error {
 	return err
 }
 
-// append adds the next fragment to the recording: pictures up to the next sync sample or for two seconds, and what sounds
-// meanwhile.
+// append adds the next fragment to the recording: pictures up to where fragmentEnd says, and what sounds meanwhile.
 func (b *importRun) append() error {
 	v, r := b.cursors[video], b.rec
-	start := v.dts
-	bytes, err := b.take(video, func() bool { return v.dts == start || !v.next.Sync && v.dts-start < maxFragment90k })
+	start, before := v.dts, v.fragmentEnd()
+	bytes, err := b.take(video, func() bool { return v.dts < before })
+	if v.over {
+		b.showAll()
+	}
 	for i := 1; i < len(b.cursors) && err == nil; i++ {
 		c, end := b.cursors[i], int64(math.MaxInt64)
 		if !v.over {
@@ -184,6 +186,28 @@ func (b *importRun) take(track int, more func() bool) (bytes int, err error) {
 	}
 	b.index.Tracks[track], b.starts[track] = samples, t.DTS
 	return bytes, nil
+}
+
+// showAll has the last picture of the file last until all of them were shown, as session.endDuration does.
+func (b *importRun) showAll() {
+	t, samples := &b.fragment.Tracks[video], b.index.Tracks[video]
+	n := len(samples)
+	if n == 0 {
+		return
+	}
+	firstCTS := samples[0].CTS
+	if sum := b.rec.index.Tracks()[video]; sum.Samples > 0 {
+		firstCTS = sum.FirstCTS
+	}
+	decoded, shown := t.DTS, int64(0)
+	for _, x := range samples {
+		shown = max(shown, decoded+int64(x.CTS)+int64(x.Duration))
+		decoded += int64(x.Duration)
+	}
+	was := int64(samples[n-1].Duration)
+	duration := max(1, was+shown-int64(firstCTS)-decoded)
+	t.Samples[n-1].Duration, samples[n-1].Duration = uint32(duration), uint32(duration)
+	b.rec.media90k += duration - was
 }
 
 // end ends the recording, and the run where there is a reason.

@@ -168,7 +168,7 @@ func TestEveryPictureIsShown(t *testing.T) {
 					if err != nil && (c.uneven == 0 || !lastsTooLong(err)) {
 						t.Fatal(err)
 					}
-					if n := len(picturesOf(t, f, report)); n != 2*pictures {
+					if n := len(picturesIn(t, f, report)); n != 2*pictures {
 						t.Errorf("%d pictures are shown of %d", n, 2*pictures)
 					}
 				})

@@ -532,11 +532,11 @@ func shownPictures(t *testing.T, f *playback.File) (shown []int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return picturesOf(t, f, report)
+	return picturesIn(t, f, report)
 }
 
-// picturesOf is shownPictures of a file that was checked.
-func picturesOf(t *testing.T, f *playback.File, report *mp4check.Report) (shown []int64) {
+// picturesIn is shownPictures of a file that was checked.
+func picturesIn(t *testing.T, f *playback.File, report *mp4check.Report) (shown []int64) {
 	t.Helper()
 	track := report.Tracks[video]
 	edit := track.Edits[0]
