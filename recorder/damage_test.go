@@ -85,29 +85,6 @@ func TestDamageInAGrowingFile(t *testing.T) {
 	}
 }
 
-// TestDamageBehindAFailedSync has the disk lose a page of a file in the middle, which is what it means that a sync failed.
-func TestDamageBehindAFailedSync(t *testing.T) {
-	for name, commitAt := range map[string]time.Duration{"without a row": 0, "with a row": 5 * time.Second} {
-		t.Run(name, func(t *testing.T) {
-			b := newBench(t, 20*time.Second)
-			b.crash(simCamera{}, 19*time.Second, commitAt)
-			b.store.failing(fails("sync", 1, 1, unix.EIO))
-			b.disk.commit()
-			d := damage{t, b.dir}
-			d.flip(1, "mdat", 4, 500)
-			b.disk.commit()
-			recs := b.recordings()
-			if len(recs) != 1 || !recs[0].Sealed || recs[0].Tracks[video].Samples != 4*50 {
-				t.Errorf("rows %+v", recs)
-			}
-			if left := b.aside(); len(left) != 1 || !strings.Contains(b.log.String(), left[0]) {
-				t.Errorf("set aside are %v; the log: %s", left, b.log.String())
-			}
-			noProblems(t, b.dir)
-		})
-	}
-}
-
 // files lists the sample files of the stream.
 func (b *bench) files() []int64 {
 	b.t.Helper()
