@@ -59,7 +59,7 @@ func newPipes() chan *spliced {
 
 // spliced answers a read by splicing, or returns nil where it must be copied.
 func (h *entryHandle) spliced(off, n int64) *spliced {
-	if n < spliceFrom || n > maxRequest || h.s.ctx.Err() != nil {
+	if n < spliceFrom || n > int64(maxRequest) || h.s.ctx.Err() != nil {
 		return nil
 	}
 	var p *spliced

@@ -129,7 +129,7 @@ func TestReadAllocatesNothing(t *testing.T) {
 func TestSplicedReplyThatIsNotMovedOn(t *testing.T) {
 	f := newFixture(t, fixtureOptions{cameras: []footage.Camera{large("cam", 1)}})
 	h, want := f.open(t, "cam")
-	off := h.size - maxRequest
+	off := h.size - int64(maxRequest)
 	dest := make([]byte, maxRequest)
 	for _, c := range []struct {
 		name string
@@ -162,7 +162,7 @@ func TestSplicedReplyThatIsNotMovedOn(t *testing.T) {
 func TestReadsWithoutPipes(t *testing.T) {
 	f := newFixture(t, fixtureOptions{cameras: []footage.Camera{large("cam", 1)}})
 	h, want := f.open(t, "cam")
-	off, dest := h.size-maxRequest, make([]byte, maxRequest)
+	off, dest := h.size-int64(maxRequest), make([]byte, maxRequest)
 	for range maxPipes {
 		r, errno := h.Read(t.Context(), dest, off)
 		if _, ok := r.(*spliced); !ok || errno != 0 {
@@ -210,6 +210,40 @@ func readDirect(name string, p []byte, off int64) (int, error) {
 	return unix.Pread(fd, p, off)
 }
 
+// TestSplicedAtAnyOffset reads as much as fits into go-fuse's pipe, starting at each part of a page.
+func TestSplicedAtAnyOffset(t *testing.T) {
+	f := newFixture(t, fixtureOptions{cameras: []footage.Camera{large("cam", 1)}})
+	h, want := f.open(t, "cam")
+	page := int64(os.Getpagesize())
+	p, reads := alignedBuffer(t, maxRequest), int64(0)
+	for step := int64(0); step <= page; step += page / 64 {
+		for _, off := range []int64{step, step + 1} {
+			off += h.size/2 - int64(maxRequest)/2
+			if n, err := readDirect(f.entry("cam"), p, off); err != nil || !bytes.Equal(p[:n], want[off:off+int64(maxRequest)]) {
+				t.Fatalf("read at %d: %d bytes, %v", off, n, err)
+			}
+			reads++
+		}
+	}
+	if st := f.s.Stats(); st.ReadSpliced != reads || st.Reads != reads {
+		t.Errorf("%d reads: %+v", reads, st)
+	}
+	if strings.Contains(f.log.String(), "plice") {
+		t.Error(f.log)
+	}
+}
+
+// alignedBuffer is one that takes no more pages than it must: otherwise, the kernel asks for less at once.
+func alignedBuffer(t *testing.T, n int) []byte {
+	t.Helper()
+	p, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(p) })
+	return p
+}
+
 func TestDamagedFootageInLargeReads(t *testing.T) {
 	f := newFixture(t, fixtureOptions{cameras: []footage.Camera{large("cut", 1), large("whole", 1)}})
 	h, want := f.open(t, "cut")
@@ -218,14 +252,15 @@ func TestDamagedFootageInLargeReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := make([]byte, maxRequest)
-	end := (h.size - maxRequest) / blockSize * blockSize
+	end := (h.size - int64(maxRequest)) / blockSize * blockSize
 	if n, err := readDirect(f.entry("cut"), p, end+blockSize); !errors.Is(err, unix.EIO) {
 		t.Errorf("the end: %d bytes, %v, want EIO", n, err)
 	}
 	if b, err := os.ReadFile(f.entry("cut")); !errors.Is(err, unix.EIO) || !bytes.HasPrefix(want, b) {
 		t.Errorf("all of it: %d bytes, %v, want EIO", len(b), err)
 	}
-	if n, err := readDirect(f.entry("cut"), p, end-maxRequest); err != nil || !bytes.Equal(p[:n], want[end-maxRequest:end]) {
+	whole := end - int64(maxRequest)
+	if n, err := readDirect(f.entry("cut"), p, whole); err != nil || !bytes.Equal(p[:n], want[whole:end]) {
 		t.Errorf("what is whole: %d bytes, %v", n, err)
 	}
 	if n := strings.Count(f.log.String(), "name=cut_"); n != 1 || strings.Count(f.log.String(), "\n") != 1 {

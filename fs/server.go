@@ -49,16 +49,17 @@ type Server struct {
 	detached sync.Once
 }
 
-const (
-	// maxRequest is the most bytes that the kernel asks for at once: what fits into a pipe besides a header, wherever in a
-	// page it starts. It pays only together with the read-ahead, which is two of them.
-	maxRequest  = pipeBytes - 8<<10
+// maxRequest is the most bytes that the kernel asks for at once: what fits into a pipe behind a header, wherever in a page it
+// starts, since a pipe has room for as many pages, or parts of them, as would fill it. It pays only together with the
+// read-ahead, which is two of them.
+var (
+	maxRequest  = pipeBytes - 2*os.Getpagesize()
 	readAheadKB = 2 * maxRequest / 1024
-
-	// maxBackground is how many requests of its own accord, which is all read-ahead, the kernel has going on at a time. With
-	// its default of 12, three readers of a disk that hangs would keep everyone waiting.
-	maxBackground = 256
 )
+
+// maxBackground is how many requests of its own accord, which is all read-ahead, the kernel has going on at a time. With its
+// default of 12, three readers of a disk that hangs would keep everyone waiting.
+const maxBackground = 256
 
 // requestDeadline bounds the time that a request waits for the database. A signal to the reader does not end its request
 // earlier: programs do not expect stat or open to fail with EINTR.
