@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nvrfs/schema"
 	"nvrfs/store"
 )
 
@@ -196,12 +194,6 @@ func (b *bench) startFailing(op string, err error, damaged bool) {
 	if got := len(pictures(b.t, b.dir)); got != want {
 		b.t.Errorf("%d pictures, want %d\n%s", got, want, log)
 	}
-}
-
-// aside lists the files that were set aside.
-func (b *bench) aside() []string {
-	left, _ := filepath.Glob(filepath.Join(b.dir, schema.DefaultSampleDir, "cam", "000", "*.damaged*"))
-	return left
 }
 
 // failingStore is a faultStore all of whose operations can fail.
