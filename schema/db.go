@@ -27,6 +27,11 @@ const applicationID = 0x6e767266
 //go:embed schema.sql
 var tables string
 
+// pageBytes is the size of the pages of a new database. A commit writes each page that it changes whole, a dozen of them for a
+// stream, and comes every few seconds: with pages of 4 KiB that is 2 % of the bytes of a stream of 4 Mbit/s. Reading takes no
+// longer with pages of 1 KiB.
+const pageBytes = 1024
+
 // FileName is the database's name in a data directory.
 const FileName = "nvrfs.db"
 
@@ -73,6 +78,9 @@ func CreateWithUUID(ctx context.Context, dir, uuid string) (*DB, error) {
 		return nil, err
 	}
 	db.sql.SetMaxOpenConns(1)
+	if _, err := db.sql.ExecContext(ctx, fmt.Sprintf(`PRAGMA page_size = %d`, pageBytes)); err != nil {
+		return nil, errors.Join(fmt.Errorf("create database %s: %w", path, damaged(err)), db.Close())
+	}
 	if err := db.create(ctx, uuid); err != nil {
 		return nil, errors.Join(fmt.Errorf("create database %s: %w", path, damaged(err)), db.Close())
 	}

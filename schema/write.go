@@ -120,12 +120,16 @@ func (t *Tx) Stream(camera, name string) (Stream, error) {
 	return s, nil
 }
 
-// Run returns the id of a run, and adds it when it is new. The start of one that is there may move, to earlier only.
+// Run returns the id of a run, and adds it when it is new. The start of one that is there may move, to earlier only. A row
+// that says so already is left alone: writing it again would write its pages again.
 func (t *Tx) Run(stream int64, uuid string, start90k int64) (id int64, err error) {
-	err = t.tx.QueryRowContext(t.ctx,
-		`INSERT INTO run (stream_id, uuid, start_90k) VALUES (?, ?, ?)
-		 ON CONFLICT (uuid) DO UPDATE SET start_90k = min(start_90k, excluded.start_90k)
-		 RETURNING id`, stream, uuid, start90k).Scan(&id)
+	known := t.prepare(qRunByUUID)
+	if err = t.err; err == nil {
+		err = known.QueryRow(uuid, start90k).Scan(&id)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		err = t.tx.QueryRowContext(t.ctx, qPutRun, stream, uuid, start90k).Scan(&id)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("add run %s: %w", uuid, err)
 	}
@@ -195,7 +199,7 @@ func (t *Tx) PutRecording(r *Recording, index []byte) error {
 	return nil
 }
 
-// What a change of a recording consists of.
+// What a change of a recording, or of its run, consists of.
 const (
 	qWas          = `SELECT sealed, bytes, start_90k FROM recording WHERE id = ?`
 	qPutRecording = `INSERT INTO recording (id, stream_id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout, digest)
@@ -204,6 +208,10 @@ const (
 		bytes = excluded.bytes, sealed = excluded.sealed, layout = excluded.layout, digest = excluded.digest`
 	qPutIndex = `INSERT INTO recording_index (recording_id, samples) VALUES (?, ?)
 		ON CONFLICT (recording_id) DO UPDATE SET samples = excluded.samples`
+	qRunByUUID = `SELECT id FROM run WHERE uuid = ? AND start_90k <= ?`
+	qPutRun    = `INSERT INTO run (stream_id, uuid, start_90k) VALUES (?, ?, ?)
+		ON CONFLICT (uuid) DO UPDATE SET start_90k = min(start_90k, excluded.start_90k)
+		RETURNING id`
 	qSum    = `UPDATE stream SET recordings = recordings + ?, bytes = bytes + ?, next_number = max(next_number, ?) WHERE id = ?`
 	qChange = `INSERT INTO change (recording_id, start_90k, kind) VALUES (?, ?, ?)`
 	qPrune  = `DELETE FROM change WHERE rev <= (SELECT max(rev) FROM change) - ?`

@@ -161,11 +161,12 @@ func freeBytes(path string) (int64, error) {
 	return int64(st.Bavail) * st.Bsize, err
 }
 
+// makeYear8 makes sample files that fit into one block of the disk's filesystem, since there are 4.2 million.
 func (s sets) makeYear8(ctx context.Context, data string) error {
 	clip := filepath.Join(s.dir, "minute.mp4")
 	if err := s.encode(
-		ctx, clip, "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=1/10", "-t", "60",
-		"-c:v", "libx264", "-preset", "ultrafast", "-g", "1", "-pix_fmt", "yuv420p",
+		ctx, clip, "-f", "lavfi", "-i", "color=gray:size=64x64:rate=1/10", "-t", "60",
+		"-c:v", "libx264", "-preset", "ultrafast", "-g", "1", "-pix_fmt", "yuv420p", "-bsf:v", "filter_units=remove_types=6",
 	); err != nil {
 		return err
 	}

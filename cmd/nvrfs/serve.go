@@ -53,6 +53,7 @@ func (env *environment) show(ctx context.Context, v view, ready func()) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, lib.Close()) }()
+	defer env.counters.add("playback", func() any { return lib.Stats() })()
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -80,6 +81,7 @@ func (env *environment) show(ctx context.Context, v view, ready func()) (err err
 		if err != nil {
 			return err
 		}
+		defer env.counters.add("mount", func() any { return m.Stats() })()
 		ways++
 		wg.Go(func() { ended <- untilUnmounted(ctx, m, v.mount.Path, env.log) })
 	}
