@@ -29,9 +29,9 @@ func newSite(t *testing.T, yaml string) site {
 }
 
 // record starts to record, and waits until that has begun.
-func (s site) record(t *testing.T) *process {
+func (s site) record(t *testing.T, flags ...string) *process {
 	t.Helper()
-	p := start(t, nvrfs("run", "--config", s.config, "--log-level", "debug"))
+	p := start(t, nvrfs(append([]string{"run", "--config", s.config, "--log-level", "debug"}, flags...)...))
 	p.says(t, 20*time.Second, `"msg":"started"`)
 	return p
 }

@@ -20,10 +20,7 @@ func TestHTTP(t *testing.T) {
 	from := time.Date(2026, 6, 1, 12, 59, 0, 0, time.UTC)
 	makeFootage(t, s.data, footage.Camera{Name: "cam", Start: from, Duration: 2 * time.Minute})
 	p := s.record(t)
-	root := regexp.MustCompile(`"url":"(http://[^"]*/)"`).FindStringSubmatch(p.stderr.String())
-	if root == nil {
-		t.Fatalf("there is no URL in %s", &p.stderr)
-	}
+	root := servedAt(t, p, "serving HTTP")
 	for _, path := range []string{
 		"cam/2026-06-01/12/cam_2026-06-01_12-59-00.mp4",
 		"cam/2026-06-01/13/cam_2026-06-01_13-00-00.mp4",
@@ -33,17 +30,27 @@ func TestHTTP(t *testing.T) {
 		mounted := filepath.Join(s.mnt, path)
 		checkBoxes(t, mounted)
 		want := readFile(t, mounted)
-		if got := get(t, root[1]+path, ""); firstDifference(got, want) != "" {
+		if got := get(t, root+path, ""); firstDifference(got, want) != "" {
 			t.Errorf("%s: %s", path, firstDifference(got, want))
 		}
-		if got := get(t, root[1]+path, "bytes=100000-200000"); firstDifference(got, want[100000:200001]) != "" {
+		if got := get(t, root+path, "bytes=100000-200000"); firstDifference(got, want[100000:200001]) != "" {
 			t.Errorf("a range of %s: %s", path, firstDifference(got, want[100000:200001]))
 		}
 	}
-	if page := string(get(t, root[1]+"cam/2026-06-01/12/", "")); !strings.Contains(page, "cam_2026-06-01_12-59-00.mp4") {
+	if page := string(get(t, root+"cam/2026-06-01/12/", "")); !strings.Contains(page, "cam_2026-06-01_12-59-00.mp4") {
 		t.Errorf("the listing of the hour is %s", page)
 	}
 	s.stopUnmounted(t, p)
+}
+
+// servedAt returns the URL of what a process says it serves.
+func servedAt(t *testing.T, p *process, what string) string {
+	t.Helper()
+	url := regexp.MustCompile(`"msg":"` + what + `","url":"(http://[^"]*/)"`).FindStringSubmatch(p.stderr.String())
+	if url == nil {
+		t.Fatalf("there is no URL in %s", &p.stderr)
+	}
+	return url[1]
 }
 
 // get returns what is at a URL, or a range of it.

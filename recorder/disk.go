@@ -37,6 +37,8 @@ type disk struct {
 	interval time.Duration
 	log      *slog.Logger
 
+	count diskCounters
+
 	wake chan struct{} // has room for one: there are jobs, or no more will come
 	done chan struct{} // closed when run has returned
 
@@ -184,6 +186,8 @@ func (d *disk) append(j job) error {
 		return err
 	}
 	d.written += len(j.data)
+	d.count.fragments.Add(1)
+	d.count.bytes.Add(int64(len(j.data)))
 	if j.endReason != "" {
 		d.endRun(f.run, j.endReason)
 	}
@@ -239,6 +243,7 @@ func (d *disk) setAside(f *sampleFile) (jobs []job) {
 // hold keeps jobs that could not be written, before those of their run that are held already. They are written with the
 // next commit. When that fails too, the run is to end: its session notices with its next sample.
 func (d *disk) hold(u *run, jobs []job, err error) {
+	d.count.failures.Add(1)
 	u.held = u.held || len(jobs) > 0
 	d.held = slices.Concat(jobs, d.held)
 	log := d.log.With("stream", u.stream.Label(), "err", err)
@@ -267,9 +272,11 @@ func (d *disk) commit() {
 	ctx, cancel := context.WithTimeout(context.Background(), commitDeadline)
 	defer cancel()
 	d.written = 0
+	start := time.Now()
 	ready := d.sync()
 	d.rewrite()
 	d.commitRows(ctx, ready)
+	d.count.commitNanos.Add(int64(time.Since(start)))
 }
 
 // sync makes what was appended durable, and returns the files whose rows may say so. Behind one that is not, or that should
@@ -301,9 +308,13 @@ func (d *disk) syncFile(f *sampleFile) error {
 		return err
 	}
 	f.seal()
+	unsynced := f.unsynced
 	bytes, err := f.sync(d.store)
 	if err != nil {
 		return err
+	}
+	if unsynced {
+		d.count.syncs.Add(1)
 	}
 	d.safe(bytes)
 	if u := f.run; bytes > 0 && u.failures > 0 && !u.held {

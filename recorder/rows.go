@@ -29,9 +29,11 @@ func (d *disk) commitRows(ctx context.Context, ready []*sampleFile) {
 	})
 	d.sayCommitted(err)
 	if err != nil {
+		d.count.failures.Add(1)
 		clear(d.entries) // what the transaction added is not there
 		return
 	}
+	d.count.commits.Add(1)
 	d.sayRefused(refused, put)
 	d.forget(put, refused)
 }

@@ -153,6 +153,7 @@ func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (
 		return err
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
+	defer env.counters.add("disks", func() any { return rec.Stats() })()
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
 	recording, stopRecording := context.WithCancel(ctx)
