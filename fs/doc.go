@@ -18,7 +18,8 @@
 //   - A read returns all the bytes that the size promises, or EIO: never a file that is short without a word.
 //   - Handlers hold no lock while they call the library, and the notifier holds none while it calls the kernel, which waits
 //     for handlers (a notification about a directory waits for the lookups in it).
-//   - Every request ends: those that wait for the database have a deadline.
+//   - Every request ends but the read of a disk that hangs, which holds up nobody else: those that wait for the database have a
+//     deadline.
 //
 // Directories and entries are found through the library at each request. Of those that the kernel knows, only the place in the
 // tree is kept (nodes), so a tree of any size costs nothing until it is walked, and little then. Inode numbers are a digest of

@@ -110,18 +110,19 @@ type infoNode struct {
 
 // info shows what an entry is made of.
 func (s *Server) info(e *playback.Entry) child {
-	name := e.Name + infoSuffix
-	return child{name: name, file: func(ctx context.Context) (node, error) {
-		info, err := s.lib.Info(ctx, e)
-		if err != nil {
-			return nil, err
-		}
-		text, err := encode(info)
-		if err != nil {
-			return nil, err
-		}
-		return &infoNode{s.textNode(name, text, e.End, keepLong), placeOf(e, true)}, nil
-	}}
+	return child{name: e.Name + infoSuffix, file: func(ctx context.Context) (node, error) { return s.infoNode(ctx, e) }}
+}
+
+func (s *Server) infoNode(ctx context.Context, e *playback.Entry) (node, error) {
+	info, err := s.lib.Info(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	text, err := encode(info)
+	if err != nil {
+		return nil, err
+	}
+	return &infoNode{s.textNode(e.Name+infoSuffix, text, e.End, keepLong), placeOf(e, true)}, nil
 }
 
 const infoSuffix = ".json"

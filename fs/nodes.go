@@ -2,6 +2,8 @@ package fs
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"syscall"
@@ -9,12 +11,13 @@ import (
 	"nvrfs/playback"
 )
 
-// nodes are the inodes that the kernel knows. Of the directories and entries of footage, of which there may be a hundred
-// thousand, only the place is kept, where they are found again when the kernel asks for them.
+// nodes are the inodes that the kernel knows. Of the directories and entries of footage, and of what tells of entries, of which
+// there may be a hundred thousand, only the place is kept, where they are found again when the kernel asks for them.
 type nodes struct {
 	mu    sync.Mutex
-	known map[uint64]known // by inode number; it has no pointers, which the garbage collector would follow
-	kept  map[uint64]node  // those that place does not find
+	known map[uint64]known   // by inode number; it has no pointers, which the garbage collector would follow
+	files map[place][]uint64 // by the place of their hour, the numbers of those that lie in one
+	kept  map[uint64]node    // those that place does not find
 }
 
 type known struct {
@@ -39,6 +42,9 @@ const (
 // hour is the place of the hour that an entry is in.
 func (p place) hour() place { return place{p.from90k, hourPlace, p.stream, p.info} }
 
+// inHour reports whether it is the place of a file in an hour.
+func (p place) inHour() bool { return p != place{} && p.at >= 0 }
+
 // placeOf returns the place of an entry that an hour lists.
 func placeOf(e *playback.Entry, info bool) place {
 	from90k, ok := e.Hour()
@@ -60,12 +66,19 @@ func (t *nodes) remember(n node) {
 		p = placeOf(x.e, false)
 		keep = p == place{} || x.e.Newest() // one that grows may be opened as it was looked up
 	case *infoNode:
-		p = x.place
+		p, keep = x.place, false
 	}
 	ino := n.number()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.known[ino] = known{p, t.known[ino].lookups + 1}
+	was := t.known[ino]
+	t.known[ino] = known{p, was.lookups + 1}
+	if p != was.place {
+		t.forgetFileLocked(ino, was.place)
+		if p.inHour() {
+			t.files[p.hour()] = append(t.files[p.hour()], ino)
+		}
+	}
 	if keep {
 		t.kept[ino] = n
 	} else {
@@ -81,6 +94,7 @@ func (t *nodes) forget(ino, lookups uint64) {
 	if k.lookups <= lookups {
 		delete(t.known, ino)
 		delete(t.kept, ino)
+		t.forgetFileLocked(ino, k.place)
 		return
 	}
 	k.lookups -= lookups
@@ -95,15 +109,38 @@ func (t *nodes) get(ino uint64) (n node, p place, ok bool) {
 	return t.kept[ino], k.place, ok
 }
 
-// which returns the places of inodes for which ok is true, by inode number.
-func (t *nodes) which(ok func(place) bool) map[uint64]place {
+// forgetFileLocked takes a file out of its hour.
+func (t *nodes) forgetFileLocked(ino uint64, p place) {
+	if !p.inHour() {
+		return
+	}
+	h := p.hour()
+	left := slices.DeleteFunc(t.files[h], func(x uint64) bool { return x == ino })
+	if len(left) == 0 {
+		delete(t.files, h)
+	} else {
+		t.files[h] = left
+	}
+}
+
+// in returns the places of the files that are known in an hour, by inode number.
+func (t *nodes) in(hour place) map[uint64]place {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	found := map[uint64]place{}
+	for _, ino := range t.files[hour] {
+		found[ino] = t.known[ino].place
+	}
+	return found
+}
+
+// all returns the places of everything that is known, by inode number.
+func (t *nodes) all() map[uint64]place {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found := make(map[uint64]place, len(t.known))
 	for ino, k := range t.known {
-		if ok(k.place) {
-			found[ino] = k.place
-		}
+		found[ino] = k.place
 	}
 	return found
 }
@@ -163,9 +200,19 @@ func (s *Server) pathOf(stream playback.Stream, p place) string {
 	return path
 }
 
+// nameOf names what the kernel knows by an inode number, for the log: by its path, where that can be told.
+func (s *Server) nameOf(ctx context.Context, ino uint64) string {
+	if _, p, _ := s.nodes.get(ino); p != (place{}) {
+		if stream, err := s.lib.StreamByID(ctx, p.stream); err == nil {
+			return s.pathOf(stream, p)
+		}
+	}
+	return fmt.Sprintf("inode %d", ino)
+}
+
 const infoPath = "/" + hiddenName + "/info"
 
-// entryAt returns an entry as it was looked up: one that is open, or is still listed.
+// entryAt returns an entry, or what tells of it, as it was looked up: one that is open, or is still listed.
 func (s *Server) entryAt(ctx context.Context, stream playback.Stream, p place, ino uint64) (node, error) {
 	if n := s.handles.node(ino); n != nil {
 		return n, nil
@@ -175,10 +222,19 @@ func (s *Server) entryAt(ctx context.Context, stream playback.Stream, p place, i
 		return nil, err
 	}
 	i := sort.Search(len(entries), func(i int) bool { return entries[i].Place >= p.at })
-	if i == len(entries) || entries[i].Inode != ino {
+	if i == len(entries) || entries[i].Place != p.at {
 		return nil, playback.ErrStale
 	}
-	return s.entryNode(entries[i], keepLong), nil
+	var n node = s.entryNode(entries[i], keepLong)
+	if p.info {
+		if n, err = s.infoNode(ctx, entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	if n.number() != ino {
+		return nil, playback.ErrStale
+	}
+	return n, nil
 }
 
 // dir returns a directory that the kernel knows.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func TestReadInParts(t *testing.T) {
 
 func TestNodesAreForgotten(t *testing.T) {
 	s := &Server{}
-	nodes := nodes{known: map[uint64]known{}, kept: map[uint64]node{}}
+	nodes := nodes{known: map[uint64]known{}, files: map[place][]uint64{}, kept: map[uint64]node{}}
 	n := s.dirNode(fixedDir{}, "/x")
 	for range 3 {
 		nodes.remember(n)
@@ -85,7 +86,22 @@ func TestNodesAreForgotten(t *testing.T) {
 	if got, _, ok := nodes.get(n.ino); ok || got != nil {
 		t.Errorf("after all were taken back: %v, %t", got, ok)
 	}
-	if len(nodes.known)+len(nodes.kept) > 0 {
+	info := func(text string) *infoNode {
+		return &infoNode{s.textNode("x.json", []byte(text), time.Time{}, 0), place{from90k: 1, at: 2, stream: 3, info: true}}
+	}
+	hour := info("").place.hour()
+	for _, text := range []string{"a", "b", "a"} {
+		nodes.remember(info(text))
+	}
+	if in := nodes.in(hour); len(in) != 2 {
+		t.Errorf("of two files of an hour, %v are known", in)
+	}
+	nodes.forget(info("a").ino, 2)
+	if in := nodes.in(hour); len(in) != 1 || in[info("b").ino] != info("b").place {
+		t.Errorf("of one file of an hour, %v are known", in)
+	}
+	nodes.forget(info("b").ino, 1)
+	if len(nodes.known)+len(nodes.files)+len(nodes.kept) > 0 {
 		t.Errorf("something is left: %+v", &nodes)
 	}
 }
@@ -95,12 +111,18 @@ func TestOnlyPlacesAreKept(t *testing.T) {
 	f := newFixture(t, fixtureOptions{cameras: append(oneDay(), footage.Camera{
 		Name: "later", Start: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Duration: time.Minute, Tiny: true,
 	})})
-	files := 0
+	files, told := 0, 0
 	for _, path := range walk(t, f.mnt) {
 		if _, err := os.Stat(f.path(path)); err != nil {
 			t.Error(err)
 		}
 		files++
+		if strings.HasSuffix(path, ".mp4") {
+			if _, err := os.ReadFile(f.path(".nvrfs/info", path+".json")); err != nil {
+				t.Error(err)
+			}
+			told++
+		}
 	}
 	f.s.nodes.mu.Lock()
 	known, kept := len(f.s.nodes.known), len(f.s.nodes.kept)
@@ -112,8 +134,9 @@ func TestOnlyPlacesAreKept(t *testing.T) {
 	}
 	f.s.nodes.mu.Unlock()
 	// The root, and one entry of each stream, which the newest recording is part of.
-	if known != files || kept > 4 {
-		t.Errorf("%d inodes are known, of %d; %d are kept whole", known, files, kept)
+	// Of .nvrfs and .nvrfs/info, only these two are kept.
+	if infoDirs := files - told; known != files+told+infoDirs+1 || kept > 6 || told == 0 {
+		t.Errorf("%d inodes are known, of %d and %d that tell of entries; %d are kept whole", known, files, told, kept)
 	}
 	for _, ino := range inos {
 		n, err := f.s.node(t.Context(), ino)

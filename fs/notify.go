@@ -77,26 +77,40 @@ func (n *notifier) start(unsubscribe func()) {
 
 // notify tells the kernel of changes. What the kernel does not know, it is not told of.
 func (n *notifier) notify(changes map[changedHour]playback.Change) {
-	files := n.filesOf(changes)
-	for k, c := range changes {
+	for _, c := range changes {
 		if n.ctx.Err() == nil {
-			n.notifyOf(c, files[k])
+			n.notifyOf(c)
 		}
 	}
 }
 
-func (n *notifier) notifyOf(c playback.Change, files []knownFile) {
-	now := n.look(c)
+func (n *notifier) notifyOf(c playback.Change) {
 	if c.Listed {
 		n.s.newest.Store(time.Now().UnixNano())
 	}
+	day := "/" + c.Stream + "/" + c.Day.Name
+	if n.knows(day) || n.knows(infoPath+day) {
+		n.forgetFiles(c)
+	}
+	n.forgetName("/" + hiddenName + "/days/" + c.Stream + "/" + dayFileName(c.Day))
+	if c.Listed {
+		n.forgetListings(c)
+	}
+}
+
+// forgetFiles has the kernel forget, of the hour of a change, what there is no more, or by another inode number.
+func (n *notifier) forgetFiles(c playback.Change) {
+	hour := "/" + c.Stream + "/" + c.Day.Name + "/" + c.Hour.Name
+	for _, top := range []string{"", infoPath} {
+		n.settle(top + hour)
+	}
+	files := n.filesOf(c)
+	now := n.look(c)
 	for _, f := range files {
 		if now.inodes[f.path] != f.ino {
 			n.forgetName(f.path)
 		}
 	}
-	hour := "/" + c.Stream + "/" + c.Day.Name + "/" + c.Hour.Name
-	n.forgetName("/" + hiddenName + "/days/" + c.Stream + "/" + dayFileName(c.Day))
 	for _, top := range []string{"", infoPath} {
 		n.forgetListing(top + hour)
 		// A directory that someone is in keeps its name for as long as it exists.
@@ -106,9 +120,6 @@ func (n *notifier) notifyOf(c playback.Change, files []knownFile) {
 		if now.dayGone {
 			n.forgetName(top + parentOf(hour))
 		}
-	}
-	if c.Listed {
-		n.forgetListings(c)
 	}
 }
 
@@ -130,36 +141,18 @@ type knownFile struct {
 	ino  uint64
 }
 
-// filesOf lists the files of hours that the kernel knows: entries, and what tells of them.
-func (n *notifier) filesOf(changes map[changedHour]playback.Change) map[changedHour][]knownFile {
+// filesOf lists the files of the hour of a change that the kernel knows: entries, and what tells of them.
+func (n *notifier) filesOf(c playback.Change) (files []knownFile) {
 	ctx, cancel := context.WithTimeout(n.ctx, requestDeadline)
 	defer cancel()
-	hours := map[place]changedHour{}
-	streams := map[int32]playback.Stream{}
-	for k := range changes {
-		stream, err := n.s.lib.Stream(ctx, k.stream)
-		if err != nil {
-			continue
-		}
-		streams[stream.ID()] = stream
-		for _, info := range []bool{false, true} {
-			p := place{k.from90k, hourPlace, stream.ID(), info}
-			if n.knows(n.s.pathOf(stream, p)) {
-				hours[p] = k
-			}
-		}
-	}
-	if len(hours) == 0 {
+	stream, err := n.s.lib.Stream(ctx, c.Stream)
+	if err != nil {
 		return nil
 	}
-	files := map[changedHour][]knownFile{}
-	found := n.s.nodes.which(func(p place) bool {
-		_, ok := hours[p.hour()]
-		return ok && p.at >= 0
-	})
-	for ino, p := range found {
-		k := hours[p.hour()]
-		files[k] = append(files[k], knownFile{n.s.pathOf(streams[p.stream], p), ino})
+	for _, info := range []bool{false, true} {
+		for ino, p := range n.s.nodes.in(place{c.Hour.From90k, hourPlace, stream.ID(), info}) {
+			files = append(files, knownFile{n.s.pathOf(stream, p), ino})
+		}
 	}
 	return files
 }
@@ -168,7 +161,10 @@ func (n *notifier) filesOf(changes map[changedHour]playback.Change) map[changedH
 func (n *notifier) forgetAll() {
 	ctx, cancel := context.WithTimeout(n.ctx, requestDeadline)
 	defer cancel()
-	for ino, p := range n.s.nodes.which(func(place) bool { return true }) {
+	for ino, p := range n.s.nodes.all() {
+		if n.ctx.Err() != nil {
+			return
+		}
 		path := n.pathOf(ctx, ino, p)
 		n.forgetListing(path)
 		n.forgetName(path)
@@ -232,8 +228,17 @@ func (n *notifier) forgetName(path string) {
 	}
 }
 
+// settle waits for the lookups and listings in a directory that are under way, so that what they answered is known, and kept by
+// the kernel, when it returns: telling the kernel of any name in it waits for them, even of one that nothing has.
+func (n *notifier) settle(path string) {
+	if n.knows(path) {
+		n.s.server.EntryNotify(inoOf(path), ".")
+	}
+}
+
 // forgetListing has the kernel list a directory again, and ask for its attributes.
 func (n *notifier) forgetListing(path string) {
+	n.settle(path)
 	if n.knows(path) {
 		n.s.server.InodeNotify(inoOf(path), 0, 0)
 	}

@@ -60,7 +60,7 @@ func (r *raw) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) 
 	defer cancel()
 	n, err := r.s.node(ctx, in.NodeId)
 	if err != nil {
-		return r.status("look at", "an inode", err)
+		return r.status("look at", r.s.nameOf(ctx, in.NodeId), err)
 	}
 	return fuse.Status(n.Getattr(ctx, nil, out))
 }
@@ -100,7 +100,7 @@ func (r *raw) readDir(in *fuse.ReadIn, add func(d *dirNode, e fuse.DirEntry, c *
 	defer cancel()
 	d, err := r.s.dir(ctx, in.NodeId)
 	if err != nil {
-		return r.status("list", "a directory", err)
+		return r.status("list", r.s.nameOf(ctx, in.NodeId), err)
 	}
 	err = d.read(ctx, in.Offset, func(e fuse.DirEntry, c *child) bool { return add(d, e, c) })
 	if err != nil {
@@ -114,7 +114,7 @@ func (r *raw) Open(cancelled <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	defer cancel()
 	n, err := r.s.node(ctx, in.NodeId)
 	if err != nil {
-		return r.status("open", "an inode", err)
+		return r.status("open", r.s.nameOf(ctx, in.NodeId), err)
 	}
 	file, ok := n.(fusefs.NodeOpener)
 	if !ok {

@@ -74,7 +74,7 @@ func (h *entryHandle) spliced(off, n int64) *spliced {
 			return p
 		}
 	}
-	p.spent = p.n > 0
+	p.spent = p.spent || p.n > 0
 	p.Done()
 	return nil
 }

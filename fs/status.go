@@ -42,8 +42,8 @@ type growingStatus struct {
 
 func (s *Server) status(ctx context.Context) (st status, err error) {
 	st = status{Version: s.o.Version, Time: s.local(time.Now()), Streams: []streamStatus{}}
-	streams, err := s.lib.Streams(ctx)
-	for _, x := range streams {
+	sums, err := s.lib.Summaries(ctx)
+	for _, x := range sums {
 		one, err := s.streamStatus(ctx, x)
 		if err != nil {
 			return st, err
@@ -53,18 +53,14 @@ func (s *Server) status(ctx context.Context) (st status, err error) {
 	return st, err
 }
 
-func (s *Server) streamStatus(ctx context.Context, x playback.Stream) (streamStatus, error) {
-	sum, err := s.lib.Summary(ctx, x)
-	if err != nil {
-		return streamStatus{}, err
-	}
-	st := streamStatus{Stream: x.Label, Camera: x.Camera, Days: sum.Days, Recordings: sum.Recordings, Bytes: sum.Bytes}
+func (s *Server) streamStatus(ctx context.Context, sum playback.Summary) (st streamStatus, err error) {
+	st = streamStatus{Stream: sum.Label, Camera: sum.Camera, Days: sum.Days, Recordings: sum.Recordings, Bytes: sum.Bytes}
 	if sum.Recordings > 0 {
 		st.First, st.Last = s.local(sum.First), s.local(sum.Last)
 	}
-	st.Growing, err = s.growing(ctx, x)
+	st.Growing, err = s.growing(ctx, sum.Stream)
 	if errors.Is(err, playback.ErrStale) { // it grew meanwhile
-		st.Growing, err = s.growing(ctx, x)
+		st.Growing, err = s.growing(ctx, sum.Stream)
 	}
 	return st, err
 }
@@ -122,11 +118,10 @@ const statusName = "status.json"
 
 // snapshot returns the content and when it was made, which is now or a moment ago.
 func (f *statusFile) snapshot(ctx context.Context) (text []byte, made time.Time, err error) {
-	f.mu.Lock()
-	text, made = f.text, f.made
-	f.mu.Unlock()
-	if time.Since(made) < keepBrief {
-		return text, made, nil
+	f.mu.Lock() // also while it is made: whoever else asks waits for it
+	defer f.mu.Unlock()
+	if time.Since(f.made) < keepBrief {
+		return f.text, f.made, nil
 	}
 	st, err := f.s.status(ctx)
 	if err == nil {
@@ -135,8 +130,6 @@ func (f *statusFile) snapshot(ctx context.Context) (text []byte, made time.Time,
 	if err != nil {
 		return nil, made, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.text, f.made = text, st.Time
 	return f.text, f.made, nil
 }

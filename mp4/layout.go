@@ -19,7 +19,11 @@ type layout struct {
 // Memory is how many bytes of memory the File takes, about. What it shares with others is left out.
 func (f *File) Memory() int64 {
 	const perFile, perPart, perTrack = 2000, 350, int(unsafe.Sizeof(TrackPart{}) + unsafe.Sizeof(piece{}))
-	return int64(perFile + len(f.parts)*(perPart+len(f.tracks)*perTrack))
+	n := int64(perFile + len(f.parts)*(perPart+len(f.tracks)*perTrack))
+	for i := range f.parts {
+		n += f.parts[i].memory // of the two at the ends, where those are cut
+	}
+	return n
 }
 
 // layOut finds every section of the file, by arithmetic alone.

@@ -26,6 +26,7 @@ type Part struct {
 	lead     int64 // master ticks from the first sample's DTS to the first shown PTS
 	shownEnd int64 // master ticks from the first sample's DTS to the end of what is shown
 	ledEnd   int64 // the same, to the end of the frames that B-frames which are shown lead up to
+	memory   int64 // bytes that Load holds on to
 }
 
 // TrackPart counts what one track has in a Part. All times are in Entry.Timescale. Entry is shared, and never changes.
@@ -61,6 +62,11 @@ func (p *Part) window() (lead, end int64) {
 	}
 	m := &p.Tracks[0]
 	return int64(m.FirstCTS), int64(m.FirstCTS) + m.Duration
+}
+
+// memory is how many bytes the slices take.
+func (s *Samples) memory() int64 {
+	return int64(4*(len(s.Durations)+len(s.Sizes)+len(s.CTS)+len(s.Syncs)+len(s.ChunkCounts)) + 8*len(s.ChunkOffsets))
 }
 
 // cts returns the composition offset of sample i.

@@ -38,6 +38,7 @@ func (p Part) cut(all []Samples, from, to int64) (Part, error) {
 			kept[i].Durations[r.end-r.first-1] = cut.lastDuration
 		}
 		q.Tracks[i] = Count(t.Entry, r.dts, &kept[i])
+		q.memory += kept[i].memory()
 	}
 	q.narrow(kept)
 	q.trimmed, q.lead, q.shownEnd = true, cut.firstPTS-cut.dts, cut.end-cut.dts

@@ -119,6 +119,30 @@ func TestTrimWhereSoundJustTouches(t *testing.T) {
 	}
 }
 
+// What a cut part holds on to is counted.
+func TestMemoryOfTrimmedParts(t *testing.T) {
+	camera := newTestCamera(t, 1)
+	part := camera.run(1)[0].part
+	memory := func(p Part) int64 {
+		f, err := NewFile([]Part{p}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Memory()
+	}
+	cut, err := part.Trim(0, part.Tracks[0].Duration-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := 0
+	for _, x := range cut.Tracks {
+		samples += int(x.Samples)
+	}
+	if more := memory(cut) - memory(part); more < int64(8*samples) {
+		t.Errorf("%d bytes for the durations and sizes of %d samples", more, samples)
+	}
+}
+
 // TestTrimBeforeAnotherRun has a part that is cut at its end, as the last one is, followed by another: that is how a clip of
 // runs that overlap in time begins. Frames that B-frames lead up to are shown besides, before those of the other run.
 func TestTrimBeforeAnotherRun(t *testing.T) {

@@ -110,35 +110,48 @@ func (l *Library) Runs(ctx context.Context, s Stream, from90k, to90k int64) ([]R
 
 // A Summary says what there is of a stream.
 type Summary struct {
+	Stream
 	First, Last time.Time // start of the first and end of the last recording; zero when there is none
 	Recordings  int64
 	Bytes       int64
 	Days        int
 }
 
-// Summary sums up a stream.
-func (l *Library) Summary(ctx context.Context, s Stream) (sum Summary, err error) {
-	streams, err := l.db.Streams(ctx)
+// Summaries sums up all streams, by label.
+func (l *Library) Summaries(ctx context.Context) ([]Summary, error) {
+	rows, err := l.db.Streams(ctx)
 	if err != nil {
-		return sum, err
+		return nil, err
 	}
-	for _, x := range streams {
-		if x.ID == s.id {
-			sum.Recordings, sum.Bytes = x.Recordings, x.Bytes
+	sums := []Summary{}
+	for i := range rows {
+		s, ok := streamOf(&rows[i])
+		if !ok {
+			continue
 		}
+		sum, err := l.summary(ctx, Summary{Stream: s, Recordings: rows[i].Recordings, Bytes: rows[i].Bytes})
+		if err != nil {
+			return nil, err
+		}
+		sums = append(sums, sum)
 	}
+	return sums, nil
+}
+
+// summary adds the times to a Summary.
+func (l *Library) summary(ctx context.Context, sum Summary) (Summary, error) {
 	if sum.Recordings == 0 {
 		return sum, nil
 	}
-	first, _, err := l.db.FirstStart(ctx, s.id, 0)
+	first, _, err := l.db.FirstStart(ctx, sum.id, 0)
 	if err != nil {
 		return sum, err
 	}
-	_, end, _, err := l.db.LastSpan(ctx, s.id, 1<<62)
+	_, end, _, err := l.db.LastSpan(ctx, sum.id, 1<<62)
 	if err != nil {
 		return sum, err
 	}
-	days, err := l.Days(ctx, s)
+	days, err := l.Days(ctx, sum.Stream)
 	sum.First, sum.Last, sum.Days = schema.ToTime(first), schema.ToTime(end), len(days)
 	return sum, err
 }

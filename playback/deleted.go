@@ -2,10 +2,13 @@ package playback
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"nvrfs/mp4"
 	"nvrfs/schema"
+	"nvrfs/store"
 )
 
 // A pin keeps what reading a deleted recording takes for the files that were open when it was deleted: its sample file, open
@@ -101,9 +104,10 @@ func (l *Library) allDeleted(ctx context.Context, deleted map[schema.RecordingID
 }
 
 // release lets go of recordings that were deleted, so that their space is freed: now, or when the files that are open and
-// show them are closed.
-func (l *Library) release(ctx context.Context, deleted map[schema.RecordingID]bool) {
+// show them are closed. tell is called when nobody can open them any more, and waits for no disk.
+func (l *Library) release(ctx context.Context, deleted map[schema.RecordingID]bool, tell func()) {
 	if len(deleted) == 0 {
+		tell()
 		return
 	}
 	l.mu.Lock()
@@ -113,9 +117,8 @@ func (l *Library) release(ctx context.Context, deleted map[schema.RecordingID]bo
 		opened = append(opened, f)
 	}
 	l.mu.Unlock()
-	for _, f := range opened {
-		l.pinFor(ctx, f, deleted)
-	}
+	tell()
+	l.pinFor(ctx, opened, deleted)
 	l.files.remove(func(_ string, f *mp4.File) bool {
 		return shows(f, func(id schema.RecordingID) bool { return deleted[id] })
 	})
@@ -135,12 +138,35 @@ func shows(f *mp4.File, is func(schema.RecordingID) bool) bool {
 	return false
 }
 
-// pinFor keeps those of the deleted recordings that an open file shows, until it is closed.
-func (l *Library) pinFor(ctx context.Context, f *File, deleted map[schema.RecordingID]bool) {
+// pinFor keeps those of the deleted recordings that open files show, until these are closed. Those on a disk that hangs are
+// not waited for.
+func (l *Library) pinFor(ctx context.Context, opened []*File, deleted map[schema.RecordingID]bool) {
+	shown := map[int64][]*File{} // by sample directory
+	for _, f := range opened {
+		for i := range f.Parts() {
+			k := keyOf(&f.Parts()[i])
+			if in := shown[k.dir]; deleted[k.id] && !slices.Contains(in, f) {
+				shown[k.dir] = append(in, f)
+			}
+		}
+	}
+	pinned := store.Ask(&l.asking, slices.Collect(maps.Keys(shown)), func(dir int64) bool {
+		for _, f := range shown[dir] {
+			l.pinIn(ctx, dir, f, deleted)
+		}
+		return true
+	})
+	if len(pinned) < len(shown) {
+		l.o.Log.Error("footage was deleted while it is being read, and cannot be kept for the reader", "err", store.ErrNoAnswer)
+	}
+}
+
+// pinIn is pinFor for one file, and what of it lies in one sample directory.
+func (l *Library) pinIn(ctx context.Context, dir int64, f *File, deleted map[schema.RecordingID]bool) {
 	bytes := int64(0)
 	for i := range f.Parts() {
 		k := keyOf(&f.Parts()[i])
-		if !deleted[k.id] {
+		if k.dir != dir || !deleted[k.id] {
 			continue
 		}
 		packed, err := l.db.PackedIndex(ctx, k.id)

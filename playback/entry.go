@@ -28,8 +28,8 @@ type Entry struct {
 	kind           entryKind
 	from90k, to90k int64 // the hour, the day, or the range of the clip
 
-	// recs is what the entry is made of, where the stream's newest recording is part of it: such an entry changes every few
-	// seconds, and can still be opened as it was listed, since recordings only grow. It is nil for all others.
+	// recs is what the entry of an hour is made of, where the stream's newest recording is part of it: such an entry changes
+	// every few seconds, and can still be opened as it was listed, since recordings only grow. It is nil for all others.
 	recs []schema.Recording
 }
 
@@ -48,7 +48,8 @@ func (e *Entry) Stream() Stream { return *e.stream }
 // Hour says when the hour starts that lists the entry; ok is false for clips and days.
 func (e *Entry) Hour() (from90k int64, ok bool) { return e.from90k, e.kind == hourEntry }
 
-// Newest reports whether the newest recording of the stream is part of the entry, so that another may soon be in its place.
+// Newest reports whether the newest recording of the stream is part of the entry of an hour, so that another may soon be in its
+// place.
 func (e *Entry) Newest() bool { return e.recs != nil }
 
 // joinGap90k is the longest gap that an entry goes over: enough for a reconnect that loses nothing worth a new file.
@@ -147,7 +148,7 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	digest := e.digest(recs)
 	e.ETag = etag(digest)
 	e.Inode = binary.BigEndian.Uint64(digest[16:]) | 1<<63 // apart from directories
-	if recs[len(recs)-1].Start90k >= newest90k {
+	if e.kind == hourEntry && recs[len(recs)-1].Start90k >= newest90k {
 		e.recs = slices.Clone(recs)
 		for i := range e.recs {
 			e.recs[i].Tracks = slices.Clone(e.recs[i].Tracks)
@@ -167,6 +168,9 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	return e, nil
 }
 
+// dayMark keeps a day of one entry apart from that entry: both are in the mount, and an inode is in one place.
+const dayMark = "/day"
+
 func etag(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:16]) }
 
 // digest is a function of the format's version, and of each recording's identity, times and what is taken of it. The
@@ -175,9 +179,12 @@ func (e *Entry) digest(recs []schema.Recording) [sha256.Size]byte {
 	b := make([]byte, 0, len(e.stream.Label)+20*(len(recs)+1))
 	b = binary.AppendUvarint(b, mp4.FormatVersion)
 	b = append(b, e.stream.Label...)
-	if e.kind == clipEntry {
+	switch e.kind {
+	case clipEntry:
 		b = binary.AppendVarint(b, e.from90k)
 		b = binary.AppendVarint(b, e.to90k)
+	case dayEntry:
+		b = append(b, dayMark...)
 	}
 	for i := range recs {
 		b = binary.AppendVarint(b, recs[i].ID.Number())

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,6 +54,7 @@ type Library struct {
 	samples  *sampleFiles
 	calendar calendar
 	ahead    ahead
+	asking   store.Asking // of the goroutine of Run
 
 	mu      sync.Mutex
 	entries map[int64]*mp4.SampleEntry
@@ -243,17 +246,18 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 		}
 	}
 	l.forget(news, streamsOf(streams))
-	l.release(ctx, deleted)
+	l.release(ctx, deleted, func() { l.tell(news) })
+	return changes[len(changes)-1].Rev, nil
+}
+
+// tell calls the subscribers.
+func (l *Library) tell(news []Change) {
 	l.mu.Lock()
-	subs := make([]func([]Change), 0, len(l.subs))
-	for _, f := range l.subs {
-		subs = append(subs, f)
-	}
+	subs := slices.Collect(maps.Values(l.subs))
 	l.mu.Unlock()
 	for _, f := range subs {
 		f(news)
 	}
-	return changes[len(changes)-1].Rev, nil
 }
 
 // forget drops the listings that have changed, or, where changes is nil, every listing.

@@ -235,9 +235,12 @@ func TestTimesAndAbsence(t *testing.T) {
 			t.Errorf("absence %d: %v", i, err)
 		}
 	}
-	sum, err := l.Summary(ctx, s)
-	if err != nil || !sum.First.Equal(start) || !sum.Last.Equal(start.Add(4*time.Minute)) || sum.Days != 1 || sum.Recordings != 4 || sum.Bytes == 0 {
-		t.Errorf("summary %+v, %v", sum, err)
+	sums, err := l.Summaries(ctx)
+	if err != nil || len(sums) != 2 || sums[0].Stream != s || sums[1].Label != "cam.sub" || sums[1].Recordings != 1 {
+		t.Fatalf("summaries %+v, %v", sums, err)
+	}
+	if sum := sums[0]; !sum.First.Equal(start) || !sum.Last.Equal(start.Add(4*time.Minute)) || sum.Days != 1 || sum.Recordings != 4 || sum.Bytes == 0 {
+		t.Errorf("summary %+v", sum)
 	}
 }
 
@@ -429,6 +432,27 @@ func TestClipOfCorrectedRecording(t *testing.T) {
 		if got := dataOf(frames(t, openEntry(t, l, e))); !slices.Equal(got, want) {
 			t.Fatalf("pictures %d to %d: %d are shown", i, i+n, len(got))
 		}
+	}
+}
+
+// A day of one entry has the bytes of that entry, and yet is another file: what is known of an inode is where it is.
+func TestDayOfOneEntry(t *testing.T) {
+	dir := t.TempDir()
+	makeFootage(t, dir, footage.Camera{Name: "cam", Tiny: true, Start: noon, Duration: time.Minute, Grow: true})
+	l := openLibrary(t, playback.Options{Data: dir})
+	s, all := list(t, l, "cam")
+	day, err := l.WholeDay(t.Context(), s, all[0].day)
+	if err != nil || len(all) != 1 {
+		t.Fatal(len(all), err)
+	}
+	if e := all[0].Entry; day.Inode == e.Inode || day.ETag == e.ETag || day.Size != e.Size {
+		t.Errorf("the entry is %+v, and the day %+v", e, day)
+	}
+	for _, e := range []*playback.Entry{all[0].Entry, day} {
+		readAll(t, l, e)
+	}
+	if !all[0].Newest() || day.Newest() {
+		t.Error("not the entry alone is the one that grows")
 	}
 }
 

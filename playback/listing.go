@@ -36,7 +36,7 @@ func (x *listings) add(c *Change) {
 	if !there { // others read the slice
 		known.days = slices.Insert(slices.Clone(known.days), i, c.Day)
 	}
-	if c.deleted {
+	if c.deleted && !slices.Contains(known.unsure, c.Day) {
 		known.unsure = append(slices.Clone(known.unsure), c.Day)
 	}
 	x.days[c.stream] = known
@@ -136,12 +136,17 @@ func (l *Library) Streams(ctx context.Context) ([]Stream, error) {
 
 func streamsOf(rows []schema.Stream) []Stream {
 	streams := []Stream{}
-	for _, s := range rows {
-		if s.NextNumber > 1 {
-			streams = append(streams, Stream{s.Label(), s.Camera, s.Name, s.ID})
+	for i := range rows {
+		if s, ok := streamOf(&rows[i]); ok {
+			streams = append(streams, s)
 		}
 	}
 	return streams
+}
+
+// streamOf returns the stream of a row; ok is false where it never had footage.
+func streamOf(row *schema.Stream) (s Stream, ok bool) {
+	return Stream{row.Label(), row.Camera, row.Name, row.ID}, row.NextNumber > 1
 }
 
 // Stream returns the stream with a label, or ErrNotFound.
@@ -331,8 +336,8 @@ func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, e
 	return entries, err
 }
 
-// mostAtOnce is more recordings than a day has in which a camera behaves.
-const mostAtOnce = 6000
+// mostAtOnce is more recordings than a day has, also one on which a camera reconnects all the time.
+const mostAtOnce = 20_000
 
 var rooms = sync.Pool{New: func() any { return new(schema.Room) }}
 
@@ -367,8 +372,8 @@ func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x li
 	return x, true, ctx.Err()
 }
 
-// listAhead lists the day after one that was listed, in the background, where that before it was listed, too: someone walks
-// through the days. It does not wait, and is done for one day at a time.
+// listAhead lists the days after one that was listed, in the background, where that before it was listed, too: someone walks
+// through the days. It does not wait, and does this for one stream at a time.
 func (l *Library) listAhead(s Stream, day *calendarDay) {
 	before, next := l.calendar.at(day.From90k-1), l.calendar.at(day.To90k)
 	if !l.lists.has(dayKey{s.id, before.From90k}) || l.lists.has(dayKey{s.id, next.From90k}) || !l.ahead.busy.CompareAndSwap(false, true) {
@@ -378,9 +383,18 @@ func (l *Library) listAhead(s Stream, day *calendarDay) {
 		defer l.ahead.busy.Store(false)
 		ctx, cancel := context.WithTimeout(l.ahead.ctx, indexDeadline)
 		defer cancel()
-		_, _, _ = l.listDay(ctx, s, next) // whoever asks for it meets the error
+		for range daysAhead {
+			x, ok, err := l.listDay(ctx, s, next)
+			if !ok || err != nil || len(x.spans) == 0 { // whoever asks for it meets the error
+				return
+			}
+			next = l.calendar.at(next.To90k)
+		}
 	})
 }
+
+// daysAhead is how many days are listed before anyone asks: walking through a day takes as long as to list a few.
+const daysAhead = 4
 
 // ahead is what is done before anyone asks for it, until the Library is closed.
 type ahead struct {

@@ -133,7 +133,7 @@ const longestClip = 31 * 24 * time.Hour
 
 // ParseClipName reads the name of a clip: two times with "--" between them, of which the second may leave out the date,
 // and each may end in a UTC offset: "2026-11-20_14-03-10--14-05-00.mp4". A second time without a date is the first one
-// after the start. Nothing longer than longestClip has a name. A clip of more than longestClip has no name.
+// after the start. A clip of more than longestClip has no name.
 func ParseClipName(name string, loc *time.Location) (from, to time.Time, ok bool) {
 	from, to, ok = parseClipName(name, loc)
 	return from, to, ok && to.Sub(from) <= longestClip

@@ -49,7 +49,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 		known[id] = schema.SampleDirPath(o.Data, path)
 	}
 	dirs, late = map[int64]sampleDir{}, map[int64]*lateDir{}
-	for id, x := range openAll(new(asking), known, open) {
+	for id, x := range openAll(new(store.Asking), known, open) {
 		path := known[id]
 		labels, isNeeded := needed[path]
 		delete(needed, path)
@@ -73,7 +73,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 		delete(needed, path)
 		// First the directory: what it is refused for may be mended, and then it must still be new to the database.
 		attach := func(path string) (store.Store, error) { return store.Attach(path, db.UUID()) }
-		x := openAll(new(asking), map[int64]string{0: path}, attach)[0]
+		x := openAll(new(store.Asking), map[int64]string{0: path}, attach)[0]
 		if x.err != nil {
 			return nil, nil, x.err
 		}
@@ -126,18 +126,18 @@ func openDir(path, database string, fresh bool) (store.Store, error) {
 // opened is what came of opening a directory.
 type opened struct {
 	store store.Store
-	err   error // errNoAnswer where the disk hangs
+	err   error // store.ErrNoAnswer where the disk hangs
 }
 
 // openAll opens directories, all at once.
-func openAll(a *asking, paths map[int64]string, open func(path string) (store.Store, error)) map[int64]opened {
-	all := ask(a, slices.Collect(maps.Keys(paths)), func(id int64) opened {
+func openAll(a *store.Asking, paths map[int64]string, open func(path string) (store.Store, error)) map[int64]opened {
+	all := store.Ask(a, slices.Collect(maps.Keys(paths)), func(id int64) opened {
 		st, err := open(paths[id])
 		return opened{st, err}
 	})
 	for id, path := range paths {
 		if _, ok := all[id]; !ok {
-			all[id] = opened{err: fmt.Errorf("open sample directory %s: %w", path, errNoAnswer)}
+			all[id] = opened{err: fmt.Errorf("open sample directory %s: %w", path, store.ErrNoAnswer)}
 		}
 	}
 	return all

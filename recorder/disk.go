@@ -12,17 +12,17 @@ import (
 	"nvrfs/store"
 )
 
-// maxBacklog bounds the bytes that are not safe on a disk yet: ten seconds and more of hundreds of streams. A disk that is
-// stalled for longer ends the runs of its streams.
-const maxBacklog = 256 << 20
+// MaxBacklog bounds the bytes that wait in memory until they are safe on a disk: ten seconds and more of hundreds of streams. A
+// disk that is stalled for longer ends the runs of its streams.
+const MaxBacklog = 256 << 20
 
 // commitBytes is how much is written at most before it is committed, so that the backlog has room while a disk is busy.
-const commitBytes = maxBacklog / 4
+const commitBytes = MaxBacklog / 4
 
 // commitDeadline bounds how long a commit may take.
 const commitDeadline = time.Minute
 
-var errBacklog = fmt.Errorf("the disk is too slow: %d MB wait to be written", maxBacklog>>20)
+var errBacklog = fmt.Errorf("the disk is too slow: %d MB wait to be written", MaxBacklog>>20)
 
 // A disk writes the recordings of one store, from one goroutine, so that a slow disk never holds up a camera. What it has
 // written becomes rows in one transaction every sync interval.
@@ -68,7 +68,7 @@ func newDisk(dir int64, st store.Store, db *schema.DB, interval time.Duration, l
 func (d *disk) enqueue(j job) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.backlog+len(j.data) > maxBacklog {
+	if d.backlog+len(j.data) > MaxBacklog {
 		return errBacklog
 	}
 	d.jobs, d.backlog = append(d.jobs, j), d.backlog+len(j.data)

@@ -325,7 +325,7 @@ func TestEndWhoseSyncFails(t *testing.T) {
 			b.commit()
 		}
 		before := b.disk.backlog
-		b.disk.backlog = maxBacklog // so that what is pending is refused
+		b.disk.backlog = MaxBacklog // so that what is pending is refused
 		if err := s.finish("stopped"); !errors.Is(err, errBacklog) {
 			t.Errorf("finish: %v", err)
 		}
@@ -668,7 +668,7 @@ func TestStalledDisk(t *testing.T) {
 	recs := b.recordings()
 	last := recs[len(recs)-1]
 	kept := last.Tracks[video].Start + last.Tracks[video].Duration
-	if min := int64(maxBacklog>>20) * 3600 * 9 / 10; !last.Sealed || kept < min || kept%(10*3600) != 0 {
+	if min := int64(MaxBacklog>>20) * 3600 * 9 / 10; !last.Sealed || kept < min || kept%(10*3600) != 0 {
 		t.Errorf("kept up to %d, sealed %v, of %d frames", kept, last.Sealed, i)
 	}
 	if run, err := b.db.Run(t.Context(), last.Run); err != nil || run.EndReason != errBacklog.Error() {
@@ -728,9 +728,9 @@ func TestCommitsBeforeTheBacklogIsFull(t *testing.T) {
 	c := simCamera{gop: 10}.withDefaults()
 	s := b.session(c)
 	big := make([]byte, 1<<20)
-	for i := range 2 * maxBacklog >> 20 {
+	for i := range 2 * MaxBacklog >> 20 {
 		x := Sample{DTS: int64(i) * 3600, Sync: i%c.gop == 0, Received: c.taken(float64(i) / 25), Data: big}
-		eventually(t, "there is room", func() bool { return b.disk.safe(0) < maxBacklog/2 })
+		eventually(t, "there is room", func() bool { return b.disk.safe(0) < MaxBacklog/2 })
 		if err := s.Sample(x); err != nil {
 			t.Fatal(err)
 		}
@@ -757,7 +757,7 @@ func TestRefusedFragment(t *testing.T) {
 	for x := range c.samples(20 * time.Second) {
 		if x.DTS == 12*90000 {
 			b.commit()
-			b.disk.backlog = maxBacklog
+			b.disk.backlog = MaxBacklog
 		}
 		if reason = s.Sample(x); reason != nil {
 			break

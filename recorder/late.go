@@ -23,7 +23,7 @@ type lateDir struct {
 	log   *slog.Logger
 	there chan struct{}   // closed when its streams may start
 	free  map[int64]int64 // by stream, as in recoverDir
-	disk  asking
+	disk  store.Asking
 	store store.Store // once it is there
 	said  string      // the last error that was logged
 }

@@ -53,7 +53,7 @@ type retention struct {
 	space func(path string) (free, all int64, err error) // of the disk of a directory
 	disk  func(path string) (uint64, error)              // which one that is
 
-	disks asking
+	disks store.Asking
 	said  map[string]bool // what was logged, until it is no longer so
 }
 
@@ -192,11 +192,11 @@ func (r *retention) look(ctx context.Context) (spaceState, error) {
 func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place) (disks []diskState) {
 	dirs := r.dirs
 	ids := slices.Sorted(maps.Keys(dirs))
-	seen := ask(&r.disks, ids, func(id int64) diskSeen { return r.lookAtDisk(dirs[id]) })
+	seen := store.Ask(&r.disks, ids, func(id int64) diskSeen { return r.lookAtDisk(dirs[id]) })
 	for _, id := range ids {
 		disk, ok := seen[id]
 		if !ok {
-			disk.err = errNoAnswer
+			disk.err = store.ErrNoAnswer
 		}
 		r.say("free space of "+r.dirs[id].path, disk.err)
 		if disk.err != nil {
@@ -396,7 +396,7 @@ func (r *retention) unlink(ctx context.Context) error {
 			return err
 		}
 		dirs := r.dirs
-		removed := ask(&r.disks, slices.Collect(maps.Keys(due)), func(dir int64) removal { return removeSome(dirs[dir].store, due[dir]) })
+		removed := store.Ask(&r.disks, slices.Collect(maps.Keys(due)), func(dir int64) removal { return removeSome(dirs[dir].store, due[dir]) })
 		if err := r.db.Write(ctx, func(tx *schema.Tx) error { return unlinked(tx, removed) }); err != nil {
 			return err
 		}
@@ -452,7 +452,7 @@ type removal struct {
 func removeSome(st store.Store, due []garbageFile) (x removal) {
 	began := time.Now()
 	for _, f := range due {
-		if x.more = time.Since(began) > answerWithin/2; x.more {
+		if x.more = time.Since(began) > store.AnswerWithin/2; x.more {
 			break
 		}
 		if err := st.Remove(f.key); err != nil {

@@ -479,7 +479,7 @@ func TestNewRunThatTheDiskRefuses(t *testing.T) {
 		}
 	}
 	b.commit()
-	b.disk.backlog = maxBacklog
+	b.disk.backlog = MaxBacklog
 	if err := s.NewRun("moved"); !errors.Is(err, errBacklog) {
 		t.Errorf("error is %v", err)
 	}
@@ -594,7 +594,7 @@ func TestEndOfARunThatTheDiskRefuses(t *testing.T) {
 		}
 	}
 	before := b.disk.backlog
-	b.disk.backlog = maxBacklog
+	b.disk.backlog = MaxBacklog
 	if err := s.finish("stopped"); !errors.Is(err, errBacklog) {
 		t.Errorf("finish: %v", err)
 	}

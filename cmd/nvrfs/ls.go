@@ -104,17 +104,13 @@ type (
 )
 
 func (l *lister) cameras(ctx context.Context) error {
-	streams, err := l.lib.Streams(ctx)
+	sums, err := l.lib.Summaries(ctx)
 	if err != nil {
 		return err
 	}
 	rows := []cameraListing{}
-	for _, s := range streams {
-		sum, err := l.lib.Summary(ctx, s)
-		if err != nil {
-			return err
-		}
-		row := cameraListing{Camera: s.Label, Bytes: sum.Bytes, Recordings: sum.Recordings, Days: sum.Days}
+	for _, sum := range sums {
+		row := cameraListing{Camera: sum.Label, Bytes: sum.Bytes, Recordings: sum.Recordings, Days: sum.Days}
 		if sum.Recordings > 0 {
 			row.First, row.Last = l.local(sum.First), l.local(sum.Last)
 		}

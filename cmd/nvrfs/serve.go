@@ -29,6 +29,7 @@ type view struct {
 	mount  Mount  // not mounted where Path is empty
 	listen string // address for HTTP; none where empty
 	cache  int64  // bytes of memory for it
+	disks  int    // that this process records to
 }
 
 // prepareMount checks that m can be mounted, and detaches the mount of a server that died there.
@@ -47,7 +48,7 @@ func (env *environment) prepareMount(m Mount, data string) error {
 
 // show shows footage until ctx ends. ready is called when it can be seen. It returns early when that is no longer so.
 func (env *environment) show(ctx context.Context, v view, ready func()) (err error) {
-	limitMemory(v.cache)
+	limitMemory(v.cache, v.disks)
 	lib, err := playback.Open(ctx, playback.Options{Data: v.data, Location: v.loc, Cache: v.cache, Log: env.log})
 	if err != nil {
 		return err
@@ -166,7 +167,7 @@ func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (
 	defer stopShowing()
 	shown, isReady := make(chan error, 1), make(chan struct{})
 	go func() {
-		v := view{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache}
+		v := view{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache, disks: len(rec.Stats())}
 		shown <- env.show(showing, v, func() { close(isReady) })
 	}()
 	select {

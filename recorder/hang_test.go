@@ -2,7 +2,6 @@ package recorder
 
 import (
 	"errors"
-	"maps"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,38 +10,6 @@ import (
 
 	"nvrfs/store"
 )
-
-func TestAsk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var a asking
-		var asked atomic.Int32
-		back := make(chan struct{})
-		question := func(dir int64) int64 {
-			asked.Add(1)
-			if dir == 2 {
-				<-back
-			}
-			return dir * 10
-		}
-		dirs := []int64{1, 2, 3}
-		want := map[int64]int64{1: 10, 3: 30}
-		for i, wait := range []time.Duration{answerWithin, 0, 0} { // it is waited for once
-			began := time.Now()
-			if got := ask(&a, dirs, question); !maps.Equal(got, want) || time.Since(began) != wait {
-				t.Errorf("time %d: answers %v after %v", i, got, time.Since(began))
-			}
-		}
-		if n := asked.Load(); n != 1+2+2+2 {
-			t.Errorf("%d questions", n)
-		}
-		close(back)
-		synctest.Wait()
-		want[2] = 20
-		if got := ask(&a, dirs, question); !maps.Equal(got, want) {
-			t.Errorf("when it is back, answers are %v", got)
-		}
-	})
-}
 
 // hanging is a Store that hangs when it is told to.
 type hanging struct {
@@ -114,7 +81,7 @@ func TestHungDisk(t *testing.T) {
 				if a, b := y.files("a"), y.files("b"); len(a) >= 6 || len(b) != 6 {
 					t.Errorf("left are %v, %v", a, b)
 				}
-				if n := strings.Count(y.log.String(), errNoAnswer.Error()); n != 1 {
+				if n := strings.Count(y.log.String(), store.ErrNoAnswer.Error()); n != 1 {
 					t.Errorf("the log says so %d times:\n%s", n, y.log)
 				}
 				back()
@@ -133,16 +100,16 @@ func TestHungDisk(t *testing.T) {
 func TestHungDisksAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, back := time.Now(), make(chan struct{})
-		all := openAll(new(asking), map[int64]string{1: "/mnt/x", 2: "/mnt/y", 3: "/mnt/z"}, func(path string) (store.Store, error) {
+		all := openAll(new(store.Asking), map[int64]string{1: "/mnt/x", 2: "/mnt/y", 3: "/mnt/z"}, func(path string) (store.Store, error) {
 			if path != "/mnt/y" {
 				<-back
 			}
 			return nil, nil
 		})
-		if d := time.Since(began); len(all) != 3 || all[2].err != nil || d != answerWithin {
+		if d := time.Since(began); len(all) != 3 || all[2].err != nil || d != store.AnswerWithin {
 			t.Errorf("%v after %v", all, d)
 		}
-		if err := all[1].err; !errors.Is(err, errNoAnswer) || !strings.Contains(err.Error(), "/mnt/x") {
+		if err := all[1].err; !errors.Is(err, store.ErrNoAnswer) || !strings.Contains(err.Error(), "/mnt/x") {
 			t.Error(err)
 		}
 		close(back)

@@ -1,26 +1,27 @@
-package recorder
+package store
 
 import (
 	"errors"
 	"time"
 )
 
-// answerWithin is how long a disk may take to answer. One that spins up takes less.
-const answerWithin = 5 * time.Second
+// AnswerWithin is how long a disk may take to answer a question. One that spins up takes less.
+const AnswerWithin = 5 * time.Second
 
-var errNoAnswer = errors.New("the disk does not answer")
+// ErrNoAnswer says that a disk did not answer in time.
+var ErrNoAnswer = errors.New("the disk does not answer")
 
-// asking keeps whoever asks disks from hanging with one of them. A system call about a disk that hangs, as on a file server
+// Asking keeps whoever asks disks from hanging with one of them. A system call about a disk that hangs, as on a file server
 // that is gone, returns when the disk is back, or never, and nothing ends it but the end of the process. So each question has
 // a goroutine, which is left behind when the answer takes too long: one for each directory at most. Only one goroutine may
 // use an asking.
-type asking struct {
+type Asking struct {
 	busy map[int64]chan struct{} // by sample directory: closed when its last question is answered
 }
 
-// ask asks a question about each of some sample directories, all at once, and returns the answers of those that answer in
+// Ask asks a question about each of some sample directories, all at once, and returns the answers of those that answer in
 // time. A directory that has not answered the last question yet is not asked.
-func ask[T any](a *asking, dirs []int64, question func(dir int64) T) map[int64]T {
+func Ask[T any](a *Asking, dirs []int64, question func(dir int64) T) map[int64]T {
 	type answer struct {
 		dir int64
 		t   T
@@ -39,7 +40,7 @@ func ask[T any](a *asking, dirs []int64, question func(dir int64) T) map[int64]T
 		}()
 	}
 	given := map[int64]T{}
-	late := time.NewTimer(answerWithin)
+	late := time.NewTimer(AnswerWithin)
 	defer late.Stop()
 	for range asked {
 		select {
@@ -54,7 +55,7 @@ func ask[T any](a *asking, dirs []int64, question func(dir int64) T) map[int64]T
 }
 
 // idle reports whether no question to a directory is under way.
-func (a *asking) idle(dir int64) bool {
+func (a *Asking) idle(dir int64) bool {
 	if a.busy == nil {
 		a.busy = map[int64]chan struct{}{}
 	}

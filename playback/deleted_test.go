@@ -1,0 +1,108 @@
+package playback
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nvrfs/integration/footage"
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+// A day whose recordings are deleted one by one, while nobody lists, is looked at once when someone does.
+func TestDaysOfDeletedFootage(t *testing.T) {
+	a, b := Span{"2026-11-20", 0, 10}, Span{"2026-11-21", 10, 20}
+	x := listings{days: map[int64]streamDays{7: {days: []Span{a, b}}}}
+	for range 1000 {
+		x.add(&Change{stream: 7, Day: a, Listed: true, deleted: true})
+		x.add(&Change{stream: 7, Day: b, Listed: true, deleted: true})
+	}
+	if got := x.days[7].unsure; !slices.Equal(got, []Span{a, b}) {
+		t.Errorf("%d days are unsure", len(got))
+	}
+}
+
+// hungStore is a disk that hangs until back is closed.
+type hungStore struct {
+	store.Store
+	back chan struct{}
+}
+
+func (h hungStore) Open(store.Key) (store.Reader, error) {
+	<-h.back
+	return nil, errors.New("it was away")
+}
+
+// Footage that is deleted from a disk that hangs, while a reader has it open, holds up no news for long, and none of what is
+// deleted from other disks.
+func TestDeletedFromADiskThatHangs(t *testing.T) {
+	dir := t.TempDir()
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for _, name := range []string{"bad", "good"} {
+		if err := footage.Make(t.Context(), dir, footage.Camera{Name: name, Tiny: true, Start: noon, Duration: time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log strings.Builder
+	l, err := Open(t.Context(), Options{Data: dir, Location: time.UTC, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	deleted := map[schema.RecordingID]bool{}
+	files := map[string]*File{}
+	for _, name := range []string{"bad", "good"} {
+		s, err := l.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		day, err := l.WholeDay(t.Context(), s, l.DayAt(schema.FromTime(noon)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[name], err = l.Open(t.Context(), day, "a test"); err != nil {
+			t.Fatal(err)
+		}
+		defer files[name].Close()
+		for i := range files[name].Parts() {
+			source := files[name].Parts()[i].Source.(*source)
+			if name == "bad" {
+				source.key.dir = 2
+			}
+			deleted[source.key.id] = true
+		}
+	}
+	samples, err := store.Open(filepath.Join(dir, schema.DefaultSampleDir), l.db.UUID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		back := make(chan struct{})
+		l.samples.store = func(dir int64) (store.Store, error) {
+			if dir == 2 {
+				return hungStore{samples, back}, nil
+			}
+			return samples, nil
+		}
+		began, told := time.Now(), time.Duration(-1)
+		l.release(context.Background(), deleted, func() { told = time.Since(began) })
+		if took := time.Since(began); told != 0 || took != store.AnswerWithin {
+			t.Errorf("news came after %v, and the next can after %v", told, took)
+		}
+		if n := len(files["good"].pins); n == 0 {
+			t.Error("what was deleted from the other disk is not kept for its reader")
+		}
+		if !strings.Contains(log.String(), store.ErrNoAnswer.Error()) {
+			t.Errorf("the log is %s", &log)
+		}
+		close(back)
+		synctest.Wait()
+	})
+}
