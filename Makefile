@@ -36,12 +36,12 @@ longrun: ## LONGDAYS days of 8 cameras by a simulated clock, in minutes: does an
 
 BENCH_DATA := /var/tmp/nvrfs-bench
 bench-data: build ## the archives that make bench measures with: up to 65 GB in BENCH_DATA
-	@tools/deps.sh test
+	@tools/deps.sh bench
 	$(GO) run ./bench/data -dir $(BENCH_DATA) -nvrfs bin/nvrfs
 
 BENCH := .
 bench: ## every measurement, then one table of goals and results; BENCH chooses some
-	@tools/deps.sh test
+	@tools/deps.sh bench
 	NVRFS_BENCH_DATA=$(BENCH_DATA) $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 120m ./... | tee bench.txt
 	@$(GO) run ./bench/table bench.txt
 

@@ -5,5 +5,5 @@
 //	make bench        every benchmark, here and in the other packages, then one table of goals and results: table/
 //
 // A benchmark reports its figures by testing.B.ReportMetric in units that name themselves ("x-loopback", "ns/sample").
-// Without NVRFS_BENCH_DATA each runs on a few seconds of footage, so that the tests can tell that it still does.
+// Without NVRFS_BENCH_DATA each runs on a minute of footage or less, so that the tests can tell that it still does.
 package bench

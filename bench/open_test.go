@@ -4,33 +4,29 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
-)
 
-// day25 is the file of a day of 25 hours in 1500 recordings of 1080p30 with sound; small, of ten.
-func day25(b *testing.B) (data, file string) {
-	a := archive{camera: "yard", start: time.Date(2026, 10, 25, 0, 0, 0, 0, in(b)), recordings: 1500, length: time.Minute, fps: 30, files: true}
-	small := a
-	small.recordings = 10
-	return archives(b, "day25", []archive{a}, []archive{small}), filepath.Join(".nvrfs", "days", "yard", "2026-10-25.mp4")
-}
+	"nvrfs/schema"
+)
 
 // BenchmarkOpen opens the file of a day in a process that has just started, and reads its first bytes, a page from somewhere
 // in the middle, and the tables.
 func BenchmarkOpen(b *testing.B) {
-	data, file := day25(b)
+	data := day25(b)
+	file := filepath.Join(".nvrfs", "days", "yard", "2026-10-25.mp4")
 	s := show(b, data)
 	keepCached(b, filepath.Join(data, "nvrfs.db"))
-	s.close(b)
+	s.end()
 	rnd := rand.New(rand.NewPCG(3, 4))
 	page := make([]byte, 4096)
 	var first, again, moov time.Duration
-	var random []time.Duration
+	var random []float64 // µs
 	var t tables
 	for b.Loop() {
 		s := show(b, data)
@@ -40,11 +36,11 @@ func BenchmarkOpen(b *testing.B) {
 			readAt(b, f, page, 0)
 			*took += time.Since(start)
 			if took == &first {
-				random = append(random, randomReads(b, f, rnd)...)
+				random = append(random, timeReads(b, f, size(b, f)/10, size(b, f), 50, rnd)...) // behind the tables
 			}
 			f.Close()
 		}
-		s.close(b)
+		s.end()
 
 		s = show(b, data)
 		f := open(b, filepath.Join(s.mnt, file))
@@ -53,14 +49,14 @@ func BenchmarkOpen(b *testing.B) {
 		moov += time.Since(start)
 		t.count(head)
 		f.Close()
-		s.close(b)
+		s.end()
 	}
 	n := float64(b.N)
 	slices.Sort(random)
 	b.ReportMetric(ms(first)/n, "ms/first-4KiB")
 	b.ReportMetric(ms(again)/n, "ms/again-4KiB")
-	b.ReportMetric(ms(random[len(random)/2]), "ms/random-4KiB")
-	b.ReportMetric(ms(random[len(random)*99/100]), "ms/random-4KiB-p99")
+	b.ReportMetric(median(random)/1000, "ms/random-4KiB")
+	b.ReportMetric(random[len(random)*99/100]/1000, "ms/random-4KiB-p99")
 	b.ReportMetric(ms(moov)/n, "ms/moov")
 	b.ReportMetric(float64(moov.Nanoseconds())/n/float64(t.samples), "ns/sample")
 	b.ReportMetric(float64(t.samples), "samples")
@@ -92,20 +88,13 @@ func readAt(b *testing.B, f *os.File, p []byte, off int64) {
 	}
 }
 
-// randomReads reads pages of the samples, each of which nobody has read yet.
-func randomReads(b *testing.B, f *os.File, rnd *rand.Rand) (took []time.Duration) {
+func size(b *testing.B, f *os.File) int64 {
+	b.Helper()
 	info, err := f.Stat()
 	if err != nil {
 		b.Fatal(err)
 	}
-	page := make([]byte, 4096)
-	for range 50 {
-		off := info.Size()/10 + rnd.Int64N(info.Size()*9/10-4096)
-		start := time.Now()
-		readAt(b, f, page, off)
-		took = append(took, time.Since(start))
-	}
-	return took
+	return info.Size()
 }
 
 // readMoov reads a file up to its samples, a megabyte at a time.
@@ -141,4 +130,57 @@ func (t *tables) count(head []byte) {
 		}
 		rest = rest[i-4+size:]
 	}
+}
+
+// BenchmarkIndexSize packs the tracks of the hour by themselves, to see what a sample of each takes.
+func BenchmarkIndexSize(b *testing.B) {
+	data, _ := hour(b)
+	db, err := schema.OpenReadOnly(b.Context(), data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	var bytes, samples [2]int
+	for b.Loop() {
+		recordings, err := db.StartingIn(b.Context(), 1, 0, math.MaxInt64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := range recordings {
+			packed, err := db.PackedIndex(b.Context(), recordings[i].ID)
+			if err != nil {
+				b.Fatal(err)
+			}
+			tracks, err := schema.DecodeIndex(packed, recordings[i].Tracks)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for k := range tracks {
+				bytes[k] += packedAlone(&tracks[k])
+				samples[k] += len(tracks[k].Sizes)
+			}
+		}
+	}
+	b.ReportMetric(float64(bytes[0])/float64(samples[0]), "bytes/video-frame")
+	b.ReportMetric(float64(bytes[1])/float64(samples[1]), "bytes/audio-sample")
+}
+
+// packedAlone returns what the index of a track alone takes.
+func packedAlone(t *schema.TrackSamples) (bytes int) {
+	x := schema.NewIndex([]bool{t.Syncs != nil})
+	first := 0
+	for _, n := range t.ChunkCounts {
+		f := schema.Fragment{HeaderLen: 700, Tracks: make([][]schema.Sample, 1)}
+		for i := first; i < first+int(n); i++ {
+			_, sync := slices.BinarySearch(t.Syncs, uint32(i))
+			s := schema.Sample{Duration: t.Durations[i], Size: t.Sizes[i], Sync: sync || t.Syncs == nil}
+			if t.CTS != nil {
+				s.CTS = t.CTS[i]
+			}
+			f.Tracks[0] = append(f.Tracks[0], s)
+		}
+		x.Add(f, []int64{0})
+		first += int(n)
+	}
+	return len(x.Bytes())
 }

@@ -2,25 +2,18 @@ package bench_test
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nvrfs/integration/footage"
 )
 
 // How often each way is read in turn, and how much of the entry each time. What is reported is the median of the rounds.
@@ -31,20 +24,20 @@ const (
 
 // reading is an entry that can be read in several ways: as a plain file with its bytes, and through mounts.
 type reading struct {
+	data    string
 	samples []string // the sample files
 	size    int64    // of the entry
 	raw     way
 	nvrfs   way
-	data    string
-	full    bool // the footage of NVRFS_BENCH_DATA, and not a few seconds
+	full    bool // an hour, and not a minute
 }
 
 // A way is a path to the same bytes.
 type way struct {
-	name    string
 	path    string
 	backing []string // files that must be in the page cache before it is read
-	pid     int      // of its server; 0 means that there is none
+	server  *server  // nil where there is none
+	onlyOne bool     // it has the first readBytes alone
 }
 
 // newReading makes footage where there is none, and mounts it.
@@ -53,27 +46,15 @@ func newReading(b *testing.B) *reading {
 	if os.Geteuid() != 0 {
 		b.Skip("only root can set the read-ahead of a mount")
 	}
-	if _, err := os.Stat("/dev/fuse"); err != nil {
-		b.Skip(err)
-	}
-	r := &reading{data: filepath.Join(os.Getenv("NVRFS_BENCH_DATA"), "hour"), full: os.Getenv("NVRFS_BENCH_DATA") != ""}
-	if !r.full {
-		r.data = b.TempDir()
-		start := time.Date(2026, 3, 2, 11, 0, 0, 0, time.UTC)
-		c := footage.Camera{Name: "yard", Start: start, Duration: time.Minute, RecordingLength: 5 * time.Second}
-		if err := footage.Make(context.Background(), r.data, c); err != nil {
-			b.Fatal(err)
-		}
-	}
+	r := &reading{}
+	r.data, r.full = hour(b)
 	var err error
 	if r.samples, err = filepath.Glob(filepath.Join(r.data, "samples", "yard", "*", "*.mp4")); err != nil || len(r.samples) == 0 {
 		b.Fatalf("%d sample files of yard in %s, %v", len(r.samples), r.data, err)
 	}
-	mnt, pid := serve(b, build(b, "nvrfs/cmd/nvrfs"), "mount", "--timezone", "UTC", "--data", r.data)
-	r.nvrfs = way{"nvrfs", largest(b, mnt), r.samples, pid}
-
-	dir := b.TempDir()
-	r.raw = way{name: "raw", path: filepath.Join(dir, "entry.mp4")}
+	s := show(b, r.data)
+	r.nvrfs = way{path: largest(b, s.mnt), backing: r.samples, server: s}
+	r.raw = way{path: filepath.Join(b.TempDir(), "entry.mp4")}
 	if r.size, err = copyFile(r.raw.path, r.nvrfs.path); err != nil {
 		b.Fatal(err)
 	}
@@ -81,77 +62,42 @@ func newReading(b *testing.B) *reading {
 	return r
 }
 
-// peer mounts go-fuse's loopback filesystem over the plain file.
-func (r *reading) peer(b *testing.B, name string, flags ...string) way {
+// loopback shows the plain file through go-fuse's loopback filesystem.
+func (r *reading) loopback(b *testing.B, flags ...string) way {
 	b.Helper()
 	dir, file := filepath.Split(r.raw.path)
-	mnt, pid := serve(b, build(b, "nvrfs/bench/peer"), append(flags, "MNT", dir)...)
-	return way{name, filepath.Join(mnt, file), []string{r.raw.path}, pid}
+	s := mount(b, peer, append(slices.Clone(flags), dir)...)
+	return way{path: filepath.Join(s.mnt, file), backing: r.raw.backing, server: s}
 }
 
-// sameOptions has a peer ask the kernel for what nvrfs asks it for.
+// smallPages is a plain file that the kernel caches in pages of 4 KiB, as it does those of every FUSE mount. What is written is
+// cached in pieces as large as each write, up to large folios.
+func (r *reading) smallPages(b *testing.B) way {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "entry.mp4")
+	in, err := os.Open(r.raw.path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	page := make([]byte, 4096)
+	for off := int64(0); off < min(readBytes, r.size) && err == nil; off += int64(len(page)) {
+		if _, err = in.ReadAt(page, off); err == nil || err == io.EOF {
+			_, err = out.Write(page)
+		}
+	}
+	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+		b.Fatal(err)
+	}
+	return way{path: path, onlyOne: true}
+}
+
+// sameOptions has the loopback ask the kernel for what nvrfs asks it for.
 var sameOptions = []string{"-max-write", "1048576", "-read-ahead", "2048"}
-
-// build returns a binary of a package of ours.
-func build(b *testing.B, pkg string) string {
-	b.Helper()
-	path := filepath.Join(b.TempDir(), filepath.Base(pkg))
-	if out, err := exec.Command("go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
-		b.Fatalf("build %s: %v: %s", pkg, err, out)
-	}
-	return path
-}
-
-// serve runs a server that mounts until the benchmark ends. The mount point is the argument MNT, or the last.
-func serve(b *testing.B, binary string, args ...string) (mnt string, pid int) {
-	b.Helper()
-	mnt = b.TempDir()
-	if i := slices.Index(args, "MNT"); i >= 0 {
-		args[i] = mnt
-	} else {
-		args = append(args, mnt)
-	}
-	cmd := exec.Command(binary, args...)
-	cmd.Stderr = os.Stderr
-	if testing.Verbose() {
-		cmd.Stdout = os.Stderr
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	before := device(b, mnt)
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		cmd.Wait() //nolint:errcheck // how it ended tells nothing
-	}()
-	b.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt) //nolint:errcheck // it may be gone
-		select {
-		case <-ended:
-		case <-time.After(20 * time.Second):
-			cmd.Process.Kill() //nolint:errcheck // it may be gone
-			<-ended
-		}
-		unix.Unmount(mnt, unix.MNT_DETACH) //nolint:errcheck // it should be
-	})
-	for deadline := time.Now().Add(20 * time.Second); device(b, mnt) == before; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			b.Fatalf("%s does not mount", cmd)
-		}
-	}
-	time.Sleep(100 * time.Millisecond) // read-ahead is set just after
-	return mnt, cmd.Process.Pid
-}
-
-func device(b *testing.B, path string) uint64 {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		b.Fatal(err)
-	}
-	return st.Dev
-}
 
 // largest returns the largest file below dir.
 func largest(b *testing.B, dir string) (path string) {
@@ -236,30 +182,6 @@ func warm(b *testing.B, paths []string) {
 	}
 }
 
-// cpu is the time for which the threads of a process have run, in the kernel and outside.
-func cpu(b *testing.B, pid int) (total time.Duration) {
-	b.Helper()
-	if pid == 0 {
-		return 0
-	}
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	if err != nil || len(threads) == 0 {
-		b.Fatalf("process %d has %d threads, %v", pid, len(threads), err)
-	}
-	for _, t := range threads {
-		text, err := os.ReadFile(t)
-		if err != nil {
-			continue // it has ended
-		}
-		ns, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		total += time.Duration(ns)
-	}
-	return total
-}
-
 // ownCPU is the time for which this process has computed: it is the reader.
 func ownCPU() time.Duration {
 	var u unix.Rusage
@@ -274,9 +196,9 @@ type measured struct {
 	readerCPU float64
 }
 
-func speed(m measured) float64    { return 1 / m.seconds }
-func server(m measured) float64   { return m.serverCPU }
-func totalCPU(m measured) float64 { return m.serverCPU + m.readerCPU }
+func speed(m measured) float64     { return 1 / m.seconds }
+func serverCPU(m measured) float64 { return m.serverCPU }
+func totalCPU(m measured) float64  { return m.serverCPU + m.readerCPU }
 
 // measure measures reading, of which bytes is how much it was.
 func measure(b *testing.B, pid int, reading func() (bytes int64, err error)) measured {
@@ -296,13 +218,17 @@ func measure(b *testing.B, pid int, reading func() (bytes int64, err error)) mea
 func (r *reading) part(b *testing.B, w way, round int) measured {
 	b.Helper()
 	off := int64(round) * readBytes % r.size
-	return measure(b, w.pid, func() (int64, error) { return read(w.path, off, readBytes) })
+	if w.onlyOne {
+		off = 0
+	}
+	return measure(b, w.server.pid(), func() (int64, error) { return read(w.path, off, readBytes) })
 }
 
-// inTurn measures ways one after the other, as often as it takes, each time beginning with another one.
-func (r *reading) inTurn(b *testing.B, ways []way, rounds int, measure func(w way, round int) measured) [][]measured {
+// inTurn measures several ways one after the other, as often as it takes, each time beginning with another one. It returns what
+// each of them cost, by round.
+func (r *reading) inTurn(b *testing.B, ways, rounds int, measure func(way, round int) measured) [][]measured {
 	b.Helper()
-	got := make([][]measured, len(ways))
+	got := make([][]measured, ways)
 	if !r.full {
 		rounds = 1
 	}
@@ -310,8 +236,8 @@ func (r *reading) inTurn(b *testing.B, ways []way, rounds int, measure func(w wa
 	for b.Loop() {
 		for range rounds {
 			for i := range ways {
-				k := (round + i) % len(ways)
-				got[k] = append(got[k], measure(ways[k], round))
+				k := (round + i) % ways
+				got[k] = append(got[k], measure(k, round))
 			}
 			round++
 		}
@@ -344,10 +270,11 @@ func medianOf(a []measured, of func(measured) float64) float64 {
 // BenchmarkSequentialRead reads an entry for the first time, while its sample files are in the page cache.
 func BenchmarkSequentialRead(b *testing.B) {
 	r := newReading(b)
-	ways := []way{r.nvrfs, r.peer(b, "loopback"), r.peer(b, "loopback with the same options", sameOptions...), r.raw}
-	got := r.inTurn(b, ways, readRounds, func(w way, round int) measured {
+	ways := []way{r.nvrfs, r.loopback(b), r.loopback(b, sameOptions...), r.raw}
+	got := r.inTurn(b, len(ways), readRounds, func(k, round int) measured {
+		w := ways[k]
 		warm(b, w.backing)
-		if w.pid != 0 {
+		if w.server != nil {
 			forgetAll(b, w.path)
 		}
 		return r.part(b, w, round)
@@ -356,9 +283,9 @@ func BenchmarkSequentialRead(b *testing.B) {
 	b.ReportMetric(ratio(got[0], got[1], speed), "x-loopback")
 	b.ReportMetric(ratio(got[0], got[2], speed), "x-loopback-same-options")
 	b.ReportMetric(ratio(got[0], got[3], speed), "x-raw")
-	b.ReportMetric(medianOf(got[0], server), "server-cpu-s/GB")
-	b.ReportMetric(medianOf(got[1], server), "loopback-cpu-s/GB")
-	b.ReportMetric(medianOf(got[2], server), "loopback-same-options-cpu-s/GB")
+	b.ReportMetric(medianOf(got[0], serverCPU), "server-cpu-s/GB")
+	b.ReportMetric(medianOf(got[1], serverCPU), "loopback-cpu-s/GB")
+	b.ReportMetric(medianOf(got[2], serverCPU), "loopback-same-options-cpu-s/GB")
 	b.ReportMetric(medianOf(got[0], totalCPU), "server-and-reader-cpu-s/GB")
 	b.ReportMetric(ratio(got[1], got[0], totalCPU), "x-loopback-cpu")
 }
@@ -367,24 +294,24 @@ func BenchmarkSequentialRead(b *testing.B) {
 // themselves, one after the other.
 func BenchmarkColdRead(b *testing.B) {
 	r := newReading(b)
-	mnt, pid := serve(b, build(b, "nvrfs/bench/peer"), append(slices.Clone(sameOptions), "MNT", r.data)...)
-	through := func(path string) string { return filepath.Join(mnt, strings.TrimPrefix(path, r.data)) }
-	ways := []way{r.nvrfs, {name: "loopback", pid: pid}, {name: "raw"}}
+	through := mount(b, peer, append(slices.Clone(sameOptions), r.data)...)
+	ways := []way{r.nvrfs, {server: through}, {}}
 	const rounds = 3
-	got := r.inTurn(b, ways, rounds, func(w way, _ int) measured {
+	got := r.inTurn(b, len(ways), rounds, func(k, _ int) measured {
+		w := ways[k]
 		if w.path != "" {
 			forgetAll(b, w.path)
 		}
 		for _, s := range r.samples {
-			forgetAll(b, s, through(s))
+			forgetAll(b, s, filepath.Join(through.mnt, strings.TrimPrefix(s, r.data)))
 		}
-		return measure(b, w.pid, func() (bytes int64, err error) {
+		return measure(b, w.server.pid(), func() (bytes int64, err error) {
 			if w.path != "" {
 				return read(w.path, 0, wholeFile)
 			}
 			for _, s := range r.samples {
-				if w.pid != 0 {
-					s = through(s)
+				if w.server != nil {
+					s = filepath.Join(through.mnt, strings.TrimPrefix(s, r.data))
 				}
 				n, err := read(s, 0, wholeFile)
 				if err != nil {
@@ -398,26 +325,29 @@ func BenchmarkColdRead(b *testing.B) {
 	b.ReportMetric(1000*medianOf(got[0], speed), "MB/s")
 	b.ReportMetric(ratio(got[0], got[1], speed), "x-loopback-same-options")
 	b.ReportMetric(ratio(got[0], got[2], speed), "x-raw")
-	b.ReportMetric(medianOf(got[0], server), "server-cpu-s/GB")
+	b.ReportMetric(medianOf(got[0], serverCPU), "server-cpu-s/GB")
 }
 
-// BenchmarkReread reads an entry that the kernel has cached. No request reaches the server, so it costs it nothing.
+// BenchmarkReread reads an entry that the kernel has cached. No request reaches the server, so it costs it nothing. The kernel
+// caches the plain file in larger pieces than a FUSE mount; so it stands beside one that is cached in pages of 4 KiB, too.
 func BenchmarkReread(b *testing.B) {
 	r := newReading(b)
-	got := r.inTurn(b, []way{r.nvrfs, r.raw}, readRounds, func(w way, round int) measured {
-		r.part(b, w, round)
-		return r.part(b, w, round)
+	ways := []way{r.nvrfs, r.raw, r.smallPages(b)}
+	got := r.inTurn(b, len(ways), readRounds, func(k, round int) measured {
+		r.part(b, ways[k], round)
+		return r.part(b, ways[k], round)
 	})
 	b.ReportMetric(1000*medianOf(got[0], speed), "MB/s")
 	b.ReportMetric(ratio(got[0], got[1], speed), "x-raw")
-	b.ReportMetric(medianOf(got[0], server), "server-cpu-s/GB")
+	b.ReportMetric(ratio(got[0], got[2], speed), "x-raw-in-4KiB-pages")
+	b.ReportMetric(medianOf(got[0], serverCPU), "server-cpu-s/GB")
 }
 
 // BenchmarkRandomRead reads pages here and there, each for the first time, a few of each way in turn.
 func BenchmarkRandomRead(b *testing.B) {
 	r := newReading(b)
-	ways := []way{r.nvrfs, r.peer(b, "loopback"), r.peer(b, "loopback with the same options", sameOptions...)}
-	files := map[string]*os.File{}
+	ways := []way{r.nvrfs, r.loopback(b), r.loopback(b, sameOptions...)}
+	var files []*os.File
 	for _, w := range ways {
 		warm(b, w.backing)
 		forgetAll(b, w.path)
@@ -429,31 +359,27 @@ func BenchmarkRandomRead(b *testing.B) {
 		if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM); err != nil {
 			b.Fatal(err)
 		}
-		files[w.name] = f
+		files = append(files, f)
 	}
-	took := map[string][]float64{} // µs
+	took := make([][]float64, len(ways)) // µs
 	rnd := rand.New(rand.NewPCG(1, 2))
-	r.inTurn(b, ways, 60, func(w way, _ int) measured {
-		took[w.name] = append(took[w.name], r.randomReads(b, files[w.name], rnd)...)
+	r.inTurn(b, len(ways), 60, func(k, _ int) measured {
+		took[k] = append(took[k], timeReads(b, files[k], 0, r.size, 100, rnd)...)
 		return measured{}
 	})
-	times := func(i int) float64 { return median(took[ways[i].name]) }
-	b.ReportMetric(times(0), "µs/read")
-	b.ReportMetric(times(0)/times(1), "x-loopback")
-	b.ReportMetric(times(0)/times(2), "x-loopback-same-options")
+	b.ReportMetric(median(took[0]), "µs/read")
+	b.ReportMetric(median(took[0])/median(took[1]), "x-loopback")
+	b.ReportMetric(median(took[0])/median(took[2]), "x-loopback-same-options")
 }
 
-// randomReads returns what each of some reads of a page takes, in microseconds.
-func (r *reading) randomReads(b *testing.B, f *os.File, rnd *rand.Rand) (took []float64) {
+// timeReads returns what each of some reads of a page somewhere in [from, to) takes, in microseconds.
+func timeReads(b *testing.B, f *os.File, from, to int64, reads int, rnd *rand.Rand) (took []float64) {
 	b.Helper()
-	const reads, page = 100, 4096
-	p := make([]byte, page)
+	p := make([]byte, 4096)
 	for range reads {
-		off := rnd.Int64N(r.size/page) * page
+		off := from + rnd.Int64N((to-from)/4096)*4096
 		start := time.Now()
-		if _, err := f.ReadAt(p, off); err != nil {
-			b.Fatal(err)
-		}
+		readAt(b, f, p, off)
 		took = append(took, float64(time.Since(start).Nanoseconds())/1e3)
 	}
 	return took
@@ -463,26 +389,21 @@ func (r *reading) randomReads(b *testing.B, f *os.File, rnd *rand.Rand) (took []
 func BenchmarkManyReaders(b *testing.B) {
 	r := newReading(b)
 	paths := r.clips(b, 16)
-	together, alone := way{name: "16 readers"}, way{name: "one reader"}
-	const rounds = 7
-	got := r.inTurn(b, []way{together, alone}, rounds, func(w way, _ int) measured {
+	const atOnce, oneByOne, rounds = 0, 1, 7
+	got := r.inTurn(b, 2, rounds, func(k, _ int) measured {
 		warm(b, r.samples)
 		forgetAll(b, paths...)
-		return measure(b, r.nvrfs.pid, func() (int64, error) { return readEach(paths, w.name == together.name) })
+		return measure(b, r.nvrfs.server.pid(), func() (int64, error) { return readEach(paths, k == atOnce) })
 	})
-	b.ReportMetric(1000*medianOf(got[0], speed), "MB/s")
-	b.ReportMetric(ratio(got[0], got[1], speed), "x-one-reader")
-	b.ReportMetric(medianOf(got[0], server), "server-cpu-s/GB")
+	b.ReportMetric(1000*medianOf(got[atOnce], speed), "MB/s")
+	b.ReportMetric(ratio(got[atOnce], got[oneByOne], speed), "x-one-reader")
+	b.ReportMetric(medianOf(got[atOnce], serverCPU), "server-cpu-s/GB")
 }
 
 // clips names clips that share the time of the entry.
 func (r *reading) clips(b *testing.B, n int) (paths []string) {
 	b.Helper()
-	mnt := r.nvrfs.path
-	for range 4 { // camera, day, hour, entry
-		mnt = filepath.Dir(mnt)
-	}
-	start := time.Date(2026, 3, 2, 11, 0, 0, 0, time.UTC)
+	start := hourStart.In(in(b))
 	length := time.Minute
 	if r.full {
 		length = time.Hour
@@ -492,7 +413,7 @@ func (r *reading) clips(b *testing.B, n int) (paths []string) {
 		from := start.Add(length * time.Duration(i) / time.Duration(n))
 		to := start.Add(length * time.Duration(i+1) / time.Duration(n))
 		name := from.Format(layout) + "--" + to.Format("15-04-05") + ".mp4"
-		paths = append(paths, filepath.Join(mnt, ".nvrfs/clips/yard", name))
+		paths = append(paths, filepath.Join(r.nvrfs.server.mnt, ".nvrfs/clips/yard", name))
 	}
 	return paths
 }

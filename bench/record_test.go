@@ -1,13 +1,9 @@
 package bench_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -48,9 +44,9 @@ import (
 //
 //	NVRFS_BENCH_DATA=/var/tmp/bench NVRFS_BENCH_SECONDS=600 go test -run '^$' -bench 'Record/streams=64$' -benchtime 1x -timeout 20m ./bench
 func BenchmarkRecord(b *testing.B) {
-	data := os.Getenv("NVRFS_BENCH_DATA")
+	data := os.Getenv(dataVariable)
 	if data != "" && !filepath.IsAbs(data) {
-		b.Fatalf("NVRFS_BENCH_DATA is %s, want an absolute path", data)
+		b.Fatalf("%s is %s, want an absolute path", dataVariable, data)
 	}
 	seconds := 10.0
 	if s := os.Getenv("NVRFS_BENCH_SECONDS"); s != "" {
@@ -62,14 +58,12 @@ func BenchmarkRecord(b *testing.B) {
 	r := recordBench{clip: "../camera/clip.mp4", window: 2 * time.Second, streams: 2}
 	if data == "" {
 		r.dir = b.TempDir()
-		r.build(b)
 		b.Run("streams=2", r.run)
 		return
 	}
 	r.dir, r.clip = data, filepath.Join(data, "record.mp4")
 	r.settle, r.window = 3*time.Second, time.Duration(seconds*float64(time.Second))
 	r.makeClip(b)
-	r.build(b)
 	for _, n := range []int{1, 16, 64} {
 		r.streams = n
 		b.Run(fmt.Sprintf("streams=%d", n), r.run)
@@ -89,8 +83,6 @@ type recordBench struct {
 	streams int
 	reading bool // through a mount, at the same time
 	tracing bool // system calls
-
-	nvrfs, cameras string // the programs
 }
 
 // memoryOfOne is the MB of the run with one stream.
@@ -113,22 +105,6 @@ func (r *recordBench) makeClip(b *testing.B) {
 	}
 	if err := os.Rename(half, r.clip); err != nil {
 		b.Fatal(err)
-	}
-}
-
-// build builds the programs. NVRFS_BENCH_BINARY is an nvrfs to be measured in place of this source's.
-func (r *recordBench) build(b *testing.B) {
-	dir := b.TempDir()
-	r.nvrfs, r.cameras = os.Getenv("NVRFS_BENCH_BINARY"), filepath.Join(dir, "cameras")
-	targets := map[string]string{r.cameras: "nvrfs/bench/cameras"}
-	if r.nvrfs == "" {
-		r.nvrfs = filepath.Join(dir, "nvrfs")
-		targets[r.nvrfs] = "nvrfs/cmd/nvrfs"
-	}
-	for binary, pkg := range targets {
-		if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, pkg).CombinedOutput(); err != nil {
-			b.Fatalf("build %s: %v\n%s", pkg, err, out)
-		}
 	}
 }
 
@@ -155,7 +131,7 @@ func (r *recordBench) once(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	cams := startCrowd(b, r.cameras, r.clip)
+	cams := startCrowd(b, r.clip)
 	defer cams.end(b)
 	config := r.configure(b, dir, cams.url)
 	rec := r.start(b, config)
@@ -179,7 +155,7 @@ func (r *recordBench) once(b *testing.B) {
 	if err := rec.stop(); err != nil {
 		b.Error(err)
 	}
-	if out, err := exec.Command(r.nvrfs, "check", "--level", "hash", "--config", config).CombinedOutput(); err != nil {
+	if out, err := exec.Command(program(b, nvrfs), "check", "--level", "hash", "--config", config).CombinedOutput(); err != nil {
 		b.Errorf("nvrfs check: %v\n%s", err, out)
 	}
 	r.reportLoss(b, filepath.Join(dir, "data"), sent)
@@ -221,7 +197,7 @@ type recorderProcess struct {
 func (p *recorderProcess) pid() int { return p.cmd.Process.Pid }
 
 func (r *recordBench) start(b *testing.B, config string) *recorderProcess {
-	p := &recorderProcess{cmd: exec.Command(r.nvrfs, "run", "--config", config, "--log-format", "text")}
+	p := &recorderProcess{cmd: exec.Command(program(b, nvrfs), "run", "--config", config, "--log-format", "text")}
 	p.cmd.Stderr = &p.log
 	own := r.reading && os.Geteuid() == 0
 	if own { // its mount is its own: nobody else keeps it busy, and it goes with the process
@@ -258,24 +234,6 @@ func (p *recorderProcess) awaitEnds(b *testing.B, streams int) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-}
-
-// A log is what a process has written to stderr.
-type log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *log) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 // configure writes a configuration file and makes what it names.
@@ -388,7 +346,7 @@ type use struct {
 	written float64 // bytes, to disks
 }
 
-// processUse reads proc_pid_stat(5), proc_pid_statm(5) and proc_pid_io(5).
+// processUse reads proc_pid_stat(5) and proc_pid_io(5).
 func processUse(b *testing.B, pid int) (u use) {
 	read := func(name string) string {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
@@ -408,7 +366,7 @@ func processUse(b *testing.B, pid int) (u use) {
 	stat := read("stat")
 	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
 	u.cpu = (number(fields[11]) + number(fields[12])) / ticks
-	u.memory = number(strings.Fields(read("statm"))[1]) * float64(os.Getpagesize()) / 1e6
+	u.memory = residentMB(b, pid)
 	for line := range strings.Lines(read("io")) {
 		if n, ok := strings.CutPrefix(line, "write_bytes: "); ok {
 			u.written = number(strings.TrimSpace(n))
@@ -505,75 +463,4 @@ func readTree(ctx context.Context, dir string, buf []byte) (total int64) {
 		return ctx.Err()
 	})
 	return total
-}
-
-// sentFrames is what a camera says of a session.
-type sentFrames struct {
-	Path  string
-	Video int64
-	Audio int64
-	First float64 // s since 1970
-	Late  float64 // s
-	Over  bool
-}
-
-// A crowd is the process of the cameras.
-type crowd struct {
-	url string
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
-}
-
-func startCrowd(b *testing.B, binary, clip string) *crowd {
-	c := &crowd{cmd: exec.Command(binary, clip)}
-	c.cmd.Stderr = os.Stderr
-	var err error
-	if c.in, err = c.cmd.StdinPipe(); err != nil {
-		b.Fatal(err)
-	}
-	out, err := c.cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	c.out = bufio.NewReader(out)
-	if err := c.cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	if c.url, err = c.out.ReadString('\n'); err != nil {
-		b.Fatal(errors.Join(err, c.cmd.Wait()))
-	}
-	c.url = strings.TrimSpace(c.url)
-	return c
-}
-
-func (c *crowd) ask(b *testing.B, word string) (sent []sentFrames) {
-	if _, err := fmt.Fprintln(c.in, word); err != nil {
-		b.Fatal(err)
-	}
-	line, err := c.out.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &sent)
-	}
-	if err != nil {
-		b.Fatalf("cameras: %s: %v", word, err)
-	}
-	return sent
-}
-
-// await waits for what was sent to meet a condition.
-func (c *crowd) await(b *testing.B, met func([]sentFrames) bool) {
-	for deadline := time.Now().Add(30 * time.Second); !met(c.ask(b, "report")); {
-		if time.Now().After(deadline) {
-			b.Fatal("not every camera is recorded after 30 s")
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
-func (c *crowd) end(b *testing.B) {
-	c.in.Close()
-	if err := c.cmd.Wait(); err != nil {
-		b.Errorf("cameras: %v", err)
-	}
 }

@@ -15,9 +15,9 @@ import (
 // there may be a hundred thousand, only the place is kept, where they are found again when the kernel asks for them.
 type nodes struct {
 	mu    sync.Mutex
-	known map[uint64]known   // by inode number; it has no pointers, which the garbage collector would follow
-	files map[place][]uint64 // by the place of their hour, the numbers of those that lie in one
-	kept  map[uint64]node    // those that place does not find
+	known map[uint64]known     // by inode number; it has no pointers, which the garbage collector would follow
+	files map[hourKey][]uint64 // the numbers of those that lie in an hour
+	kept  map[uint64]node      // those that place does not find
 }
 
 type known struct {
@@ -44,6 +44,17 @@ func (p place) hour() place { return place{p.from90k, hourPlace, p.stream, p.inf
 
 // inHour reports whether it is the place of a file in an hour.
 func (p place) inHour() bool { return p != place{} && p.at >= 0 }
+
+// hourKey is a small digest of the place of an hour, of which there are as many as files.
+type hourKey uint64
+
+func (p place) key() hourKey {
+	k := uint64(p.from90k)<<20 ^ uint64(p.stream)<<1
+	if p.info {
+		k++
+	}
+	return hourKey(k)
+}
 
 // placeOf returns the place of an entry that an hour lists.
 func placeOf(e *playback.Entry, info bool) place {
@@ -76,7 +87,7 @@ func (t *nodes) remember(n node) {
 	if p != was.place {
 		t.forgetFileLocked(ino, was.place)
 		if p.inHour() {
-			t.files[p.hour()] = append(t.files[p.hour()], ino)
+			t.files[p.key()] = append(t.files[p.key()], ino)
 		}
 	}
 	if keep {
@@ -114,12 +125,11 @@ func (t *nodes) forgetFileLocked(ino uint64, p place) {
 	if !p.inHour() {
 		return
 	}
-	h := p.hour()
-	left := slices.DeleteFunc(t.files[h], func(x uint64) bool { return x == ino })
+	left := slices.DeleteFunc(t.files[p.key()], func(x uint64) bool { return x == ino })
 	if len(left) == 0 {
-		delete(t.files, h)
+		delete(t.files, p.key())
 	} else {
-		t.files[h] = left
+		t.files[p.key()] = left
 	}
 }
 
@@ -128,8 +138,10 @@ func (t *nodes) in(hour place) map[uint64]place {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	found := map[uint64]place{}
-	for _, ino := range t.files[hour] {
-		found[ino] = t.known[ino].place
+	for _, ino := range t.files[hour.key()] {
+		if p := t.known[ino].place; p.hour() == hour {
+			found[ino] = p
+		}
 	}
 	return found
 }

@@ -73,7 +73,7 @@ func TestReadInParts(t *testing.T) {
 
 func TestNodesAreForgotten(t *testing.T) {
 	s := &Server{}
-	nodes := nodes{known: map[uint64]known{}, files: map[place][]uint64{}, kept: map[uint64]node{}}
+	nodes := nodes{known: map[uint64]known{}, files: map[hourKey][]uint64{}, kept: map[uint64]node{}}
 	n := s.dirNode(fixedDir{}, "/x")
 	for range 3 {
 		nodes.remember(n)

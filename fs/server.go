@@ -89,7 +89,7 @@ func newServer(lib *playback.Library, path string, o Options) *Server {
 	s := &Server{
 		lib: lib, o: o, path: path, uid: uint32(os.Getuid()), gid: uint32(os.Getgid()),
 		failures: failureLog{log: o.Log}, pipes: newPipes(), started: time.Now(), done: make(chan struct{}),
-		nodes: nodes{known: map[uint64]known{}, files: map[place][]uint64{}, kept: map[uint64]node{}}, handles: handles{open: map[uint64]openFile{}},
+		nodes: nodes{known: map[uint64]known{}, files: map[hourKey][]uint64{}, kept: map[uint64]node{}}, handles: handles{open: map[uint64]openFile{}},
 	}
 	if o.UID != nil {
 		s.uid = *o.UID

@@ -3,6 +3,7 @@
 #
 #   tools/deps.sh demo    what building and `nvrfs demo` need
 #   tools/deps.sh test    what the tests need besides: players, and RTSP servers other than ours
+#   tools/deps.sh bench   what the benchmarks need: a maker of footage, and a counter of system calls
 set -eu
 
 demo="gcc libc6-dev fuse3"
@@ -11,10 +12,13 @@ test="$demo ffmpeg mpv vlc-bin vlc-plugin-base fonts-dejavu-core rsync util-linu
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav"
 
+bench="$demo ffmpeg strace"
+
 case "${1:-}" in
 demo) wanted=$demo ;;
 test) wanted=$test ;;
-*) echo "usage: tools/deps.sh demo|test" >&2; exit 2 ;;
+bench) wanted=$bench ;;
+*) echo "usage: tools/deps.sh demo|test|bench" >&2; exit 2 ;;
 esac
 
 if ! command -v go >/dev/null; then

@@ -85,7 +85,7 @@ func (s sets) makeHour(ctx context.Context, data string) error {
 	if err != nil {
 		return err
 	}
-	return s.importClip(ctx, data, clip, yard, hourStart, 60)
+	return s.importClip(ctx, data, clip, yard, hourStart, 3600/clipSeconds)
 }
 
 // makeDay25 falls back on holes where the samples were, when the disk is too small for 45 GB: opening and seeking read the
@@ -99,7 +99,7 @@ func (s sets) makeDay25(ctx context.Context, data string) error {
 	if err != nil {
 		return err
 	}
-	laps := 25 * 60
+	laps := 25 * 3600 / clipSeconds
 	free, err := freeBytes(s.dir)
 	if err != nil {
 		return err
@@ -119,9 +119,10 @@ func (s sets) makeSparse(ctx context.Context, data, clip string, laps int) error
 		return err
 	}
 	done := map[string]bool{}
-	for lap := 0; lap < laps; lap += 60 {
-		at := start.Add(time.Duration(lap) * time.Minute).Format(time.RFC3339)
-		if err := s.importClip(ctx, data, clip, yard, at, min(60, laps-lap)); err != nil {
+	const hour = 3600 / clipSeconds // laps
+	for lap := 0; lap < laps; lap += hour {
+		at := start.Add(time.Duration(lap) * clipSeconds * time.Second).Format(time.RFC3339)
+		if err := s.importClip(ctx, data, clip, yard, at, min(hour, laps-lap)); err != nil {
 			return err
 		}
 		files, err := filepath.Glob(filepath.Join(data, "samples", yard, "*", "*.mp4"))
@@ -178,12 +179,18 @@ func (s sets) makeYear8(ctx context.Context, data string) error {
 	return nil
 }
 
-// clip is the footage that a usual camera sends: 4 Mbit/s of 1080p30 in GOPs of 2 s, with AAC.
+// clipSeconds is a length that both tracks of the clip have to the tick: 2160 pictures, and 3375 AAC frames of 1024 samples. So
+// its laps join without a seam, as what a camera sends does. An hour is a whole number of them.
+const clipSeconds = 72
+
+// clip is the footage that a usual camera sends: 4 Mbit/s of 1080p30 in GOPs of 2 s, with AAC of 48 kHz.
 func (s sets) clip(ctx context.Context) (path string, err error) {
 	path = filepath.Join(s.dir, "clip.mp4")
+	picture := fmt.Sprintf("testsrc2=size=1920x1080:rate=30:duration=%d,noise=alls=20:allf=t", clipSeconds)
+	sound := fmt.Sprintf("sine=frequency=440:sample_rate=48000,atrim=end_sample=%d", 48000*clipSeconds-1024) // the encoder adds a frame
 	return path, s.encode(
-		ctx, path, "-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30,noise=alls=20:allf=t", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
-		"-t", "60", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "60", "-bf", "0",
+		ctx, path, "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound,
+		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "60", "-bf", "0",
 		"-b:v", "4M", "-minrate", "4M", "-maxrate", "4M", "-bufsize", "4M", "-nal-hrd", "cbr", "-c:a", "aac", "-b:a", "96k",
 	)
 }

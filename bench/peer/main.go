@@ -2,7 +2,7 @@
 // options are those of go-fuse's example/loopback. It never uses passthrough, which example/loopback does as root: then no
 // read reaches the server, and there is nothing to compare.
 //
-//	peer [-max-write BYTES -read-ahead KB] MOUNTPOINT DIR
+//	peer [-max-write BYTES -read-ahead KB] DIR MOUNTPOINT
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := serve(flag.Arg(0), flag.Arg(1), *maxWrite, *readAhead, *maxBackground); err != nil {
+	if err := serve(flag.Arg(1), flag.Arg(0), *maxWrite, *readAhead, *maxBackground); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -64,7 +64,7 @@ func serve(point, dir string, maxWrite, readAheadKB, maxBackground int) error {
 		<-stop
 		unix.Unmount(point, unix.MNT_DETACH) //nolint:errcheck // nothing is left to do
 	}()
-	fmt.Println("mounted")
+	fmt.Fprintln(os.Stderr, "mounted")
 	server.Wait()
 	return nil
 }
