@@ -133,7 +133,9 @@ func TestCrashLoop(t *testing.T) {
 	}
 	loop := crashLoop{t: t, dir: t.TempDir(), sealed: map[schema.RecordingID]int64{}, rnd: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
 	began := time.Now()
-	for round := range rounds {
+	round := 0
+	// On a busy host recorders may be killed before they have sealed anything: then it takes more of them.
+	for ; round < rounds || rounds > 50 && !loop.hasSeen(rounds) && round < 3*rounds; round++ {
 		loop.recordAndKill(round)
 		if loop.check(); t.Failed() {
 			t.Fatalf("after round %d", round)
@@ -142,8 +144,8 @@ func TestCrashLoop(t *testing.T) {
 			loop.hold()
 		}
 	}
-	t.Logf("%d rounds in %v: %d recordings were sealed, of which %d are there; %d of them are held", rounds, time.Since(began).Round(time.Millisecond), loop.seen, len(loop.sealed), len(loop.held))
-	if rounds > 50 && (len(loop.sealed) == loop.seen || loop.seen < rounds) {
+	t.Logf("%d rounds in %v: %d recordings were sealed, of which %d are there; %d of them are held", round, time.Since(began).Round(time.Millisecond), loop.seen, len(loop.sealed), len(loop.held))
+	if rounds > 50 && !loop.hasSeen(rounds) {
 		t.Error("nothing was deleted, or little recorded")
 	}
 	reopen(t, loop.dir)
@@ -161,6 +163,9 @@ type crashLoop struct {
 	held   []schema.RecordingID
 	seen   int
 }
+
+// hasSeen reports whether so many recordings were sealed, and one deleted.
+func (l *crashLoop) hasSeen(sealed int) bool { return len(l.sealed) < l.seen && l.seen >= sealed }
 
 // recordAndKill starts a recorder, and kills it at a random moment: one time in five while it starts.
 func (l *crashLoop) recordAndKill(round int) {

@@ -14,10 +14,10 @@ import (
 
 // MaxBacklog bounds the bytes that wait in memory until they are safe on a disk: ten seconds and more of hundreds of streams. A
 // disk that is stalled for longer ends the runs of its streams.
-const MaxBacklog = 256 << 20
+const MaxBacklog = 384 << 20
 
 // commitBytes is how much is written at most before it is committed, so that the backlog has room while a disk is busy.
-const commitBytes = MaxBacklog / 4
+const commitBytes = MaxBacklog / 3
 
 // commitDeadline bounds how long a commit may take.
 const commitDeadline = time.Minute

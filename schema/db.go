@@ -32,6 +32,10 @@ var tables string
 // longer with pages of 1 KiB.
 const pageBytes = 1024
 
+// walBytes is how far the WAL grows before its pages are written to the database: what a recording changes of them while it
+// grows is then written once.
+const walBytes = 16 << 20
+
 // FileName is the database's name in a data directory.
 const FileName = "nvrfs.db"
 
@@ -78,9 +82,6 @@ func CreateWithUUID(ctx context.Context, dir, uuid string) (*DB, error) {
 		return nil, err
 	}
 	db.sql.SetMaxOpenConns(1)
-	if _, err := db.sql.ExecContext(ctx, fmt.Sprintf(`PRAGMA page_size = %d`, pageBytes)); err != nil {
-		return nil, errors.Join(fmt.Errorf("create database %s: %w", path, damaged(err)), db.Close())
-	}
 	if err := db.create(ctx, uuid); err != nil {
 		return nil, errors.Join(fmt.Errorf("create database %s: %w", path, damaged(err)), db.Close())
 	}
@@ -112,7 +113,12 @@ func (db *DB) useWAL(ctx context.Context) error {
 	if mode != "wal" {
 		return fmt.Errorf("its journal is %q and cannot be changed to a WAL; keep it on a local disk", mode)
 	}
-	return nil
+	var pageBytes int
+	if err := db.sql.QueryRowContext(ctx, `PRAGMA page_size`).Scan(&pageBytes); err != nil {
+		return err
+	}
+	_, err := db.sql.ExecContext(ctx, fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, walBytes/pageBytes))
+	return err
 }
 
 // OpenExisting opens the database in dir for writing, also while another process records into it. It returns ErrNotThere
@@ -195,6 +201,9 @@ func open(path string, options url.Values) (*DB, error) {
 
 // create makes the tables in an empty database.
 func (db *DB) create(ctx context.Context, uuid string) error {
+	if _, err := db.sql.ExecContext(ctx, fmt.Sprintf(`PRAGMA page_size = %d`, pageBytes)); err != nil {
+		return err
+	}
 	tx, err := db.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return err
