@@ -260,7 +260,7 @@ func (im *importing) all(ctx context.Context, o recorder.ImportOptions, plans []
 	sum, closing := to.Close()
 	bar.Close()
 	if sum.Recordings > 0 {
-		fmt.Fprintf(im.env.stdout, "%s: %d recordings, %s, from %s to %s\n", im.label, sum.Recordings, humanBytes(sum.Bytes),
+		fmt.Fprintf(im.env.stdout, "%s: %s, %s, from %s to %s\n", im.label, counted(sum.Recordings, "recording"), humanBytes(sum.Bytes),
 			localTime(plans[0].span.From90k, loc), localTime(sum.To90k, loc))
 	}
 	if errors.Is(err, closing) {
