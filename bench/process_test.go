@@ -2,7 +2,6 @@ package bench_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -94,6 +93,9 @@ type server struct {
 	cmd  *exec.Cmd
 	log  log
 	end  func() // as often as one likes
+
+	exited chan struct{} // closed when the process has
+	err    error         // of how it did, behind exited
 }
 
 // mount starts a program, with the mount point as its last argument, and waits until it says that it has mounted and answers.
@@ -111,11 +113,21 @@ func mount(b *testing.B, pkg string, args ...string) *server {
 	if err := s.cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
+	s.exited = make(chan struct{})
+	go func() {
+		s.err = s.cmd.Wait()
+		close(s.exited)
+	}()
 	s.end = sync.OnceFunc(func() { s.unmount(b) })
 	b.Cleanup(s.end)
-	for deadline := start.Add(30 * time.Second); s.took == 0 || !strings.Contains(s.log.text(), "mounted"); time.Sleep(time.Millisecond) {
+	for deadline := start.Add(30 * time.Second); s.took == 0 || !strings.Contains(s.log.text(), "mounted"); {
 		if names, err := os.ReadDir(s.mnt); s.took == 0 && err == nil && len(names) > 0 {
 			s.took = time.Since(start)
+		}
+		select {
+		case <-s.exited:
+			b.Fatalf("%s ended: %v: %s", s.cmd, s.err, s.log.text())
+		case <-time.After(time.Millisecond):
 		}
 		if time.Now().After(deadline) {
 			b.Fatalf("%s does not answer: %s", s.cmd, s.log.text())
@@ -131,13 +143,18 @@ func show(b *testing.B, data string) *server {
 }
 
 func (s *server) unmount(b *testing.B) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
 	_ = s.cmd.Process.Signal(unix.SIGTERM) // it may have ended
-	defer context.AfterFunc(ctx, func() { _ = s.cmd.Process.Kill() })()
-	if err := s.cmd.Wait(); err != nil {
-		b.Errorf("%s: %v: %s", s.cmd, err, s.log.text())
-		_ = unix.Unmount(s.mnt, unix.MNT_DETACH) // it may not be mounted any more
+	select {
+	case <-s.exited:
+	case <-time.After(20 * time.Second):
+		_ = s.cmd.Process.Kill() // it may just have ended
+		<-s.exited
+	}
+	if s.err != nil {
+		b.Errorf("%s: %v: %s", s.cmd, s.err, s.log.text())
+		if unix.Unmount(s.mnt, unix.MNT_DETACH) != nil {
+			_ = exec.Command("fusermount3", "-uz", s.mnt).Run() // it may not be mounted any more
+		}
 	}
 }
 

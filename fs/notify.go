@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 
 // notifier has the kernel forget what is no longer so. It does that in a goroutine of its own: a notification about a
 // directory waits for the requests in it, so a handler that sent one would wait for itself.
+//
+// A lookup or listing that is under way meanwhile may answer with what was, and the kernel would keep that. So it is told
+// again, a moment after all of those have been answered.
 type notifier struct {
 	s      *Server
 	ctx    context.Context
@@ -18,10 +22,26 @@ type notifier struct {
 	wake   chan struct{}
 	done   chan struct{}
 
-	mu      sync.Mutex
-	pending map[changedHour]playback.Change
-	all     bool // anything may have changed
+	mu    sync.Mutex
+	fresh news // that the kernel was not told of
+
+	again []toldNews // what is to be told again, by when; the goroutine's own
 }
+
+// news is what has changed.
+type news struct {
+	hours map[changedHour]playback.Change
+	all   bool // anything may have
+}
+
+// toldNews is what the kernel was told once.
+type toldNews struct {
+	news
+	when time.Time // to tell it again
+}
+
+// tellAgainAfter is how long the kernel may take with an answer that it has.
+const tellAgainAfter = time.Second
 
 type changedHour struct {
 	stream  string
@@ -29,7 +49,7 @@ type changedHour struct {
 }
 
 func newNotifier(s *Server) *notifier {
-	n := &notifier{s: s, wake: make(chan struct{}, 1), done: make(chan struct{}), pending: map[changedHour]playback.Change{}}
+	n := &notifier{s: s, wake: make(chan struct{}, 1), done: make(chan struct{}), fresh: news{hours: map[changedHour]playback.Change{}}}
 	n.ctx, n.cancel = context.WithCancel(s.ctx)
 	return n
 }
@@ -37,11 +57,11 @@ func newNotifier(s *Server) *notifier {
 // add takes in changes. It never waits.
 func (n *notifier) add(changes []playback.Change) {
 	n.mu.Lock()
-	n.all = n.all || changes == nil
+	n.fresh.all = n.fresh.all || changes == nil
 	for _, c := range changes {
 		k := changedHour{c.Stream, c.Hour.From90k}
-		c.Listed = c.Listed || n.pending[k].Listed
-		n.pending[k] = c
+		c.Listed = c.Listed || n.fresh.hours[k].Listed
+		n.fresh.hours[k] = c
 	}
 	n.mu.Unlock()
 	select {
@@ -55,33 +75,54 @@ func (n *notifier) start(unsubscribe func()) {
 	go func() {
 		defer close(n.done)
 		defer unsubscribe()
+		timer := time.NewTimer(0)
+		defer timer.Stop()
 		for {
 			select {
 			case <-n.ctx.Done():
 				return
 			case <-n.wake:
+				n.mu.Lock()
+				x := n.fresh
+				n.fresh = news{hours: map[changedHour]playback.Change{}}
+				n.mu.Unlock()
+				n.tell(x)
+				n.again = append(n.again, toldNews{x, time.Now().Add(tellAgainAfter)})
+			case <-timer.C:
+				n.tellAgain()
 			}
-			n.mu.Lock()
-			changes, all := n.pending, n.all
-			n.pending, n.all = map[changedHour]playback.Change{}, false
-			n.mu.Unlock()
-			if all {
-				n.forgetAll()
-			}
-			if len(changes) > 0 {
-				n.notify(changes)
+			if len(n.again) > 0 {
+				timer.Reset(time.Until(n.again[0].when))
 			}
 		}
 	}()
 }
 
-// notify tells the kernel of changes. What the kernel does not know, it is not told of.
-func (n *notifier) notify(changes map[changedHour]playback.Change) {
-	for _, c := range changes {
+// tell tells the kernel of news. What the kernel does not know, it is not told of.
+func (n *notifier) tell(x news) {
+	if x.all {
+		n.forgetAll()
+	}
+	for _, c := range x.hours {
 		if n.ctx.Err() == nil {
 			n.notifyOf(c)
 		}
 	}
+}
+
+// tellAgain tells what is due.
+func (n *notifier) tellAgain() {
+	due := 0
+	for ; due < len(n.again) && !n.again[due].when.After(time.Now()); due++ {
+	}
+	if due == 0 {
+		return
+	}
+	n.s.underWay.wait()
+	for _, x := range n.again[:due] {
+		n.tell(x.news)
+	}
+	n.again = slices.Delete(n.again, 0, due)
 }
 
 func (n *notifier) notifyOf(c playback.Change) {
@@ -101,9 +142,6 @@ func (n *notifier) notifyOf(c playback.Change) {
 // forgetFiles has the kernel forget, of the hour of a change, what there is no more, or by another inode number.
 func (n *notifier) forgetFiles(c playback.Change) {
 	hour := "/" + c.Stream + "/" + c.Day.Name + "/" + c.Hour.Name
-	for _, top := range []string{"", infoPath} {
-		n.settle(top + hour)
-	}
 	files := n.filesOf(c)
 	now := n.look(c)
 	for _, f := range files {
@@ -228,17 +266,8 @@ func (n *notifier) forgetName(path string) {
 	}
 }
 
-// settle waits for the lookups and listings in a directory that are under way, so that what they answered is known, and kept by
-// the kernel, when it returns: telling the kernel of any name in it waits for them, even of one that nothing has.
-func (n *notifier) settle(path string) {
-	if n.knows(path) {
-		n.s.server.EntryNotify(inoOf(path), ".")
-	}
-}
-
 // forgetListing has the kernel list a directory again, and ask for its attributes.
 func (n *notifier) forgetListing(path string) {
-	n.settle(path)
 	if n.knows(path) {
 		n.s.server.InodeNotify(inoOf(path), 0, 0)
 	}

@@ -2,10 +2,10 @@ package fs
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"nvrfs/integration/footage"
@@ -30,58 +30,81 @@ func (d slowDir) find(context.Context, string) (child, error) {
 	}}, nil
 }
 
-// A lookup that is under way is answered, and known, before names in its directory are looked through: what it answered would
-// otherwise be forgotten too early, and kept.
-func TestSettle(t *testing.T) {
-	if why := cannotMount(); why != "" {
-		t.Skip(why)
-	}
-	data := t.TempDir()
-	if err := footage.Make(t.Context(), data, oneDay()...); err != nil {
+// A lookup that is under way is waited for, and what it found is known then.
+func TestUnderWay(t *testing.T) {
+	f := newFixture(t, fixtureOptions{still: true, cameras: []footage.Camera{{Name: "cam", Start: growStart, Duration: time.Minute, Tiny: true}}})
+	slow := slowDir{f.s, make(chan struct{}, 1), make(chan struct{})}
+	if _, err := os.Stat(f.path("cam")); err != nil {
 		t.Fatal(err)
 	}
-	lib, err := playback.Open(t.Context(), playback.Options{Data: data, Location: time.UTC, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lib.Close()
-	mnt := t.TempDir()
-	s := newServer(lib, mnt, Options{Log: slog.New(slog.DiscardHandler)})
-	slow := slowDir{s, make(chan struct{}, 1), make(chan struct{})}
-	s.root = s.dirNode(fixedDir{s, []child{{name: "slow", dir: slow}}}, "")
-	s.nodes.remember(s.root)
-	if err := s.mount(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	watch(t, mnt)
-	s.news.start(func() {})
-	defer s.Unmount(10 * time.Second) //nolint:errcheck // the test has said what is wrong
+	f.s.nodes.mu.Lock()
+	f.s.nodes.kept[inoOf("/cam")] = f.s.dirNode(slow, "/cam")
+	f.s.nodes.mu.Unlock()
 
-	looked, settled := make(chan error, 1), make(chan struct{})
+	looked, waited := make(chan error, 1), make(chan bool, 1)
 	go func() {
-		_, err := os.Stat(filepath.Join(mnt, "slow", "file"))
+		_, err := os.Stat(filepath.Join(f.mnt, "cam", "file"))
 		looked <- err
 	}()
 	<-slow.asked
 	go func() {
-		defer close(settled)
-		s.news.settle("/slow")
+		f.s.underWay.wait()
+		_, _, known := f.s.nodes.get(digest("file", ""))
+		waited <- known
 	}()
-	select {
-	case <-settled:
-		t.Error("it did not wait for the lookup")
-	case <-time.After(200 * time.Millisecond): // it waits, as it must
-	}
 	close(slow.answers)
 	select {
-	case <-settled:
+	case known := <-waited:
+		if !known {
+			t.Error("what was looked up meanwhile is not known")
+		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("it still waits")
-	}
-	if _, _, ok := s.nodes.get(digest("file", "")); !ok {
-		t.Error("what the lookup found is not known")
 	}
 	if err := <-looked; err != nil {
 		t.Error(err)
 	}
+}
+
+// The kernel is told at once, and again when those have been answered who might have been told what was.
+func TestToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{}
+		s.ctx, s.stop = context.WithCancel(t.Context())
+		n := newNotifier(s)
+		n.start(func() {})
+		told := func() bool { // of a change since it was last asked
+			synctest.Wait()
+			return s.newest.Swap(0) != 0
+		}
+		change := []playback.Change{{Stream: "cam", Listed: true}}
+		n.add(change)
+		if !told() {
+			t.Error("it is not told at once")
+		}
+		time.Sleep(tellAgainAfter / 2)
+		n.add(change)
+		request := s.underWay.begin()
+		if !told() {
+			t.Error("of the next change it is not told at once")
+		}
+		time.Sleep(tellAgainAfter / 2)
+		if told() {
+			t.Error("it does not wait for a request")
+		}
+		request.Done()
+		if !told() {
+			t.Error("it is not told again")
+		}
+		time.Sleep(tellAgainAfter / 2)
+		if !told() {
+			t.Error("of the next change it is not told again")
+		}
+		time.Sleep(10 * tellAgainAfter)
+		if told() {
+			t.Error("it is told for a third time")
+		}
+		s.stop()
+		<-n.done
+	})
 }

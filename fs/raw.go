@@ -31,6 +31,7 @@ func (r *raw) Init(server *fuse.Server) {
 func (r *raw) String() string { return "nvrfs" }
 
 func (r *raw) Lookup(_ <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	defer r.s.underWay.begin().Done()
 	ctx, cancel := r.s.request()
 	defer cancel()
 	path := name
@@ -96,6 +97,7 @@ func (r *raw) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntry
 }
 
 func (r *raw) readDir(in *fuse.ReadIn, add func(d *dirNode, e fuse.DirEntry, c *child) bool) fuse.Status {
+	defer r.s.underWay.begin().Done()
 	ctx, cancel := r.s.request()
 	defer cancel()
 	d, err := r.s.dir(ctx, in.NodeId)

@@ -40,6 +40,7 @@ type Server struct {
 	newest   atomic.Int64 // unix nanoseconds at which footage was added last, or of the mount
 	root     *dirNode
 	nodes    nodes
+	underWay underWay
 	handles  handles
 	server   *fuse.Server // set before anything is served
 

@@ -130,7 +130,7 @@ func (f *statusFile) snapshot(ctx context.Context) (text []byte, made time.Time,
 	if err != nil {
 		return nil, made, err
 	}
-	f.text, f.made = text, st.Time
+	f.text, f.made = text, time.Now() // it may have taken a while
 	return f.text, f.made, nil
 }
 

@@ -112,13 +112,11 @@ func (l *Library) release(ctx context.Context, deleted map[schema.RecordingID]bo
 	}
 	l.mu.Lock()
 	l.deleted.add(deleted, time.Now())
-	opened := make([]*File, 0, len(l.opened))
-	for f := range l.opened {
-		opened = append(opened, f)
-	}
+	opened := slices.Collect(maps.Keys(l.opened))
 	l.mu.Unlock()
 	tell()
-	l.pinFor(ctx, opened, deleted)
+	l.toPin.add(opened, deleted)
+	l.pin(ctx)
 	l.files.remove(func(_ string, f *mp4.File) bool {
 		return shows(f, func(id schema.RecordingID) bool { return deleted[id] })
 	})
@@ -138,30 +136,68 @@ func shows(f *mp4.File, is func(schema.RecordingID) bool) bool {
 	return false
 }
 
-// pinFor keeps those of the deleted recordings that open files show, until these are closed. Those on a disk that hangs are
-// not waited for.
-func (l *Library) pinFor(ctx context.Context, opened []*File, deleted map[schema.RecordingID]bool) {
-	shown := map[int64][]*File{} // by sample directory
+// toPin is what was deleted while files that are open show it, and is still to be kept for them: by sample directory.
+type toPin struct {
+	asking store.Asking
+	left   map[int64]*unpinned
+}
+
+type unpinned struct {
+	files   map[*File]bool
+	deleted map[schema.RecordingID]bool
+	said    bool // that the disk does not answer
+}
+
+func (p *toPin) add(opened []*File, deleted map[schema.RecordingID]bool) {
+	changed := map[int64]*unpinned{} // a question that is not answered yet may still use what there was
 	for _, f := range opened {
 		for i := range f.Parts() {
 			k := keyOf(&f.Parts()[i])
-			if in := shown[k.dir]; deleted[k.id] && !slices.Contains(in, f) {
-				shown[k.dir] = append(in, f)
+			if !deleted[k.id] {
+				continue
 			}
+			u := changed[k.dir]
+			if u == nil {
+				u = p.left[k.dir].clone()
+				changed[k.dir] = u
+			}
+			u.files[f], u.deleted[k.id] = true, true
 		}
 	}
-	pinned := store.Ask(&l.asking, slices.Collect(maps.Keys(shown)), func(dir int64) bool {
-		for _, f := range shown[dir] {
-			l.pinIn(ctx, dir, f, deleted)
+	maps.Copy(p.left, changed)
+}
+
+// clone copies what there is, which may be nil.
+func (u *unpinned) clone() *unpinned {
+	if u == nil {
+		return &unpinned{files: map[*File]bool{}, deleted: map[schema.RecordingID]bool{}}
+	}
+	return &unpinned{maps.Clone(u.files), maps.Clone(u.deleted), u.said}
+}
+
+// pin keeps deleted recordings for the files that show them, until these are closed. One disk that hangs holds up nobody for
+// long: what is on it is tried again with each call.
+func (l *Library) pin(ctx context.Context) {
+	left := l.toPin.left
+	pinned := store.Ask(&l.toPin.asking, slices.Collect(maps.Keys(left)), func(dir int64) *unpinned {
+		u := left[dir]
+		for f := range u.files {
+			l.pinIn(ctx, dir, f, u.deleted)
 		}
-		return true
+		return u
 	})
-	if len(pinned) < len(shown) {
-		l.o.Log.Error("footage was deleted while it is being read, and cannot be kept for the reader", "err", store.ErrNoAnswer)
+	for dir, u := range left {
+		switch {
+		case pinned[dir] == u:
+			delete(left, dir)
+		case !u.said:
+			u.said = true
+			l.o.Log.Error("footage was deleted while it is being read, and is not kept for its readers yet", "sample_dir", dir, "err", store.ErrNoAnswer)
+		}
 	}
 }
 
-// pinIn is pinFor for one file, and what of it lies in one sample directory.
+// pinIn is pin for one file, and what of it lies in one sample directory.
 func (l *Library) pinIn(ctx context.Context, dir int64, f *File, deleted map[schema.RecordingID]bool) {
 	bytes := int64(0)
 	for i := range f.Parts() {

@@ -102,7 +102,19 @@ func TestDeletedFromADiskThatHangs(t *testing.T) {
 		if !strings.Contains(log.String(), store.ErrNoAnswer.Error()) {
 			t.Errorf("the log is %s", &log)
 		}
+		l.pin(context.Background())
+		if took := time.Since(began); took != store.AnswerWithin || strings.Count(log.String(), store.ErrNoAnswer.Error()) != 1 {
+			t.Errorf("it is waited for again, until %v, or the log says so again: %s", took, &log)
+		}
 		close(back)
 		synctest.Wait()
+		if n := len(files["bad"].pins); n > 0 {
+			t.Errorf("%d recordings are kept that the disk did not give", n)
+		}
+		l.samples.store = func(int64) (store.Store, error) { return samples, nil }
+		l.pin(context.Background())
+		if n := len(files["bad"].pins); n == 0 || len(l.toPin.left) > 0 {
+			t.Errorf("when the disk is back, %d recordings are kept, and %d directories are left", n, len(l.toPin.left))
+		}
 	})
 }

@@ -54,7 +54,7 @@ type Library struct {
 	samples  *sampleFiles
 	calendar calendar
 	ahead    ahead
-	asking   store.Asking // of the goroutine of Run
+	toPin    toPin // of the goroutine of Run
 
 	mu      sync.Mutex
 	entries map[int64]*mp4.SampleEntry
@@ -103,6 +103,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		listed:   listings{days: map[int64]streamDays{}},
 		opened:   map[*File]struct{}{},
 		deleted:  deletions{},
+		toPin:    toPin{left: map[int64]*unpinned{}},
 		dirs:     map[int64]store.Store{},
 		subs:     map[int]func([]Change){},
 	}
@@ -203,6 +204,9 @@ func (l *Library) Run(ctx context.Context) {
 
 // follow takes in the changes since rev, and returns the newest one.
 func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
+	if len(l.toPin.left) > 0 {
+		l.pin(ctx)
+	}
 	changes, complete, err := l.db.ChangesSince(ctx, rev)
 	if err != nil || len(changes) == 0 {
 		return rev, err

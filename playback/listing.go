@@ -375,8 +375,11 @@ func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x li
 // listAhead lists the days after one that was listed, in the background, where that before it was listed, too: someone walks
 // through the days. It does not wait, and does this for one stream at a time.
 func (l *Library) listAhead(s Stream, day *calendarDay) {
-	before, next := l.calendar.at(day.From90k-1), l.calendar.at(day.To90k)
-	if !l.lists.has(dayKey{s.id, before.From90k}) || l.lists.has(dayKey{s.id, next.From90k}) || !l.ahead.busy.CompareAndSwap(false, true) {
+	if !l.isListed(s, l.calendar.at(day.From90k-1)) {
+		return
+	}
+	next := l.calendar.at(day.To90k)
+	if l.isListed(s, next) && l.isListed(s, l.calendar.at(next.To90k)) || !l.ahead.busy.CompareAndSwap(false, true) {
 		return
 	}
 	l.ahead.Go(func() {
@@ -384,17 +387,22 @@ func (l *Library) listAhead(s Stream, day *calendarDay) {
 		ctx, cancel := context.WithTimeout(l.ahead.ctx, indexDeadline)
 		defer cancel()
 		for range daysAhead {
-			x, ok, err := l.listDay(ctx, s, next)
-			if !ok || err != nil || len(x.spans) == 0 { // whoever asks for it meets the error
-				return
+			if !l.isListed(s, next) {
+				if _, ok, err := l.listDay(ctx, s, next); !ok || err != nil { // whoever asks for it meets the error
+					return
+				}
 			}
 			next = l.calendar.at(next.To90k)
 		}
 	})
 }
 
-// daysAhead is how many days are listed before anyone asks: walking through a day takes as long as to list a few.
+// daysAhead is how many days are listed before anyone asks; when fewer than two are left, the next ones are.
 const daysAhead = 4
+
+func (l *Library) isListed(s Stream, day *calendarDay) bool {
+	return l.lists.has(dayKey{s.id, day.From90k})
+}
 
 // ahead is what is done before anyone asks for it, until the Library is closed.
 type ahead struct {

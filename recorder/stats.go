@@ -20,6 +20,9 @@ type DiskStats struct {
 // diskCounters are the parts of DiskStats that count.
 type diskCounters struct{ fragments, bytes, syncs, commits, failures, commitNanos atomic.Int64 }
 
+// Disks is how many sample directories are recorded to.
+func (r *Recorder) Disks() int { return len(r.disks) }
+
 // Stats returns the counters of each sample directory that is recorded to, by path.
 func (r *Recorder) Stats() map[string]DiskStats {
 	all := map[string]DiskStats{}

@@ -32,9 +32,19 @@ var tables string
 // longer with pages of 1 KiB.
 const pageBytes = 1024
 
-// walBytes is how far the WAL grows before its pages are written to the database: what a recording changes of them while it
+// walPages is how far the WAL grows before its pages are written to the database: what a recording changes of them while it
 // grows is then written once.
-const walBytes = 16 << 20
+const walPages = 16 << 10
+
+// driver is SQLite's, with what each of its connections is to be told.
+const driver = "nvrfs-sqlite3"
+
+func init() {
+	sql.Register(driver, &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
+		_, err := c.Exec(fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, walPages), nil)
+		return err
+	}})
+}
 
 // FileName is the database's name in a data directory.
 const FileName = "nvrfs.db"
@@ -113,12 +123,7 @@ func (db *DB) useWAL(ctx context.Context) error {
 	if mode != "wal" {
 		return fmt.Errorf("its journal is %q and cannot be changed to a WAL; keep it on a local disk", mode)
 	}
-	var pageBytes int
-	if err := db.sql.QueryRowContext(ctx, `PRAGMA page_size`).Scan(&pageBytes); err != nil {
-		return err
-	}
-	_, err := db.sql.ExecContext(ctx, fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, walBytes/pageBytes))
-	return err
+	return nil
 }
 
 // OpenExisting opens the database in dir for writing, also while another process records into it. It returns ErrNotThere
@@ -192,7 +197,7 @@ func open(path string, options url.Values) (*DB, error) {
 	options.Set("_foreign_keys", "1")
 	options.Set("_busy_timeout", "10000")
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}
-	s, err := sql.Open("sqlite3", u.String())
+	s, err := sql.Open(driver, u.String())
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}

@@ -14,7 +14,7 @@ var ErrNoAnswer = errors.New("the disk does not answer")
 // Asking keeps whoever asks disks from hanging with one of them. A system call about a disk that hangs, as on a file server
 // that is gone, returns when the disk is back, or never, and nothing ends it but the end of the process. So each question has
 // a goroutine, which is left behind when the answer takes too long: one for each directory at most. Only one goroutine may
-// use an asking.
+// use an Asking.
 type Asking struct {
 	busy map[int64]chan struct{} // by sample directory: closed when its last question is answered
 }

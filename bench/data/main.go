@@ -51,6 +51,12 @@ func main() {
 // sets are archives below a directory. Each is a data directory.
 type sets struct{ dir, binary string }
 
+// format rises whenever the sets are made another way. Each has it in a file of this name.
+const (
+	format     = "2"
+	formatFile = "format"
+)
+
 // make makes the sets that are not there yet.
 func (s sets) make(ctx context.Context, names ...string) error {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
@@ -63,6 +69,9 @@ func (s sets) make(ctx context.Context, names ...string) error {
 		}
 		path := filepath.Join(s.dir, set)
 		if _, err := os.Stat(path); err == nil {
+			if made, _ := os.ReadFile(filepath.Join(path, formatFile)); string(made) != format {
+				return fmt.Errorf("data set %s was made another way; remove %s, and make it anew", set, path)
+			}
 			continue
 		}
 		start, half := time.Now(), path+".new"
@@ -72,7 +81,7 @@ func (s sets) make(ctx context.Context, names ...string) error {
 		if err := makers[set](ctx, half); err != nil {
 			return fmt.Errorf("make data set %s: %w", set, err)
 		}
-		if err := os.Rename(half, path); err != nil {
+		if err := errors.Join(os.WriteFile(filepath.Join(half, formatFile), []byte(format), 0o600), os.Rename(half, path)); err != nil {
 			return err
 		}
 		fmt.Printf("%s: made in %s\n", set, time.Since(start).Round(time.Second))
@@ -104,7 +113,7 @@ func (s sets) makeDay25(ctx context.Context, data string) error {
 	if err != nil {
 		return err
 	}
-	// As much again is left for the other sets and for whoever else uses the disk.
+	// Half as much again is left for the other sets and for whoever else uses the disk.
 	if whole := info.Size() * int64(laps); whole > free/3*2 {
 		fmt.Printf("%s: %d GB do not fit; the samples of all but the first hour are holes\n", day25, whole>>30)
 		return s.makeSparse(ctx, data, clip, laps)
@@ -185,7 +194,7 @@ const clipSeconds = 72
 
 // clip is the footage that a usual camera sends: 4 Mbit/s of 1080p30 in GOPs of 2 s, with AAC of 48 kHz.
 func (s sets) clip(ctx context.Context) (path string, err error) {
-	path = filepath.Join(s.dir, "clip.mp4")
+	path = filepath.Join(s.dir, fmt.Sprintf("clip-%ds.mp4", clipSeconds))
 	picture := fmt.Sprintf("testsrc2=size=1920x1080:rate=30:duration=%d,noise=alls=20:allf=t", clipSeconds)
 	sound := fmt.Sprintf("sine=frequency=440:sample_rate=48000,atrim=end_sample=%d", 48000*clipSeconds-1024) // the encoder adds a frame
 	return path, s.encode(

@@ -59,7 +59,7 @@ var goals = []goal{
 	{"random reads of 4 KiB, median", "RandomRead", "x-loopback", atMost, 0.9},
 	{"16 readers at once", "ManyReaders", "x-one-reader", atLeast, 1},
 
-	{"cold open of 25 hours: first 4 KiB", "Open", "ms/first-4KiB", atMost, 5},
+	{"first open of 25 hours: first 4 KiB", "Open", "ms/first-4KiB", atMost, 5},
 	{"... a byte in the middle", "Open", "ms/random-4KiB", atMost, 1},
 	{"... the whole moov", "Open", "ns/sample", atMost, 25},
 	{"... its size", "Open", "bytes/video-sample", atMost, 5},

@@ -167,7 +167,7 @@ func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (
 	defer stopShowing()
 	shown, isReady := make(chan error, 1), make(chan struct{})
 	go func() {
-		v := view{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache, disks: len(rec.Stats())}
+		v := view{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache, disks: rec.Disks()}
 		shown <- env.show(showing, v, func() { close(isReady) })
 	}()
 	select {
