@@ -178,7 +178,7 @@ func (u *unpinned) clone() *unpinned {
 // pin keeps deleted recordings for the files that show them, until these are closed. One disk that hangs holds up nobody for
 // long: what is on it is tried again with each call.
 func (l *Library) pin(ctx context.Context) {
-	left := l.toPin.left
+	left := maps.Clone(l.toPin.left) // which a question that is left behind reads
 	pinned := store.Ask(&l.toPin.asking, slices.Collect(maps.Keys(left)), func(dir int64) *unpinned {
 		u := left[dir]
 		for f := range u.files {
@@ -189,7 +189,7 @@ func (l *Library) pin(ctx context.Context) {
 	for dir, u := range left {
 		switch {
 		case pinned[dir] == u:
-			delete(left, dir)
+			delete(l.toPin.left, dir)
 		case !u.said:
 			u.said = true
 			l.o.Log.Error("footage was deleted while it is being read, and is not kept for its readers yet", "sample_dir", dir, "err", store.ErrNoAnswer)
