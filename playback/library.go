@@ -59,6 +59,7 @@ type Library struct {
 	mu      sync.Mutex
 	entries map[int64]*mp4.SampleEntry
 	listed  listings
+	listing map[dayKey]chan struct{} // days that are being listed; closed when one was
 	opened  map[*File]struct{}
 	deleted deletions
 	dirs    map[int64]store.Store // sample directories that were read from
@@ -101,6 +102,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		calendar: calendar{loc: o.Location},
 		entries:  map[int64]*mp4.SampleEntry{},
 		listed:   listings{days: map[int64]streamDays{}},
+		listing:  map[dayKey]chan struct{}{},
 		opened:   map[*File]struct{}{},
 		deleted:  deletions{},
 		toPin:    toPin{left: map[int64]*unpinned{}},
@@ -287,7 +289,7 @@ func (l *Library) forget(changes []Change, streams []Stream) {
 func (l *Library) forgetHourLocked(stream, from90k int64, others bool) {
 	day := l.calendar.at(from90k)
 	k := dayKey{stream, day.From90k}
-	if !l.lists.has(k) {
+	if _, ok := l.lists.peek(k); !ok {
 		return
 	}
 	l.replaceLocked(k, len(day.hours), func(x *listing) {

@@ -47,6 +47,7 @@ type dayKey struct{ stream, from90k int64 }
 
 // A listing is what is known of a day of a stream. It must not be changed.
 type listing struct {
+	whole bool          // the day was listed, though some of its hours may not be known, or not any more
 	hours []hourListing // as those of the calendarDay
 	spans []Span        // of the hours in which a recording starts; nil when they are not known
 }
@@ -252,18 +253,13 @@ func (l *Library) DayAt(t90k int64) Span { return l.calendar.at(t90k).Span }
 // HourAt returns the local hour that holds t90k.
 func (l *Library) HourAt(t90k int64) Span { return l.calendar.at(t90k).hour(t90k) }
 
-// Hours lists the hours of a day in which a recording of a stream starts. The slice must not be changed.
+// Hours lists the hours of a day in which a recording of a stream starts. The slice must not be changed. What is in them is
+// listed in the background.
 func (l *Library) Hours(ctx context.Context, s Stream, day Span) ([]Span, error) {
 	d := l.calendar.at(day.From90k)
 	defer l.listAhead(s, d)
-	x, ok := l.lists.get(dayKey{s.id, d.From90k})
-	if ok && x.spans != nil {
+	if x, ok := l.lists.get(dayKey{s.id, d.From90k}); ok && x.spans != nil {
 		return x.spans, nil
-	}
-	if !ok {
-		if x, ok, err := l.listDay(ctx, s, d); ok || err != nil {
-			return x.spans, err
-		}
 	}
 	drops := l.drops()
 	spans, err := l.findHours(ctx, s, d)
@@ -315,7 +311,7 @@ func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, e
 	day := l.calendar.at(hour.From90k)
 	i := day.index(hour.From90k)
 	x, ok := l.lists.get(dayKey{s.id, day.From90k})
-	if !ok {
+	if !x.whole {
 		var err error
 		if x, ok, err = l.listDay(ctx, s, day); err != nil {
 			return nil, err
@@ -341,10 +337,40 @@ const mostAtOnce = 20_000
 
 var rooms = sync.Pool{New: func() any { return new(schema.Room) }}
 
-// listDay lists all hours of a day by one query, since whoever asks for one is about to ask for the others. ok is false where
-// there is too much, or a row of the day is damaged. An hour that cannot be listed is left out, and costs only those who ask for
-// it.
+// listDay lists all hours of a day by one query, since whoever asks for one is about to ask for the others; who asks while it is
+// listed waits for that. ok is false where there is too much, or a row of the day is damaged. An hour that cannot be listed is left
+// out, and costs only those who ask for it.
 func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x listing, ok bool, err error) {
+	k := dayKey{s.id, day.From90k}
+	listed := make(chan struct{})
+	l.mu.Lock()
+	others := l.listing[k]
+	if others == nil {
+		l.listing[k] = listed
+	}
+	l.mu.Unlock()
+	if others != nil {
+		select {
+		case <-others:
+		case <-ctx.Done():
+			return x, false, ctx.Err()
+		}
+		if x, ok := l.lists.get(k); ok && x.whole {
+			return x, true, nil
+		}
+		return l.readDay(ctx, s, day) // that was not kept
+	}
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.listing, k)
+		close(listed)
+	}()
+	return l.readDay(ctx, s, day)
+}
+
+// readDay is listDay without looking who else does it.
+func (l *Library) readDay(ctx context.Context, s Stream, day *calendarDay) (x listing, ok bool, err error) {
 	drops := l.drops()
 	newest90k, err := l.newest90k(ctx, s)
 	if err != nil {
@@ -354,9 +380,12 @@ func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x li
 	defer rooms.Put(room)
 	recs, ok, err := l.db.SomeStartingIn(ctx, room, s.id, day.From90k, day.To90k, mostAtOnce)
 	if err != nil || !ok {
+		if ctx.Err() == nil {
+			l.keep(s, day, drops, func(x *listing) { x.whole = true }) // its hours are listed one by one
+		}
 		return x, false, ctx.Err()
 	}
-	x = listing{hours: make([]hourListing, len(day.hours)), spans: []Span{}}
+	x = listing{whole: true, hours: make([]hourListing, len(day.hours)), spans: []Span{}}
 	for i, h := range day.hours {
 		n := sort.Search(len(recs), func(i int) bool { return recs[i].Start90k >= h.To90k })
 		if n > 0 {
@@ -372,27 +401,32 @@ func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x li
 	return x, true, ctx.Err()
 }
 
-// listAhead lists the days after one that was listed, in the background, where that before it was listed, too: someone walks
-// through the days. It does not wait, and does this for one stream at a time.
+// listAhead lists a day that was asked for in the background, and the days after it, where that before it was listed, too: then
+// someone walks through the days. It does not wait, and does this for one stream at a time.
 func (l *Library) listAhead(s Stream, day *calendarDay) {
-	if !l.isListed(s, l.calendar.at(day.From90k-1)) {
-		return
+	days := 1
+	if l.isListed(s, l.calendar.at(day.From90k-1)) {
+		days += daysAhead
 	}
-	next := l.calendar.at(day.To90k)
-	if l.isListed(s, next) && l.isListed(s, l.calendar.at(next.To90k)) || !l.ahead.busy.CompareAndSwap(false, true) {
+	next, missing := day, false
+	for range min(days, 3) {
+		missing = missing || !l.isListed(s, next)
+		next = l.calendar.at(next.To90k)
+	}
+	if !missing || !l.ahead.busy.CompareAndSwap(false, true) {
 		return
 	}
 	l.ahead.Go(func() {
 		defer l.ahead.busy.Store(false)
 		ctx, cancel := context.WithTimeout(l.ahead.ctx, indexDeadline)
 		defer cancel()
-		for range daysAhead {
-			if !l.isListed(s, next) {
-				if _, ok, err := l.listDay(ctx, s, next); !ok || err != nil { // whoever asks for it meets the error
+		for range days {
+			if !l.isListed(s, day) {
+				if _, ok, err := l.listDay(ctx, s, day); !ok || err != nil { // whoever asks for it meets the error
 					return
 				}
 			}
-			next = l.calendar.at(next.To90k)
+			day = l.calendar.at(day.To90k)
 		}
 	})
 }
@@ -401,7 +435,8 @@ func (l *Library) listAhead(s Stream, day *calendarDay) {
 const daysAhead = 4
 
 func (l *Library) isListed(s Stream, day *calendarDay) bool {
-	return l.lists.has(dayKey{s.id, day.From90k})
+	x, _ := l.lists.peek(dayKey{s.id, day.From90k})
+	return x.whole
 }
 
 // ahead is what is done before anyone asks for it, until the Library is closed.

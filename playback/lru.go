@@ -41,12 +41,15 @@ func (c *lru[K, V]) get(k K) (v V, ok bool) {
 	return e.Value.(*lruItem[K, V]).val, true
 }
 
-// has reports whether there is a value, which does not count as a use.
-func (c *lru[K, V]) has(k K) bool {
+// peek is get, which does not count as a use.
+func (c *lru[K, V]) peek(k K) (v V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.items[k]
-	return ok
+	e, ok := c.items[k]
+	if ok {
+		v = e.Value.(*lruItem[K, V]).val
+	}
+	return v, ok
 }
 
 // keep is put, but for what alone would cost more than the bound.
