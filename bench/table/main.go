@@ -95,4 +95,4 @@ func median(v []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
+func number(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
