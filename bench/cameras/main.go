@@ -24,6 +24,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 
 	"nvrfs/camera"
 )
@@ -101,7 +102,9 @@ func (c *crowd) serve(l net.Listener) {
 		c.sessions = append(c.sessions, s)
 		c.mu.Unlock()
 		wg.Go(func() {
-			if err := s.serve(); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+			err := s.serve()
+			gone := errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+			if err != nil && !gone {
 				log.Printf("%s: %v", s.path, err)
 			}
 		})
