@@ -78,7 +78,7 @@ func (s *source) splice(pipe int, off, n int64) (moved int64) {
 		if m <= 0 || err != nil {
 			break
 		}
-		moved += m
+		moved += int64(m)
 	}
 	return moved
 }

@@ -168,7 +168,7 @@ func punch(path string) error {
 func freeBytes(path string) (int64, error) {
 	var st unix.Statfs_t
 	err := unix.Statfs(path, &st)
-	return int64(st.Bavail) * st.Bsize, err
+	return int64(st.Bavail) * int64(st.Bsize), err
 }
 
 // makeYear8 makes sample files that fit into one block of the disk's filesystem, since there are 4.2 million.
