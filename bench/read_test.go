@@ -294,33 +294,20 @@ func BenchmarkSequentialRead(b *testing.B) {
 // themselves, one after the other.
 func BenchmarkColdRead(b *testing.B) {
 	r := newReading(b)
-	through := mount(b, peer, append(slices.Clone(sameOptions), r.data)...)
-	ways := []way{r.nvrfs, {server: through}, {}}
+	loopback := mount(b, peer, append(slices.Clone(sameOptions), r.data)...)
+	var through []string // the sample files, as the loopback shows them
+	for _, s := range r.samples {
+		through = append(through, filepath.Join(loopback.mnt, strings.TrimPrefix(s, r.data)))
+	}
+	ways := []struct {
+		server *server
+		paths  []string
+	}{{r.nvrfs.server, []string{r.nvrfs.path}}, {loopback, through}, {nil, r.samples}}
 	const rounds = 3
 	got := r.inTurn(b, len(ways), rounds, func(k, _ int) measured {
-		w := ways[k]
-		if w.path != "" {
-			forgetAll(b, w.path)
-		}
-		for _, s := range r.samples {
-			forgetAll(b, s, filepath.Join(through.mnt, strings.TrimPrefix(s, r.data)))
-		}
-		return measure(b, w.server.pid(), func() (bytes int64, err error) {
-			if w.path != "" {
-				return read(w.path, 0, wholeFile)
-			}
-			for _, s := range r.samples {
-				if w.server != nil {
-					s = filepath.Join(through.mnt, strings.TrimPrefix(s, r.data))
-				}
-				n, err := read(s, 0, wholeFile)
-				if err != nil {
-					return bytes, err
-				}
-				bytes += n
-			}
-			return bytes, nil
-		})
+		forgetAll(b, r.samples...)
+		forgetAll(b, ways[k].paths...)
+		return measure(b, ways[k].server.pid(), func() (int64, error) { return readEach(ways[k].paths, false) })
 	})
 	b.ReportMetric(1000*medianOf(got[0], speed), "MB/s")
 	b.ReportMetric(ratio(got[0], got[1], speed), "x-loopback-same-options")

@@ -94,7 +94,7 @@ func (s sets) makeHour(ctx context.Context, data string) error {
 	if err != nil {
 		return err
 	}
-	return s.importClip(ctx, data, clip, yard, hourStart, 3600/clipSeconds)
+	return s.importClip(ctx, data, clip, yard, hourStart, lapsPerHour)
 }
 
 // makeDay25 falls back on holes where the samples were, when the disk is too small for 45 GB: opening and seeking read the
@@ -108,7 +108,7 @@ func (s sets) makeDay25(ctx context.Context, data string) error {
 	if err != nil {
 		return err
 	}
-	laps := 25 * 3600 / clipSeconds
+	laps := 25 * lapsPerHour
 	free, err := freeBytes(s.dir)
 	if err != nil {
 		return err
@@ -128,10 +128,9 @@ func (s sets) makeSparse(ctx context.Context, data, clip string, laps int) error
 		return err
 	}
 	done := map[string]bool{}
-	const hour = 3600 / clipSeconds // laps
-	for lap := 0; lap < laps; lap += hour {
+	for lap := 0; lap < laps; lap += lapsPerHour {
 		at := start.Add(time.Duration(lap) * clipSeconds * time.Second).Format(time.RFC3339)
-		if err := s.importClip(ctx, data, clip, yard, at, min(hour, laps-lap)); err != nil {
+		if err := s.importClip(ctx, data, clip, yard, at, min(lapsPerHour, laps-lap)); err != nil {
 			return err
 		}
 		files, err := filepath.Glob(filepath.Join(data, "samples", yard, "*", "*.mp4"))
@@ -190,7 +189,10 @@ func (s sets) makeYear8(ctx context.Context, data string) error {
 
 // clipSeconds is a length that both tracks of the clip have to the tick: 2160 pictures, and 3375 AAC frames of 1024 samples. So
 // its laps join without a seam, as what a camera sends does. An hour is a whole number of them.
-const clipSeconds = 72
+const (
+	clipSeconds = 72
+	lapsPerHour = 3600 / clipSeconds
+)
 
 // clip is the footage that a usual camera sends: 4 Mbit/s of 1080p30 in GOPs of 2 s, with AAC of 48 kHz.
 func (s sets) clip(ctx context.Context) (path string, err error) {
