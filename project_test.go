@@ -15,12 +15,13 @@ import (
 
 // mayImport is the table of design/packages.md.
 var mayImport = map[string][]string{
-	"mp4":      {},
-	"schema":   {},
+	"mp4":      {"media"},
+	"media":    {},
+	"schema":   {"media"},
 	"store":    {},
 	"camera":   {},
-	"playback": {"mp4", "schema", "store"},
-	"recorder": {"mp4", "schema", "store"},
+	"playback": {"media", "mp4", "schema", "store"},
+	"recorder": {"media", "mp4", "schema", "store"},
 	"fs":       {"playback"},
 	"web":      {"playback"},
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"nvrfs/camera"
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -79,7 +80,7 @@ func (a archive) fill(ctx context.Context, db *schema.DB, samples *store.Dir) er
 		return err
 	}
 	minutes := a.minutes(entries)
-	start90k, length90k, gap90k := schema.FromTime(a.start), ticks90k(a.length), ticks90k(a.gap)
+	start90k, length90k, gap90k := media.FromTime(a.start), ticks90k(a.length), ticks90k(a.gap)
 	run, sequence := int64(0), 0
 	for n := 0; n < a.recordings; {
 		err := db.Write(ctx, func(tx *schema.Tx) (err error) {
@@ -141,10 +142,8 @@ func (a archive) sampleEntries(tx *schema.Tx) (ids []int64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range []mp4.SampleEntry{video, sound} {
-		id, err := tx.SampleEntry(schema.SampleEntry{
-			Kind: uint8(e.Kind), Codec: e.Codec, Timescale: e.Timescale, Width: e.Width, Height: e.Height, Box: e.Box,
-		})
+	for _, e := range []media.SampleEntry{video, sound} {
+		id, err := tx.SampleEntry(e)
 		if err != nil {
 			return nil, err
 		}
@@ -160,25 +159,25 @@ func (a archive) minutes(entries []int64) []minute {
 	all := make([]minute, variants)
 	for v := range all {
 		m := &all[v]
-		isVideo := []bool{true, false}
+		tracks := []media.SampleEntry{{Kind: media.Video}, {Kind: media.Audio}}
 		if a.fps == 0 {
-			isVideo = isVideo[:1]
+			tracks = tracks[:1]
 		}
-		x := schema.NewIndex(isVideo)
+		x := schema.NewIndex(tracks)
 		sound := 0
 		for at := time.Duration(0); at < a.length; at += gopSeconds * time.Second {
-			f := schema.Fragment{HeaderLen: 700, Tracks: make([][]schema.Sample, len(isVideo))}
+			f := schema.Fragment{HeaderLen: 700, Tracks: make([][]media.Sample, len(tracks))}
 			if a.fps == 0 {
 				if at%(10*time.Second) == 0 {
-					f.Tracks[0] = []schema.Sample{{Duration: 900_000, Size: size(8000), Sync: true}}
+					f.Tracks[0] = []media.Sample{{Duration: 900_000, Size: size(8000), Sync: true}}
 				}
 			} else {
-				f.Tracks[0] = append(f.Tracks[0], schema.Sample{Duration: uint32(90_000 / a.fps), Size: size(90_000), Sync: true})
+				f.Tracks[0] = append(f.Tracks[0], media.Sample{Duration: uint32(90_000 / a.fps), Size: size(90_000), Sync: true})
 				for range gopSeconds*a.fps - 1 {
-					f.Tracks[0] = append(f.Tracks[0], schema.Sample{Duration: uint32(90_000 / a.fps), Size: size(15_000)})
+					f.Tracks[0] = append(f.Tracks[0], media.Sample{Duration: uint32(90_000 / a.fps), Size: size(15_000)})
 				}
 				for ; sound*1024 < int((at+gopSeconds*time.Second).Seconds()*48_000); sound++ {
-					f.Tracks[1] = append(f.Tracks[1], schema.Sample{Duration: 1024, Size: size(250), Sync: true})
+					f.Tracks[1] = append(f.Tracks[1], media.Sample{Duration: 1024, Size: size(250), Sync: true})
 				}
 			}
 			m.bytes += int64(f.HeaderLen)
@@ -187,9 +186,9 @@ func (a archive) minutes(entries []int64) []minute {
 					m.bytes += int64(s.Size)
 				}
 			}
-			x.Add(f, make([]int64, len(isVideo)))
+			x.Add(f)
 		}
-		for i := range isVideo {
+		for i := range tracks {
 			x.SetEntry(i, entries[i])
 		}
 		m.packed, m.tracks = x.Bytes(), x.Tracks()

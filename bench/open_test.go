@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -166,20 +167,24 @@ func BenchmarkIndexSize(b *testing.B) {
 }
 
 // packedAlone returns what the index of a track alone takes.
-func packedAlone(t *schema.TrackSamples) (bytes int) {
-	x := schema.NewIndex([]bool{t.Syncs != nil})
+func packedAlone(t *media.Samples) (bytes int) {
+	kind := media.Audio
+	if t.Syncs != nil {
+		kind = media.Video
+	}
+	x := schema.NewIndex([]media.SampleEntry{{Kind: kind}})
 	first := 0
 	for _, n := range t.ChunkCounts {
-		f := schema.Fragment{HeaderLen: 700, Tracks: make([][]schema.Sample, 1)}
+		f := schema.Fragment{HeaderLen: 700, Tracks: make([][]media.Sample, 1)}
 		for i := first; i < first+int(n); i++ {
 			_, sync := slices.BinarySearch(t.Syncs, uint32(i))
-			s := schema.Sample{Duration: t.Durations[i], Size: t.Sizes[i], Sync: sync || t.Syncs == nil}
+			s := media.Sample{Duration: t.Durations[i], Size: t.Sizes[i], Sync: sync || t.Syncs == nil}
 			if t.CTS != nil {
 				s.CTS = t.CTS[i]
 			}
 			f.Tracks[0] = append(f.Tracks[0], s)
 		}
-		x.Add(f, []int64{0})
+		x.Add(f)
 		first += int(n)
 	}
 	return len(x.Bytes())

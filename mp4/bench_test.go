@@ -3,6 +3,8 @@ package mp4
 import (
 	"io"
 	"testing"
+
+	"nvrfs/media"
 )
 
 // hour is 60 recordings of a minute at 25 frames a second in GOPs of 2 s, with sound.
@@ -19,7 +21,7 @@ func hour(b *testing.B) (f *File, samples int) {
 		}
 		c.write(r)
 		all := indexOf(b, &r.part)
-		r.part.Load = func(use func([]Samples) error) error { return use(all) }
+		r.part.Load = func(use func([]media.Samples) error) error { return use(all) }
 		ps = append(ps, r.part)
 		samples += len(r.tracks[0].samples) + len(r.tracks[1].samples)
 	}

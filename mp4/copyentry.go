@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+
+	"nvrfs/media"
 )
 
 // maxVideoEntryBytes is far more than parameter sets take.
@@ -23,23 +25,23 @@ const (
 // byte for byte.
 //
 // It fails when the box is another one, is cut short, or does not say what a decoder must know.
-func CopyVideoEntry(box []byte) (SampleEntry, error) {
+func CopyVideoEntry(box []byte) (media.SampleEntry, error) {
 	h, ok := parseBoxHeader(box)
 	if !ok || h.head != 8 || h.size != int64(len(box)) || len(box) < visualBoxes || len(box) > maxVideoEntryBytes {
-		return SampleEntry{}, errors.New("sample entry: it is not one whole box of a picture's")
+		return media.SampleEntry{}, errors.New("sample entry: it is not one whole box of a picture's")
 	}
-	e := SampleEntry{
-		Kind: Video, Timescale: videoTimescale,
+	e := media.SampleEntry{
+		Kind: media.Video, Timescale: media.VideoTimescale,
 		Width:  binary.BigEndian.Uint16(box[visualSize:]),
 		Height: binary.BigEndian.Uint16(box[visualSize+2:]),
 	}
 	if e.Width == 0 || e.Height == 0 {
-		return SampleEntry{}, fmt.Errorf("sample entry %s: a picture of %dx%d pixels", h.typ, e.Width, e.Height)
+		return media.SampleEntry{}, fmt.Errorf("sample entry %s: a picture of %dx%d pixels", h.typ, e.Width, e.Height)
 	}
 	inside := withoutTerminator(box[visualBoxes:])
 	boxes, ok := children(inside)
 	if !ok {
-		return SampleEntry{}, fmt.Errorf("sample entry %s: the boxes in it do not fill it", h.typ)
+		return media.SampleEntry{}, fmt.Errorf("sample entry %s: the boxes in it do not fill it", h.typ)
 	}
 	switch h.typ {
 	case "avc1":
@@ -47,10 +49,10 @@ func CopyVideoEntry(box []byte) (SampleEntry, error) {
 	case "hvc1", "hev1":
 		e.Codec, ok = hevcCodec(h.typ, find(boxes, "hvcC"))
 	default:
-		return SampleEntry{}, fmt.Errorf("sample entry %s: not of H.264 or H.265", h.typ)
+		return media.SampleEntry{}, fmt.Errorf("sample entry %s: not of H.264 or H.265", h.typ)
 	}
 	if !ok {
-		return SampleEntry{}, fmt.Errorf("sample entry %s: its decoder configuration is missing or damaged", h.typ)
+		return media.SampleEntry{}, fmt.Errorf("sample entry %s: its decoder configuration is missing or damaged", h.typ)
 	}
 	var w writer
 	w.box(h.typ, func() {

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"strings"
 	"testing"
+
+	"nvrfs/media"
 )
 
 // visualEntry makes a sample entry as another program may: with a data reference and a compressor's name of its own.
@@ -75,7 +77,7 @@ func TestCopyVideoEntry(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Kind != Video || e.Codec != c.codec || e.Timescale != 90000 || e.Width != 1920 || e.Height != 1080 {
+			if e.Kind != media.Video || e.Codec != c.codec || e.Timescale != 90000 || e.Width != 1920 || e.Height != 1080 {
 				t.Errorf("got %v %s %d/s %dx%d", e.Kind, e.Codec, e.Timescale, e.Width, e.Height)
 			}
 			want := bytes.TrimSuffix(bytes.Clone(c.box), make([]byte, 4))

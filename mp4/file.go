@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sort"
 	"sync"
+
+	"nvrfs/media"
 )
 
 // FormatVersion rises whenever the bytes of a File change for the same parts; it belongs into every ETag.
@@ -39,9 +41,9 @@ type TableCache interface {
 
 // track is a track of the File, in the order of the first part's tracks.
 type track struct {
-	kind      Kind
+	kind      media.Kind
 	timescale uint32 // a multiple of that of every entry
-	entries   []*SampleEntry
+	entries   []*media.SampleEntry
 	pieces    []piece // one a part
 	total     [numTables]uint32
 	hasCTS    bool
@@ -140,7 +142,7 @@ func (f *File) Size() int64 { return f.sections[len(f.sections)-1].end }
 
 // Duration90k is how long the file plays.
 func (f *File) Duration90k() int64 {
-	return Rescale(f.shownEnd-f.shownStart, f.tracks[0].timescale, movieTimescale)
+	return media.Rescale(f.shownEnd-f.shownStart, f.tracks[0].timescale, movieTimescale)
 }
 
 // Parts returns what the file is made of. It must not be changed.
@@ -166,7 +168,7 @@ func (f *File) joinTracks() error {
 }
 
 // track returns the track of a kind, which it adds when there is none.
-func (f *File) track(k Kind) *track {
+func (f *File) track(k media.Kind) *track {
 	for i := range f.tracks {
 		if f.tracks[i].kind == k {
 			return &f.tracks[i]
@@ -181,7 +183,7 @@ func (f *File) track(k Kind) *track {
 
 // addEntry adds a sample entry that the track does not have yet. The timescale becomes one in which every entry's ticks
 // are whole, so that joining a 44.1 kHz and a 48 kHz recording rounds nothing.
-func (t *track) addEntry(e *SampleEntry) error {
+func (t *track) addEntry(e *media.SampleEntry) error {
 	if t.entryIndex(e) > 0 {
 		return nil
 	}
@@ -195,7 +197,7 @@ func (t *track) addEntry(e *SampleEntry) error {
 }
 
 // entryIndex returns the sample description index of e, from 1, or 0.
-func (t *track) entryIndex(e *SampleEntry) uint32 {
+func (t *track) entryIndex(e *media.SampleEntry) uint32 {
 	for i, x := range t.entries {
 		if x == e || x.Timescale == e.Timescale && bytes.Equal(x.Box, e.Box) {
 			return uint32(i + 1)

@@ -12,13 +12,15 @@ import (
 	"testing"
 
 	"nvrfs/integration/mp4check"
+
+	"nvrfs/media"
 )
 
 // shownFile is a File as a reader that knows nothing of it sees it, each sample beside the one that the camera sent.
 type shownFile struct {
 	whole  []byte
 	report *mp4check.Report
-	tracks map[Kind]*shownTrack
+	tracks map[media.Kind]*shownTrack
 }
 
 type shownTrack struct {
@@ -40,7 +42,7 @@ func show(t *testing.T, f *File, recs []*recorded) *shownFile {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shownFile{whole: whole, report: report, tracks: map[Kind]*shownTrack{}}
+	s := &shownFile{whole: whole, report: report, tracks: map[media.Kind]*shownTrack{}}
 	known := map[string]*recordedSample{}
 	for _, r := range recs {
 		for _, track := range r.tracks {
@@ -50,7 +52,7 @@ func show(t *testing.T, f *File, recs []*recorded) *shownFile {
 		}
 	}
 	for _, track := range report.Tracks {
-		kind := map[string]Kind{"vide": Video, "soun": Audio}[track.Handler]
+		kind := map[string]media.Kind{"vide": media.Video, "soun": media.Audio}[track.Handler]
 		st := &shownTrack{Track: track}
 		for i, x := range track.Samples {
 			src := known[string(whole[x.Offset:x.Offset+int64(x.Size)])]
@@ -65,7 +67,7 @@ func show(t *testing.T, f *File, recs []*recorded) *shownFile {
 }
 
 // entry returns the sample entry with which src was recorded.
-func (src *recordedSample) entry(k Kind) *SampleEntry {
+func (src *recordedSample) entry(k media.Kind) *media.SampleEntry {
 	for i := range src.rec.tracks {
 		if e := &src.rec.tracks[i].entry; e.Kind == k {
 			return e
@@ -82,7 +84,7 @@ func (st *shownTrack) edit() (zero float64, first, end int64) {
 	if len(st.Edits) == 2 {
 		zero += float64(st.Edits[0].Duration) / movieTimescale
 	}
-	return zero, first, first + Rescale(int64(e.Duration), movieTimescale, st.Timescale)
+	return zero, first, first + media.Rescale(int64(e.Duration), movieTimescale, st.Timescale)
 }
 
 // at returns when, in seconds of the movie, sample i is decoded.
@@ -105,7 +107,7 @@ func (s *shownFile) checkSamples(t *testing.T) {
 			x, e := &st.Samples[i], src.entry(kind)
 			scale := int64(st.Timescale / e.Timescale)
 			if x.Sync != src.Sync || x.CTS-x.DTS != int64(src.CTS)*scale || !bytes.Contains(e.Box, st.Entries[x.Entry-1].Config) {
-				t.Fatalf("%s sample %d is %+v, recorded as %+v", kind, i+1, x, src.FragmentSample)
+				t.Fatalf("%s sample %d is %+v, recorded as %+v", kind, i+1, x, src.Sample)
 			}
 			if i == 0 {
 				continue
@@ -114,10 +116,10 @@ func (s *shownFile) checkSamples(t *testing.T) {
 			if src.rec != prev.rec && !src.rec.follows(prev.rec) {
 				continue
 			}
-			if got, want := x.DTS-st.Samples[i-1].DTS, (src.dts-prev.dts)*scale; got != want {
+			if got, want := x.DTS-st.Samples[i-1].DTS, (src.DTS-prev.DTS)*scale; got != want {
 				t.Fatalf("%s samples %d and %d are %d ticks apart, were recorded %d apart", kind, i, i+1, got, want)
 			}
-			if src.rec == prev.rec && src.dts != prev.dts+int64(prev.Duration) {
+			if src.rec == prev.rec && src.DTS != prev.DTS+int64(prev.Duration) {
 				t.Fatalf("%s samples %d and %d did not follow on each other", kind, i, i+1)
 			}
 		}
@@ -127,7 +129,7 @@ func (s *shownFile) checkSamples(t *testing.T) {
 // checkWhole checks that every sample of recs is there, in order.
 func (s *shownFile) checkWhole(t *testing.T, recs []*recorded) {
 	t.Helper()
-	want := map[Kind][]*recordedSample{}
+	want := map[media.Kind][]*recordedSample{}
 	for _, r := range recs {
 		for _, track := range r.tracks {
 			if len(track.samples) > 0 {
@@ -148,7 +150,7 @@ func (s *shownFile) checkWhole(t *testing.T, recs []*recorded) {
 // checkInStep checks that in every recording sound and picture are as far apart as they were recorded, to a tick.
 func (s *shownFile) checkInStep(t *testing.T) {
 	t.Helper()
-	video, audio := s.tracks[Video], s.tracks[Audio]
+	video, audio := s.tracks[media.Video], s.tracks[media.Audio]
 	if audio == nil {
 		return
 	}
@@ -160,8 +162,8 @@ func (s *shownFile) checkInStep(t *testing.T) {
 	}
 	for i, src := range audio.source {
 		k := firstFrame[src.rec]
-		frame, e := video.source[k], src.entry(Audio)
-		want := float64(src.dts)/float64(e.Timescale) - float64(frame.dts)/float64(frame.entry(Video).Timescale)
+		frame, e := video.source[k], src.entry(media.Audio)
+		want := float64(src.DTS)/float64(e.Timescale) - float64(frame.DTS)/float64(frame.entry(media.Video).Timescale)
 		tick := 1/float64(min(e.Timescale, movieTimescale)) + 1e-9
 		if got := audio.at(i) - video.at(k); math.Abs(got-want) > tick {
 			t.Fatalf("%s: sound comes %.6f s after the picture, was recorded %.6f s after it", src.rec.part.Name, got, want)
@@ -173,7 +175,7 @@ func (s *shownFile) checkInStep(t *testing.T) {
 // of its B-frames or by the time that sound needs to rise.
 func (s *shownFile) checkJoins(t *testing.T) {
 	t.Helper()
-	video, audio := s.tracks[Video], s.tracks[Audio]
+	video, audio := s.tracks[media.Video], s.tracks[media.Audio]
 	ends, delay := int64(0), int64(0)
 	for i, src := range video.source {
 		x := &video.Samples[i]
@@ -200,7 +202,7 @@ func (s *shownFile) checkJoins(t *testing.T) {
 // checkEdits checks what an uncut File shows: from its first frame to the end of its last, and all of the sound from there.
 func (s *shownFile) checkEdits(t *testing.T, f *File) {
 	t.Helper()
-	video := s.tracks[Video]
+	video := s.tracks[media.Video]
 	first, end := int64(math.MaxInt64), int64(0)
 	for _, x := range video.Samples {
 		first, end = min(first, x.CTS), max(end, x.End())
@@ -212,7 +214,7 @@ func (s *shownFile) checkEdits(t *testing.T, f *File) {
 	if f.Duration90k() != end-first {
 		t.Fatalf("the file lasts %d, its edit %d", f.Duration90k(), end-first)
 	}
-	audio := s.tracks[Audio]
+	audio := s.tracks[media.Audio]
 	if audio == nil {
 		return
 	}
@@ -341,7 +343,7 @@ func TestNewFileOfADayTouchesNoIndex(t *testing.T) {
 	c := newTestCamera(t, 4)
 	c.bFrames, c.audio = true, testAAC(t, "1210")
 	model := c.run(1)[0].part
-	model.Load = func(func([]Samples) error) error { panic("an index was decoded") }
+	model.Load = func(func([]media.Samples) error) error { panic("an index was decoded") }
 	day := func(n int) []Part {
 		ps := make([]Part, n)
 		for i := range ps {
@@ -378,19 +380,19 @@ func TestFileOfAnIndexThatDisagrees(t *testing.T) {
 	recs := newTestCamera(t, 5).run(2)
 	good := indexOf(t, &recs[1].part)
 	boom := errors.New("boom")
-	for name, load := range map[string]func() ([]Samples, error){
-		"it cannot be read": func() ([]Samples, error) { return nil, boom },
-		"a track too few":   func() ([]Samples, error) { return nil, nil },
-		"a sample too few": func() ([]Samples, error) {
-			return []Samples{good[0].slice(sampleRange{0, len(good[0].Sizes) - 1, 0})}, nil
+	for name, load := range map[string]func() ([]media.Samples, error){
+		"it cannot be read": func() ([]media.Samples, error) { return nil, boom },
+		"a track too few":   func() ([]media.Samples, error) { return nil, nil },
+		"a sample too few": func() ([]media.Samples, error) {
+			return []media.Samples{good[0].Slice(0, len(good[0].Sizes)-1)}, nil
 		},
-		"another duration": func() ([]Samples, error) {
+		"another duration": func() ([]media.Samples, error) {
 			s := good[0]
 			s.Durations = slices.Clone(s.Durations)
 			s.Durations[0]++
-			return []Samples{s}, nil
+			return []media.Samples{s}, nil
 		},
-		"a sync sample less": func() ([]Samples, error) { s := good[0]; s.Syncs = s.Syncs[1:]; return []Samples{s}, nil },
+		"a sync sample less": func() ([]media.Samples, error) { s := good[0]; s.Syncs = s.Syncs[1:]; return []media.Samples{s}, nil },
 	} {
 		ps := parts(recs)
 		ps[1].Load = lend(load)

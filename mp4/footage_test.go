@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"nvrfs/media"
 )
 
 // The tests' footage: a camera whose every sample is known, and the sample files that its recordings become. What a File
@@ -25,26 +27,24 @@ type recorded struct {
 }
 
 type recordedTrack struct {
-	entry   SampleEntry
+	entry   media.SampleEntry
 	samples []*recordedSample // in decoding order
 }
 
 type recordedSample struct {
-	FragmentSample
+	media.Sample
 	rec *recorded
-	dts int64 // since the start of the run
 }
 
-func (s *recordedSample) pts() int64 { return s.dts + int64(s.CTS) }
-func (s *recordedSample) end() int64 { return s.pts() + int64(s.Duration) }
+func (s *recordedSample) end() int64 { return s.PTS() + int64(s.Duration) }
 
 // testCamera records runs. Its fields may be changed between them.
 type testCamera struct {
 	t       testing.TB
 	rnd     *rand.Rand
-	video   SampleEntry
-	audio   *SampleEntry // nil for none
-	bFrames bool         // needs steady90k
+	video   media.SampleEntry
+	audio   *media.SampleEntry // nil for none
+	bFrames bool               // needs steady90k
 	// steady90k is the duration of every frame; 0 is one that varies.
 	steady90k uint32
 	// startDTS is that of a run's first video sample, audioLate how many audio ticks after it the first audio sample is.
@@ -77,7 +77,7 @@ func (c *testCamera) randomize() {
 	}
 }
 
-func testAVC(t testing.TB, i int) SampleEntry {
+func testAVC(t testing.TB, i int) media.SampleEntry {
 	t.Helper()
 	e, err := NewAVC(unhex(t, avcStreams[i].sps), unhex(t, avcStreams[i].pps))
 	if err != nil {
@@ -86,7 +86,7 @@ func testAVC(t testing.TB, i int) SampleEntry {
 	return e
 }
 
-func testAAC(t testing.TB, asc string) *SampleEntry {
+func testAAC(t testing.TB, asc string) *media.SampleEntry {
 	t.Helper()
 	e, err := NewAAC(unhex(t, asc))
 	if err != nil {
@@ -100,7 +100,7 @@ func (c *testCamera) run(recordings int, silent ...int) (out []*recorded) {
 	c.runs++
 	c.sequence, c.nextVideo = 0, c.startDTS
 	if c.audio != nil {
-		c.nextAudio = Rescale(c.startDTS, c.video.Timescale, c.audio.Timescale) + c.audioLate
+		c.nextAudio = media.Rescale(c.startDTS, c.video.Timescale, c.audio.Timescale) + c.audioLate
 	}
 	for i := range recordings {
 		if i > 0 && c.loses && c.rnd.IntN(3) == 0 {
@@ -146,8 +146,8 @@ func (c *testCamera) record(gops int, mute bool) *recorded {
 // gop returns the frames up to the next sync sample, in decoding order.
 func (c *testCamera) gop(n int) (frames []*recordedSample) {
 	for i, shown := range decodingOrder(n, c.bFrames) {
-		s := &recordedSample{dts: c.nextVideo}
-		s.Duration, s.Sync, s.Data = c.steady90k, i == 0, c.nal(i == 0)
+		s := &recordedSample{}
+		s.DTS, s.Duration, s.Sync, s.Data = c.nextVideo, c.steady90k, i == 0, c.nal(i == 0)
 		if s.Duration == 0 {
 			s.Duration = uint32(2500 + 500*c.rnd.IntN(3))
 		}
@@ -201,8 +201,8 @@ func (c *testCamera) fragment(r *recorded, frames []*recordedSample, mute bool) 
 	if c.audio != nil {
 		var sound []*recordedSample
 		for c.soundIsDue() {
-			s := &recordedSample{dts: c.nextAudio}
-			s.Duration, s.Sync, s.Data = 1024, true, c.unique()
+			s := &recordedSample{}
+			s.DTS, s.Duration, s.Sync, s.Data = c.nextAudio, 1024, true, c.unique()
 			c.nextAudio += 1024
 			sound = append(sound, s)
 		}
@@ -213,24 +213,21 @@ func (c *testCamera) fragment(r *recorded, frames []*recordedSample, mute bool) 
 	}
 	f := Fragment{Sequence: uint32(len(r.fragments) + 1), Wall90k: 160_000_000_000_000 + c.nextVideo}
 	for i, samples := range tracks {
-		var ft FragmentTrack
+		var track []media.Sample
 		for _, s := range samples {
-			s.rec = r
-			ft.Samples = append(ft.Samples, s.FragmentSample)
-		}
-		if len(samples) > 0 {
-			ft.DTS = samples[0].dts
+			s.rec, s.Size = r, uint32(len(s.Data))
+			track = append(track, s.Sample)
 		}
 		r.tracks[i].samples = append(r.tracks[i].samples, samples...)
-		f.Tracks = append(f.Tracks, ft)
+		f.Tracks = append(f.Tracks, track)
 	}
 	r.fragments = append(r.fragments, f)
 }
 
 // write makes the sample file of a recording, and its Part.
 func (c *testCamera) write(r *recorded) {
-	entries := make([]SampleEntry, len(r.tracks))
-	all := make([]Samples, len(r.tracks))
+	entries := make([]media.SampleEntry, len(r.tracks))
+	all := make([]media.Samples, len(r.tracks))
 	for i, t := range r.tracks {
 		entries[i] = t.entry
 	}
@@ -258,20 +255,20 @@ func (c *testCamera) write(r *recorded) {
 	r.part = Part{
 		Name: fmt.Sprintf("front-door/%d", c.recordings), Run: c.runs, Sequence: c.sequence,
 		Source: sourceOf(r), Offset: r.header, Length: bytes - r.header,
-		Load: lend(func() ([]Samples, error) { return all, nil }),
+		Load: lend(func() ([]media.Samples, error) { return all, nil }),
 	}
 	for i, t := range r.tracks {
 		start := int64(0)
 		if len(t.samples) > 0 {
-			start = t.samples[0].dts
+			start = t.samples[0].DTS
 		}
-		r.part.Tracks = append(r.part.Tracks, Count(&r.tracks[i].entry, start, &all[i]))
+		r.part.Tracks = append(r.part.Tracks, TrackPart{&r.tracks[i].entry, all[i].Sum(start)})
 	}
 }
 
 // lend makes a Part's Load of what returns the samples: it takes them back when their use ends, by spoiling them.
-func lend(load func() ([]Samples, error)) func(func([]Samples) error) error {
-	return func(use func([]Samples) error) error {
+func lend(load func() ([]media.Samples, error)) func(func([]media.Samples) error) error {
+	return func(use func([]media.Samples) error) error {
 		all, err := load()
 		if err != nil {
 			return err
@@ -296,11 +293,11 @@ func lend(load func() ([]Samples, error)) func(func([]Samples) error) error {
 }
 
 // indexOf returns what a part's index says.
-func indexOf(t testing.TB, p *Part) (all []Samples) {
+func indexOf(t testing.TB, p *Part) (all []media.Samples) {
 	t.Helper()
-	err := p.Load(func(lent []Samples) error {
+	err := p.Load(func(lent []media.Samples) error {
 		for i := range lent {
-			all = append(all, lent[i].slice(sampleRange{0, len(lent[i].Sizes), 0}))
+			all = append(all, lent[i].Slice(0, len(lent[i].Sizes)))
 		}
 		return nil
 	})
@@ -313,14 +310,14 @@ func indexOf(t testing.TB, p *Part) (all []Samples) {
 func sourceOf(r *recorded) *bytes.Reader { return bytes.NewReader(r.file) }
 
 // describe adds a fragment whose first sample lies at an offset to the description of each track.
-func describe(all []Samples, f *Fragment, at int64) {
+func describe(all []media.Samples, f *Fragment, at int64) {
 	for i, t := range f.Tracks {
 		s := &all[i]
-		if len(t.Samples) == 0 {
+		if len(t) == 0 {
 			continue
 		}
-		s.ChunkOffsets, s.ChunkCounts = append(s.ChunkOffsets, at), append(s.ChunkCounts, uint32(len(t.Samples)))
-		for _, x := range t.Samples {
+		s.ChunkOffsets, s.ChunkCounts = append(s.ChunkOffsets, at), append(s.ChunkCounts, uint32(len(t)))
+		for _, x := range t {
 			if x.Sync && i == 0 {
 				s.Syncs = append(s.Syncs, uint32(len(s.Sizes)))
 			}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"unsafe"
+
+	"nvrfs/media"
 )
 
 // layout collects the bytes of a File that no sample changes, and the sections around them.
@@ -135,7 +137,7 @@ func (l *layout) edts(e edit) {
 func (l *layout) table(k int, tab table) int64 {
 	t := &l.f.tracks[k]
 	n := t.total[tab]
-	if tab == ctts && !t.hasCTS || tab == stss && t.kind == Audio {
+	if tab == ctts && !t.hasCTS || tab == stss && t.kind == media.Audio {
 		return 0
 	}
 	size := int64(n) * entryBytes[tab]

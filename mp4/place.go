@@ -3,6 +3,8 @@ package mp4
 import (
 	"fmt"
 	"math"
+
+	"nvrfs/media"
 )
 
 // placer puts parts on the File's timeline, one after the other.
@@ -82,7 +84,7 @@ func (p *Part) continues(prev *Part) bool {
 func (pl *placer) start(k, i int) int64 {
 	t, master := &pl.f.tracks[k], &pl.f.tracks[0]
 	q := &t.pieces[i]
-	return pl.f.parts[i].Tracks[q.src].Start*q.scale + Rescale(pl.shift, master.timescale, t.timescale)
+	return pl.f.parts[i].Tracks[q.src].Start*q.scale + media.Rescale(pl.shift, master.timescale, t.timescale)
 }
 
 // overlap returns by how many master ticks part i starts too early for every track's DTS to rise.
@@ -93,7 +95,7 @@ func (pl *placer) overlap(i int) (ticks int64) {
 			continue
 		}
 		if early := pl.last[k] + 1 - pl.start(k, i); early > 0 {
-			ticks = max(ticks, Rescale(early, t.timescale, pl.f.tracks[0].timescale)+1)
+			ticks = max(ticks, media.Rescale(early, t.timescale, pl.f.tracks[0].timescale)+1)
 		}
 	}
 	return ticks
@@ -136,12 +138,12 @@ func (f *File) edit(k int) edit {
 	if k == 0 {
 		return edit{mediaTime: f.shownStart, duration90k: f.Duration90k()}
 	}
-	shown90k := Rescale(f.shownStart, master.timescale, movieTimescale)
-	e := edit{empty90k: max(0, Rescale(t.start, t.timescale, movieTimescale)-shown90k)}
+	shown90k := media.Rescale(f.shownStart, master.timescale, movieTimescale)
+	e := edit{empty90k: max(0, media.Rescale(t.start, t.timescale, movieTimescale)-shown90k)}
 	if e.empty90k == 0 {
-		e.mediaTime = max(0, Rescale(f.shownStart, master.timescale, t.timescale)-t.start)
+		e.mediaTime = max(0, media.Rescale(f.shownStart, master.timescale, t.timescale)-t.start)
 	}
-	e.duration90k = Rescale(t.duration-e.mediaTime, t.timescale, movieTimescale)
+	e.duration90k = media.Rescale(t.duration-e.mediaTime, t.timescale, movieTimescale)
 	if f.parts[len(f.parts)-1].trimmed {
 		e.duration90k = min(e.duration90k, f.Duration90k()-e.empty90k)
 	}

@@ -54,7 +54,7 @@ func specimens(t testing.TB) map[string]*File {
 	cut.bFrames, cut.audio = true, testAAC(t, "1210")
 	whole := cut.run(2)
 	frames := [2][]*recordedSample{whole[0].tracks[0].samples, whole[1].tracks[0].samples}
-	ends, err := clip{whole, frames[0][2].pts() + 1, frames[1][len(frames[1])-2].pts() + 5}.parts()
+	ends, err := clip{whole, frames[0][2].PTS() + 1, frames[1][len(frames[1])-2].PTS() + 5}.parts()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,56 +7,26 @@ import (
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
+
+	"nvrfs/media"
 )
-
-// Kind tells what a track carries.
-type Kind uint8
-
-// The kinds of track.
-const (
-	Video Kind = 1 + iota
-	Audio
-)
-
-func (k Kind) String() string {
-	switch k {
-	case Video:
-		return "video"
-	case Audio:
-		return "audio"
-	}
-	return fmt.Sprintf("Kind(%d)", uint8(k))
-}
-
-// SampleEntry is one whole box of stsd (ISO/IEC 14496-12 8.5.2) and what other boxes must repeat of it.
-type SampleEntry struct {
-	Kind      Kind
-	Codec     string // RFC 6381 codecs parameter: "avc1.640028", "mp4a.40.2"
-	Timescale uint32 // ticks a second of the track: 90000 for video, the sampling rate for audio
-	Width     uint16 // pixels, video only, without what the SPS crops away
-	Height    uint16
-	Box       []byte // the sample entry box, size and type included
-}
-
-// videoTimescale is the clock rate of H.264 in RTP (RFC 6184 8.2.1).
-const videoTimescale = 90000
 
 // NewAVC makes the avc1 entry (ISO/IEC 14496-15 5.4.2) of an H.264 stream from its sequence parameter set and its one or
 // more picture parameter sets, which are NAL units without start codes. The samples of the track are access units whose
 // NAL units have a length of 4 bytes in front and which hold no parameter sets.
 //
 // It fails when a set is missing, too long, cut short, or has values that ITU-T H.264 does not allow.
-func NewAVC(sps []byte, pps ...[]byte) (SampleEntry, error) {
+func NewAVC(sps []byte, pps ...[]byte) (media.SampleEntry, error) {
 	s, err := parseSPS(sps)
 	if err != nil {
-		return SampleEntry{}, err
+		return media.SampleEntry{}, err
 	}
 	if err := checkPPS(pps); err != nil {
-		return SampleEntry{}, err
+		return media.SampleEntry{}, err
 	}
 	width, height := croppedSize(s)
 	if width < 1 || height < 1 || width > math.MaxUint16 || height > math.MaxUint16 {
-		return SampleEntry{}, fmt.Errorf("SPS: a picture of %dx%d pixels cannot be stored", width, height)
+		return media.SampleEntry{}, fmt.Errorf("SPS: a picture of %dx%d pixels cannot be stored", width, height)
 	}
 
 	var w writer
@@ -66,10 +36,10 @@ func NewAVC(sps []byte, pps ...[]byte) (SampleEntry, error) {
 		w.colr(s.VUI)
 		w.pasp(s.VUI)
 	})
-	return SampleEntry{
-		Kind:      Video,
+	return media.SampleEntry{
+		Kind:      media.Video,
 		Codec:     fmt.Sprintf("avc1.%X", sps[1:4]),
-		Timescale: videoTimescale,
+		Timescale: media.VideoTimescale,
 		Width:     uint16(width),
 		Height:    uint16(height),
 		Box:       w.b,
@@ -253,22 +223,22 @@ const maxASCBytes = 64
 //
 // It fails when the configuration is cut short or is one that a track of AAC frames cannot carry: another object type than
 // AAC-LC, signalled SBR or PS, channels that only the stream describes, or a sampling rate of 0.
-func NewAAC(asc []byte) (SampleEntry, error) {
+func NewAAC(asc []byte) (media.SampleEntry, error) {
 	if len(asc) > maxASCBytes {
-		return SampleEntry{}, fmt.Errorf("AudioSpecificConfig: %d bytes, the most is %d", len(asc), maxASCBytes)
+		return media.SampleEntry{}, fmt.Errorf("AudioSpecificConfig: %d bytes, the most is %d", len(asc), maxASCBytes)
 	}
 	var c mpeg4audio.AudioSpecificConfig
 	if err := c.Unmarshal(asc); err != nil {
-		return SampleEntry{}, fmt.Errorf("AudioSpecificConfig: %w", err)
+		return media.SampleEntry{}, fmt.Errorf("AudioSpecificConfig: %w", err)
 	}
 	switch {
 	case c.ExtensionType != 0:
 		// Its RTP clock may count at either of two rates, and the session description does not tell which.
-		return SampleEntry{}, errors.New("AudioSpecificConfig: HE-AAC is not supported; set the camera to AAC-LC")
+		return media.SampleEntry{}, errors.New("AudioSpecificConfig: HE-AAC is not supported; set the camera to AAC-LC")
 	case c.ChannelConfig == 0:
-		return SampleEntry{}, errors.New("AudioSpecificConfig: a channel layout described in the stream is not supported")
+		return media.SampleEntry{}, errors.New("AudioSpecificConfig: a channel layout described in the stream is not supported")
 	case c.SampleRate < 1 || c.SampleRate > 192000:
-		return SampleEntry{}, fmt.Errorf("AudioSpecificConfig: %d samples a second are out of range", c.SampleRate)
+		return media.SampleEntry{}, fmt.Errorf("AudioSpecificConfig: %d samples a second are out of range", c.SampleRate)
 	}
 	channels := uint16(c.ChannelConfig)
 	if channels == 7 {
@@ -280,8 +250,8 @@ func NewAAC(asc []byte) (SampleEntry, error) {
 		w.audioFields(channels, uint32(c.SampleRate))
 		w.esds(asc)
 	})
-	return SampleEntry{
-		Kind:      Audio,
+	return media.SampleEntry{
+		Kind:      media.Audio,
 		Codec:     fmt.Sprintf("mp4a.40.%d", c.Type),
 		Timescale: uint32(c.SampleRate),
 		Box:       w.b,

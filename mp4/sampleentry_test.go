@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+
+	"nvrfs/media"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -60,7 +62,7 @@ func TestNewAVC(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Kind != Video || e.Codec != c.codec || e.Timescale != 90000 || e.Width != c.width || e.Height != c.height {
+			if e.Kind != media.Video || e.Codec != c.codec || e.Timescale != 90000 || e.Width != c.width || e.Height != c.height {
 				t.Errorf("got %v %s %d/s %dx%d", e.Kind, e.Codec, e.Timescale, e.Width, e.Height)
 			}
 			boxes := entryChildren(t, e, "avc1", 78)
@@ -78,7 +80,7 @@ func TestNewAVC(t *testing.T) {
 }
 
 // entryChildren checks that e.Box is one box of type typ, and returns the boxes behind its fields.
-func entryChildren(t *testing.T, e SampleEntry, typ string, fields int) []child {
+func entryChildren(t *testing.T, e media.SampleEntry, typ string, fields int) []child {
 	t.Helper()
 	h, ok := parseBoxHeader(e.Box)
 	if !ok || h.typ != typ || h.size != int64(len(e.Box)) {
@@ -164,7 +166,7 @@ func TestNewAAC(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Kind != Audio || e.Codec != "mp4a.40.2" || e.Timescale != c.rate || e.Width != 0 || e.Height != 0 {
+			if e.Kind != media.Audio || e.Codec != "mp4a.40.2" || e.Timescale != c.rate || e.Width != 0 || e.Height != 0 {
 				t.Errorf("got %v %s %d/s %dx%d", e.Kind, e.Codec, e.Timescale, e.Width, e.Height)
 			}
 			esds := find(entryChildren(t, e, "mp4a", 28), "esds")
@@ -203,7 +205,7 @@ func TestNewAACRefuses(t *testing.T) {
 }
 
 func TestKindString(t *testing.T) {
-	for k, want := range map[Kind]string{Video: "video", Audio: "audio", 0: "Kind(0)"} {
+	for k, want := range map[media.Kind]string{media.Video: "video", media.Audio: "audio", 0: "Kind(0)"} {
 		if k.String() != want {
 			t.Errorf("got %q, want %q", k, want)
 		}

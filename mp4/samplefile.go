@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+
+	"nvrfs/media"
 )
 
 // Identity says which recording a sample file holds. It stands in the file's header as JSON, so that the file alone tells
@@ -31,25 +33,11 @@ type Seal struct {
 	EndReason       string `json:"end_reason,omitempty"` // why the run ended; empty when the next recording continues it
 }
 
-// FragmentSample is one sample of a Fragment.
-type FragmentSample struct {
-	Duration uint32
-	CTS      int32
-	Sync     bool
-	Data     []byte
-}
-
-// FragmentTrack is what one track has in a Fragment. No samples is allowed.
-type FragmentTrack struct {
-	DTS     int64 // of the first sample, since the start of the run
-	Samples []FragmentSample
-}
-
 // Fragment is one append to a sample file: at most one GOP, so only the first sample of a video track may be a sync sample.
 type Fragment struct {
-	Sequence uint32          // from 1 within the file
-	Wall90k  int64           // wall time of the first video sample's DTS
-	Tracks   []FragmentTrack // as in the header; video first
+	Sequence uint32           // from 1 within the file
+	Wall90k  int64            // wall time of the first video sample's DTS
+	Tracks   [][]media.Sample // as in the header; video first. A track may have none
 }
 
 // sample flags, ISO/IEC 14496-12 8.8.3.1
@@ -60,7 +48,7 @@ const (
 
 // AppendHeader appends the ftyp and moov of a sample file. Track IDs are 1 plus the index in tracks. The last box is a
 // checksum over all the rest.
-func AppendHeader(dst []byte, id Identity, tracks []SampleEntry) ([]byte, error) {
+func AppendHeader(dst []byte, id Identity, tracks []media.SampleEntry) ([]byte, error) {
 	info := headerInfo{Identity: id}
 	for _, t := range tracks {
 		info.Codecs = append(info.Codecs, t.Codec)
@@ -96,15 +84,15 @@ func AppendHeader(dst []byte, id Identity, tracks []SampleEntry) ([]byte, error)
 	return w.b, nil
 }
 
-func defaultFlags(e SampleEntry) uint32 {
-	if e.Kind == Video {
+func defaultFlags(e media.SampleEntry) uint32 {
+	if e.Kind == media.Video {
 		return nonSyncFlags
 	}
 	return syncFlags
 }
 
 // emptyTrak is a track whose samples are all in fragments.
-func (w *writer) emptyTrak(id uint32, e SampleEntry) {
+func (w *writer) emptyTrak(id uint32, e media.SampleEntry) {
 	w.box("trak", func() {
 		w.tkhd(id, &e, 0)
 		w.box("mdia", func() {
@@ -114,7 +102,7 @@ func (w *writer) emptyTrak(id uint32, e SampleEntry) {
 				w.mediaHeader(e.Kind)
 				w.dinf()
 				w.box("stbl", func() {
-					w.stsd([]*SampleEntry{&e})
+					w.stsd([]*media.SampleEntry{&e})
 					w.fullBox("stts", 0, 0, func() { w.u32(0) })
 					w.fullBox("stsc", 0, 0, func() { w.u32(0) })
 					w.fullBox("stsz", 0, 0, func() { w.u32s(0, 0) })
@@ -137,14 +125,14 @@ func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
 	w.fullBox("prft", 1, 0, func() {
 		w.u32(1)
 		w.u64(ntpTime(f.Wall90k))
-		w.u64(uint64(f.Tracks[0].DTS))
+		w.u64(uint64(f.Tracks[0][0].DTS))
 	})
 	moof := len(w.b)
 	var dataOffsets []int // positions of the trun data_offset fields, which need the moof's size
 	w.box("moof", func() {
 		w.fullBox("mfhd", 0, 0, func() { w.u32(f.Sequence) })
 		for i, t := range f.Tracks {
-			if len(t.Samples) > 0 {
+			if len(t) > 0 {
 				dataOffsets = append(dataOffsets, w.traf(uint32(i+1), t))
 			}
 		}
@@ -154,12 +142,12 @@ func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
 	dataOffset, size := uint32(len(w.b)-moof+8), uint32(8)
 	n := 0
 	for _, t := range f.Tracks {
-		if len(t.Samples) == 0 {
+		if len(t) == 0 {
 			continue
 		}
 		binary.BigEndian.PutUint32(w.b[dataOffsets[n]:], dataOffset)
 		n++
-		for _, s := range t.Samples {
+		for _, s := range t {
 			dataOffset += uint32(len(s.Data))
 			size += uint32(len(s.Data))
 		}
@@ -168,7 +156,7 @@ func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
 	w.str("mdat")
 	headerLen = len(w.b) - start
 	for _, t := range f.Tracks {
-		for _, s := range t.Samples {
+		for _, s := range t {
 			w.bytes(s.Data)
 		}
 	}
@@ -191,27 +179,27 @@ const (
 )
 
 // traf writes a track's part of the moof and returns where its data_offset stands.
-func (w *writer) traf(id uint32, t FragmentTrack) (dataOffsetAt int) {
+func (w *writer) traf(id uint32, t []media.Sample) (dataOffsetAt int) {
 	flags := uint32(trunDataOffset | trunDuration | trunSize)
-	if t.Samples[0].Sync {
+	if t[0].Sync {
 		flags |= trunFirstFlags
 	}
-	for _, s := range t.Samples {
+	for _, s := range t {
 		if s.CTS != 0 {
 			flags |= trunCTS
 		}
 	}
 	w.box("traf", func() {
 		w.fullBox("tfhd", 0, 0x020000, func() { w.u32(id) }) // default-base-is-moof
-		w.fullBox("tfdt", 1, 0, func() { w.u64(uint64(t.DTS)) })
+		w.fullBox("tfdt", 1, 0, func() { w.u64(uint64(t[0].DTS)) })
 		w.fullBox("trun", 1, flags, func() {
-			w.u32(uint32(len(t.Samples)))
+			w.u32(uint32(len(t)))
 			dataOffsetAt = len(w.b)
 			w.u32(0)
 			if flags&trunFirstFlags != 0 {
 				w.u32(syncFlags)
 			}
-			for _, s := range t.Samples {
+			for _, s := range t {
 				w.u32s(s.Duration, uint32(len(s.Data)))
 				if flags&trunCTS != 0 {
 					w.u32(uint32(s.CTS))

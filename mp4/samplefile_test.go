@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"nvrfs/media"
 )
 
 // specimen is a sample file of three or so fragments, with B-frames, sound, and a fragment without sound.
@@ -39,14 +41,12 @@ func (r *recorded) scanned() (frags []ScannedFragment) {
 	at := r.header
 	for i, f := range r.fragments {
 		data := int64(0)
-		x := ScannedFragment{Bytes: r.ends[i] - at, Wall90k: f.Wall90k, Tracks: make([]ScannedTrack, len(f.Tracks))}
+		x := ScannedFragment{Bytes: r.ends[i] - at, Wall90k: f.Wall90k, Tracks: make([][]media.Sample, len(f.Tracks))}
 		for k, t := range f.Tracks {
-			if len(t.Samples) > 0 {
-				x.Tracks[k].DTS = t.DTS
-			}
-			for _, s := range t.Samples {
+			for _, s := range t {
 				data += int64(len(s.Data))
-				x.Tracks[k].Samples = append(x.Tracks[k].Samples, ScannedSample{s.Duration, uint32(len(s.Data)), s.CTS, s.Sync})
+				s.Data = nil
+				x.Tracks[k] = append(x.Tracks[k], s)
 			}
 		}
 		x.HeaderLen = int(x.Bytes - data)
@@ -103,7 +103,7 @@ func TestFragmentDataOffsets(t *testing.T) {
 			if moofAt+offset != at {
 				t.Errorf("fragment %d, track %d: data at %d, want %d", i+1, id, moofAt+offset, at)
 			}
-			for _, s := range f.Tracks[id-1].Samples {
+			for _, s := range f.Tracks[id-1] {
 				if !bytes.Equal(b[at:at+len(s.Data)], s.Data) {
 					t.Fatalf("fragment %d, track %d: another sample at %d", i+1, id, at)
 				}
@@ -287,8 +287,8 @@ func FuzzScan(f *testing.F) {
 			got, err := Scan(bytes.NewReader(b), int64(len(b)), func(f *SampleFile, x *ScannedFragment) error {
 				data, samples := int64(0), 0
 				for _, track := range x.Tracks {
-					samples += len(track.Samples)
-					for _, s := range track.Samples {
+					samples += len(track)
+					for _, s := range track {
 						data += int64(s.Size)
 					}
 				}

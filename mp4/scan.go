@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+
+	"nvrfs/media"
 )
 
 // ErrHeader says that a file does not start as a sample file does, so that nothing can be kept of it.
@@ -16,7 +18,7 @@ var ErrHeader = errors.New("not a sample file: its header is not whole")
 // A SampleFile is what Scan found.
 type SampleFile struct {
 	Identity    Identity
-	Tracks      []SampleEntry
+	Tracks      []media.SampleEntry
 	HeaderBytes int64 // ftyp and moov
 	First       int64 // where the first fragment starts: behind the header, or, of ScanBehind, behind damage
 	Bytes       int64 // where the last whole fragment ends; what lies behind is the seal, or a torn tail
@@ -24,26 +26,20 @@ type SampleFile struct {
 	Torn        error // why the first fragment that is not whole is not; nil when every byte is accounted for
 }
 
-// ScannedTrack is one track of a fragment as read back.
-type ScannedTrack struct {
-	DTS     int64
-	Samples []ScannedSample
-}
-
-// ScannedSample is FragmentSample without the data.
-type ScannedSample struct {
-	Duration uint32
-	Size     uint32
-	CTS      int32
-	Sync     bool
-}
-
 // ScannedFragment is a whole fragment of a sample file.
 type ScannedFragment struct {
 	HeaderLen int   // bytes before the first sample
 	Bytes     int64 // of the fragment
 	Wall90k   int64
-	Tracks    []ScannedTrack // as in the header
+	Tracks    [][]media.Sample // as in the header, without their data
+}
+
+// Start is the DTS of the first sample of a track, or 0 where the fragment has none of it.
+func (x *ScannedFragment) Start(track int) int64 {
+	if len(x.Tracks[track]) == 0 {
+		return 0
+	}
+	return x.Tracks[track][0].DTS
 }
 
 // The most that a header and a moof may take, far more than any recorder writes: bounds the memory that a damaged size can
@@ -245,7 +241,7 @@ func (f *SampleFile) parseMoov(moov []byte) error {
 }
 
 // parseTrak reads back what emptyTrak wrote.
-func parseTrak(trak []byte) (e SampleEntry, ok bool) {
+func parseTrak(trak []byte) (e media.SampleEntry, ok bool) {
 	boxes, ok1 := children(trak)
 	mdia, ok2 := children(find(boxes, "mdia"))
 	minf, ok3 := children(find(mdia, "minf"))
@@ -256,9 +252,9 @@ func parseTrak(trak []byte) (e SampleEntry, ok bool) {
 	}
 	switch string(hdlr[8:12]) {
 	case "vide":
-		e.Kind = Video
+		e.Kind = media.Video
 	case "soun":
-		e.Kind = Audio
+		e.Kind = media.Audio
 	default:
 		return e, false
 	}
@@ -297,7 +293,7 @@ func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
 		HeaderLen: int(mdatAt + mdat.head - f.Bytes),
 		Bytes:     mdatAt + mdat.size - f.Bytes,
 		Wall90k:   fromNTPTime(binary.BigEndian.Uint64(prft[8:])),
-		Tracks:    make([]ScannedTrack, len(f.Tracks)),
+		Tracks:    make([][]media.Sample, len(f.Tracks)),
 	}
 	dataBytes, err := frag.parseMoof(moof, f.Tracks)
 	if err != nil {
@@ -363,7 +359,7 @@ func (s *scanner) checkCRC(want []byte, start, behind, end int64) error {
 }
 
 // parseMoof fills frag.Tracks and returns how many bytes its samples take.
-func (frag *ScannedFragment) parseMoof(moof []byte, tracks []SampleEntry) (dataBytes int64, err error) {
+func (frag *ScannedFragment) parseMoof(moof []byte, tracks []media.SampleEntry) (dataBytes int64, err error) {
 	boxes, ok := children(moof)
 	if !ok || len(boxes) < 2 || len(findUUID(boxes[len(boxes)-1:], checksumUUID)) != 4 {
 		return 0, tornError("the moof does not end in a checksum")
@@ -382,18 +378,17 @@ func (frag *ScannedFragment) parseMoof(moof []byte, tracks []SampleEntry) (dataB
 }
 
 // parseTraf reads back what traf wrote.
-func (frag *ScannedFragment) parseTraf(traf []byte, tracks []SampleEntry) (dataBytes int64, ok bool) {
+func (frag *ScannedFragment) parseTraf(traf []byte, tracks []media.SampleEntry) (dataBytes int64, ok bool) {
 	boxes, ok := children(traf)
 	tfhd, tfdt, trun := find(boxes, "tfhd"), find(boxes, "tfdt"), find(boxes, "trun")
 	if !ok || len(tfhd) != 8 || len(tfdt) != 12 || len(trun) < 12 {
 		return 0, false
 	}
 	id := int64(binary.BigEndian.Uint32(tfhd[4:]))
-	if id < 1 || id > int64(len(tracks)) || len(frag.Tracks[id-1].Samples) > 0 {
+	if id < 1 || id > int64(len(tracks)) || len(frag.Tracks[id-1]) > 0 {
 		return 0, false
 	}
-	t := &frag.Tracks[id-1]
-	t.DTS = int64(binary.BigEndian.Uint64(tfdt[4:]))
+	dts := int64(binary.BigEndian.Uint64(tfdt[4:]))
 	flags, count := binary.BigEndian.Uint32(trun)&0xffffff, int64(binary.BigEndian.Uint32(trun[4:]))
 	entry, rest := int64(8), trun[12:]
 	if flags&trunCTS != 0 {
@@ -408,16 +403,19 @@ func (frag *ScannedFragment) parseTraf(traf []byte, tracks []SampleEntry) (dataB
 	if count == 0 || int64(len(rest)) != count*entry {
 		return 0, false
 	}
-	t.Samples = make([]ScannedSample, count)
-	for i := range t.Samples {
-		x := &t.Samples[i]
+	samples := make([]media.Sample, count)
+	frag.Tracks[id-1] = samples
+	for i := range samples {
+		x := &samples[i]
+		x.DTS = dts
 		p := rest[int64(i)*entry:]
 		x.Duration, x.Size = binary.BigEndian.Uint32(p), binary.BigEndian.Uint32(p[4:])
 		if flags&trunCTS != 0 {
 			x.CTS = int32(binary.BigEndian.Uint32(p[8:]))
 		}
-		x.Sync = tracks[id-1].Kind == Audio || i == 0 && flags&trunFirstFlags != 0
+		x.Sync = tracks[id-1].Kind == media.Audio || i == 0 && flags&trunFirstFlags != 0
 		dataBytes += int64(x.Size)
+		dts = x.End()
 	}
 	return dataBytes, true
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"sort"
+
+	"nvrfs/media"
 )
 
 // readTable reads at off from the start of a table's entries, up to the end of one part's piece.
@@ -55,7 +57,7 @@ func (f *File) tableOffset(i, track int, tab table) (at int64) {
 }
 
 func (f *File) makeTables(i int) (b []byte, err error) {
-	err = f.parts[i].load(func(all []Samples) error {
+	err = f.parts[i].load(func(all []media.Samples) error {
 		b = make([]byte, f.tableOffset(i, len(f.tracks), 0))
 		rest := b
 		for k := range f.tracks {
@@ -87,7 +89,7 @@ type tableWriter struct {
 	t *track
 	q *piece
 	x *TrackPart
-	s *Samples
+	s *media.Samples
 	b []byte // what is left to fill
 }
 

@@ -1,5 +1,7 @@
 package mp4
 
+import "nvrfs/media"
+
 // The boxes of a moov that do not depend on the number of samples (ISO/IEC 14496-12 8.2 to 8.7), shared by sample files and
 // Files. Durations are always 64 bits wide, so that a size never depends on a value.
 
@@ -21,7 +23,7 @@ func (w *writer) mvhd(duration90k uint64, nextTrackID uint32) {
 	})
 }
 
-func (w *writer) tkhd(id uint32, e *SampleEntry, duration90k uint64) {
+func (w *writer) tkhd(id uint32, e *media.SampleEntry, duration90k uint64) {
 	w.fullBox("tkhd", 1, 3, func() { // enabled, in movie
 		w.u64(0)
 		w.u64(0)
@@ -31,7 +33,7 @@ func (w *writer) tkhd(id uint32, e *SampleEntry, duration90k uint64) {
 		w.zeros(8)
 		w.u16(0) // layer
 		w.u16(0) // alternate group
-		if e.Kind == Audio {
+		if e.Kind == media.Audio {
 			w.u16(0x100)
 		} else {
 			w.u16(0)
@@ -54,9 +56,9 @@ func (w *writer) mdhd(timescale uint32, duration uint64) {
 	})
 }
 
-func (w *writer) hdlr(k Kind) {
+func (w *writer) hdlr(k media.Kind) {
 	typ, name := "vide", "nvrfs video"
-	if k == Audio {
+	if k == media.Audio {
 		typ, name = "soun", "nvrfs audio"
 	}
 	w.fullBox("hdlr", 0, 0, func() {
@@ -68,8 +70,8 @@ func (w *writer) hdlr(k Kind) {
 	})
 }
 
-func (w *writer) mediaHeader(k Kind) {
-	if k == Audio {
+func (w *writer) mediaHeader(k media.Kind) {
+	if k == media.Audio {
 		w.fullBox("smhd", 0, 0, func() { w.zeros(4) })
 	} else {
 		w.fullBox("vmhd", 0, 1, func() { w.zeros(8) })
@@ -86,7 +88,7 @@ func (w *writer) dinf() {
 	})
 }
 
-func (w *writer) stsd(entries []*SampleEntry) {
+func (w *writer) stsd(entries []*media.SampleEntry) {
 	w.fullBox("stsd", 0, 0, func() {
 		w.u32(uint32(len(entries)))
 		for _, e := range entries {

@@ -3,7 +3,8 @@ package mp4
 import (
 	"errors"
 	"math"
-	"slices"
+
+	"nvrfs/media"
 )
 
 // ErrNothingShown says that no frame lies in a range.
@@ -14,36 +15,36 @@ var ErrNothingShown = errors.New("no frame in the range")
 // tracks' samples of the same span. An end of p at which no frame is cut off keeps all that the other tracks have there,
 // so that p still joins the part before or behind it. It returns ErrNothingShown when there is no such frame.
 func (p Part) Trim(from, to int64) (q Part, err error) {
-	err = p.load(func(all []Samples) (err error) {
+	err = p.load(func(all []media.Samples) (err error) {
 		q, err = p.cut(all, from, to)
 		return err
 	})
 	return q, err
 }
 
-func (p Part) cut(all []Samples, from, to int64) (Part, error) {
+func (p Part) cut(all []media.Samples, from, to int64) (Part, error) {
 	cut, ok := cutMaster(&all[0], p.Tracks[0].Start, from, to)
 	if !ok {
 		return Part{}, ErrNothingShown
 	}
-	q, kept := p, make([]Samples, len(all))
+	q, kept := p, make([]media.Samples, len(all))
 	q.Tracks = make([]TrackPart, len(all))
 	for i, t := range p.Tracks {
 		r := cut.sampleRange
 		if i > 0 {
 			r = cut.other(&all[i], &t, p.Tracks[0].Entry.Timescale)
 		}
-		kept[i] = all[i].slice(r)
+		kept[i] = all[i].Slice(r.first, r.end)
 		if i == 0 && cut.lastDuration > 0 {
 			kept[i].Durations[r.end-r.first-1] = cut.lastDuration
 		}
-		q.Tracks[i] = Count(t.Entry, r.dts, &kept[i])
-		q.memory += kept[i].memory()
+		q.Tracks[i] = TrackPart{t.Entry, kept[i].Sum(r.dts)}
+		q.memory += kept[i].Memory()
 	}
 	q.narrow(kept)
 	q.trimmed, q.lead, q.shownEnd = true, cut.firstPTS-cut.dts, cut.end-cut.dts
-	q.ledEnd = max(q.shownEnd, kept[0].end())
-	q.Load = func(use func([]Samples) error) error { return use(kept) }
+	q.ledEnd = max(q.shownEnd, kept[0].End())
+	q.Load = func(use func([]media.Samples) error) error { return use(kept) }
 	return q, nil
 }
 
@@ -66,10 +67,10 @@ type masterCut struct {
 // cutMaster finds the samples that showing the frames of [from, to) takes: from the last sync sample at or before the
 // first frame shown, to the last in decoding order that is shown. With B-frames the range may hold frames that are shown
 // later; they are cut by the edit list's duration.
-func cutMaster(s *Samples, start, from, to int64) (c masterCut, ok bool) {
-	dts := s.decodeTimes(start)
+func cutMaster(s *media.Samples, start, from, to int64) (c masterCut, ok bool) {
+	dts := s.DecodeTimes(start)
 	first, last := -1, -1 // in order of showing
-	pts := func(i int) int64 { return dts[i] + s.cts(i) }
+	pts := func(i int) int64 { return dts[i] + s.CTSOf(i) }
 	for i := range s.Durations {
 		switch {
 		case pts(i) >= to:
@@ -89,7 +90,7 @@ func cutMaster(s *Samples, start, from, to int64) (c masterCut, ok bool) {
 	if first < 0 {
 		return c, false
 	}
-	c.first = s.syncBefore(first)
+	c.first = s.SyncBefore(first)
 	c.dts, c.firstPTS = dts[c.first], pts(first)
 	c.end = pts(last) + int64(s.Durations[last])
 	c.cutsEnd = c.cutsEnd || to < c.end
@@ -103,17 +104,17 @@ func cutMaster(s *Samples, start, from, to int64) (c masterCut, ok bool) {
 }
 
 // other finds the samples of another track that overlap what is shown.
-func (c *masterCut) other(s *Samples, t *TrackPart, masterTimescale uint32) sampleRange {
-	dts := s.decodeTimes(t.Start)
+func (c *masterCut) other(s *media.Samples, t *TrackPart, masterTimescale uint32) sampleRange {
+	dts := s.DecodeTimes(t.Start)
 	r := sampleRange{end: len(s.Durations)}
 	if c.cutsStart {
-		from := Rescale(c.firstPTS, masterTimescale, t.Entry.Timescale)
+		from := media.Rescale(c.firstPTS, masterTimescale, t.Entry.Timescale)
 		for r.first < len(s.Durations) && dts[r.first+1] <= from {
 			r.first++
 		}
 	}
 	if c.cutsEnd {
-		to := Rescale(c.end, masterTimescale, t.Entry.Timescale)
+		to := media.Rescale(c.end, masterTimescale, t.Entry.Timescale)
 		for r.end > r.first && dts[r.end-1] >= to {
 			r.end--
 		}
@@ -122,80 +123,14 @@ func (c *masterCut) other(s *Samples, t *TrackPart, masterTimescale uint32) samp
 	return r
 }
 
-// decodeTimes returns the DTS of each sample, and of the end.
-func (s *Samples) decodeTimes(start int64) []int64 {
-	dts := make([]int64, len(s.Durations)+1)
-	dts[0] = start
-	for i, d := range s.Durations {
-		dts[i+1] = dts[i] + int64(d)
-	}
-	return dts
-}
-
-// end returns when the last of the samples is over, since the DTS of the first.
-func (s *Samples) end() (end int64) {
-	dts := s.decodeTimes(0)
-	for i, d := range s.Durations {
-		end = max(end, dts[i]+s.cts(i)+int64(d))
-	}
-	return end
-}
-
-// syncBefore returns the last sync sample at or before sample i.
-func (s *Samples) syncBefore(i int) int {
-	if s.Syncs == nil {
-		return i
-	}
-	sync := 0
-	for _, x := range s.Syncs {
-		if int(x) <= i {
-			sync = int(x)
-		}
-	}
-	return sync
-}
-
-// slice copies out the samples of a range; chunks at its ends are narrowed to the samples that stay.
-func (s *Samples) slice(r sampleRange) Samples {
-	t := Samples{
-		Durations: slices.Clone(s.Durations[r.first:r.end]),
-		Sizes:     slices.Clone(s.Sizes[r.first:r.end]),
-	}
-	if s.CTS != nil {
-		t.CTS = slices.Clone(s.CTS[r.first:r.end])
-	}
-	for _, x := range s.Syncs {
-		if int(x) >= r.first && int(x) < r.end {
-			t.Syncs = append(t.Syncs, x-uint32(r.first))
-		}
-	}
-	sample := 0
-	for c, n := range s.ChunkCounts {
-		first, end := max(sample, r.first), min(sample+int(n), r.end)
-		if first < end {
-			t.ChunkOffsets = append(t.ChunkOffsets, s.ChunkOffsets[c]+sum(s.Sizes[sample:first]))
-			t.ChunkCounts = append(t.ChunkCounts, uint32(end-first))
-		}
-		sample += int(n)
-	}
-	return t
-}
-
-func sum(v []uint32) (n int64) {
-	for _, x := range v {
-		n += int64(x)
-	}
-	return n
-}
-
 // narrow cuts the part's stretch to the bytes from the first to the last sample kept.
-func (p *Part) narrow(kept []Samples) {
+func (p *Part) narrow(kept []media.Samples) {
 	start, end := p.Length, int64(0)
 	for i := range kept {
 		s, sample := &kept[i], 0
 		for c, n := range s.ChunkCounts {
 			start = min(start, s.ChunkOffsets[c])
-			end = max(end, s.ChunkOffsets[c]+sum(s.Sizes[sample:sample+int(n)]))
+			end = max(end, s.ChunkOffsets[c]+media.SumSizes(s.Sizes[sample:sample+int(n)]))
 			sample += int(n)
 		}
 	}
@@ -205,17 +140,4 @@ func (p *Part) narrow(kept []Samples) {
 		}
 	}
 	p.Offset, p.Length = p.Offset+start, end-start
-}
-
-// Rescale converts a time between timescales, rounding to the nearest tick.
-func Rescale(t int64, from, to uint32) int64 {
-	if from == to {
-		return t
-	}
-	// Whole seconds apart, so that nothing overflows.
-	sec, rest := t/int64(from), t%int64(from)
-	if rest < 0 {
-		sec, rest = sec-1, rest+int64(from)
-	}
-	return sec*int64(to) + (rest*int64(to)+int64(from)/2)/int64(from)
 }

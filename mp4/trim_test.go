@@ -7,16 +7,18 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"nvrfs/media"
 )
 
 // framesShown computes, from the camera's frames alone, which of them a range shows, in order.
 func framesShown(r *recorded, from, to int64) (shown []*recordedSample) {
 	for _, x := range r.tracks[0].samples {
-		if x.pts() >= from && x.pts() < to {
+		if x.PTS() >= from && x.PTS() < to {
 			shown = append(shown, x)
 		}
 	}
-	slices.SortFunc(shown, func(a, b *recordedSample) int { return int(a.pts() - b.pts()) })
+	slices.SortFunc(shown, func(a, b *recordedSample) int { return int(a.PTS() - b.PTS()) })
 	return shown
 }
 
@@ -24,7 +26,7 @@ func framesShown(r *recorded, from, to int64) (shown []*recordedSample) {
 func framesEnd(r *recorded, shown []*recordedSample, to int64) int64 {
 	last := shown[len(shown)-1]
 	for _, x := range r.tracks[0].samples {
-		if x.pts() > last.pts() {
+		if x.PTS() > last.PTS() {
 			return to
 		}
 	}
@@ -64,7 +66,7 @@ func cutPoint(rnd *rand.Rand, r *recorded) int64 {
 		frames = slices.DeleteFunc(slices.Clone(frames), func(x *recordedSample) bool { return !x.Sync })
 	}
 	x := frames[rnd.IntN(len(frames))]
-	return x.pts() + []int64{-1, 0, 1, rnd.Int64N(int64(x.Duration))}[rnd.IntN(4)]
+	return x.PTS() + []int64{-1, 0, 1, rnd.Int64N(int64(x.Duration))}[rnd.IntN(4)]
 }
 
 func TestTrimShowsTheRangeAndNothingElse(t *testing.T) {
@@ -96,7 +98,7 @@ func TestTrimAtEveryFrame(t *testing.T) {
 		r := camera.run(1)[0]
 		var times []int64
 		for _, x := range r.tracks[0].samples {
-			times = append(times, x.pts()-1, x.pts(), x.pts()+1)
+			times = append(times, x.PTS()-1, x.PTS(), x.PTS()+1)
 		}
 		for _, from := range times {
 			for _, to := range times {
@@ -112,7 +114,7 @@ func TestTrimWhereSoundJustTouches(t *testing.T) {
 		camera := newTestCamera(t, 12)
 		camera.audio, camera.audioLate = testAAC(t, "1010"), 100+late // 96 kHz
 		r := camera.run(1)[0]
-		starts := Rescale(r.tracks[1].samples[0].dts, 96000, 90000)
+		starts := media.Rescale(r.tracks[1].samples[0].DTS, 96000, 90000)
 		for d := int64(-2); d <= 2; d++ {
 			checkClip(t, fmt.Sprintf("late by %d, to %d", late, starts+d), clip{[]*recorded{r}, 0, starts + d})
 		}
@@ -165,8 +167,8 @@ func TestTrimBeforeAnotherRun(t *testing.T) {
 		s.checkSamples(t)
 		s.checkInStep(t)
 		beyond := 0
-		for _, x := range s.tracks[Video].source {
-			if x.rec == a && x.pts() >= to {
+		for _, x := range s.tracks[media.Video].source {
+			if x.rec == a && x.PTS() >= to {
 				beyond++
 			}
 		}
@@ -207,7 +209,7 @@ func checkClip(t *testing.T, name string, c clip) bool {
 	s.checkInStep(t)
 
 	last := c.recs[len(c.recs)-1]
-	overhang := framesEnd(last, framesShown(last, math.MinInt64, c.to), c.to) - want[len(want)-1].pts()
+	overhang := framesEnd(last, framesShown(last, math.MinInt64, c.to), c.to) - want[len(want)-1].PTS()
 	s.checkFramesShown(t, name, want, overhang)
 	s.checkNoWaste(t, name, c)
 	s.checkSoundShown(t, name, c, want)
@@ -218,7 +220,7 @@ func checkClip(t *testing.T, name string, c clip) bool {
 // for as long as overhang says.
 func (s *shownFile) checkFramesShown(t *testing.T, name string, want []*recordedSample, overhang int64) {
 	t.Helper()
-	video := s.tracks[Video]
+	video := s.tracks[media.Video]
 	if len(video.Edits) != 1 {
 		t.Fatalf("%s: edits are %+v", name, video.Edits)
 	}
@@ -235,7 +237,7 @@ func (s *shownFile) checkFramesShown(t *testing.T, name string, want []*recorded
 	}
 	for i, k := range got {
 		if video.source[k] != want[i] {
-			t.Fatalf("%s: frame %d shown is that of %d, want that of %d", name, i+1, video.source[k].pts(), want[i].pts())
+			t.Fatalf("%s: frame %d shown is that of %d, want that of %d", name, i+1, video.source[k].PTS(), want[i].PTS())
 		}
 	}
 	if x := video.Samples[got[0]].CTS; first != x {
@@ -249,14 +251,14 @@ func (s *shownFile) checkFramesShown(t *testing.T, name string, want []*recorded
 // checkNoWaste checks that the clip takes in no more than the lead from the sync sample on.
 func (s *shownFile) checkNoWaste(t *testing.T, name string, c clip) {
 	t.Helper()
-	video := s.tracks[Video]
+	video := s.tracks[media.Video]
 	_, first, _ := video.edit()
 	for i, x := range video.Samples[1:] {
 		if x.Sync && x.CTS <= first {
 			t.Fatalf("%s: the clip starts at %d, though sync sample %d is at %d", name, first, i+2, x.CTS)
 		}
 	}
-	if audio := s.tracks[Audio]; audio != nil || len(c.recs[0].tracks) == 1 {
+	if audio := s.tracks[media.Audio]; audio != nil || len(c.recs[0].tracks) == 1 {
 		begin, end := int64(math.MaxInt64), int64(0)
 		for _, st := range s.tracks {
 			for _, ch := range st.Chunks {
@@ -267,8 +269,8 @@ func (s *shownFile) checkNoWaste(t *testing.T, name string, c clip) {
 			t.Fatalf("%s: the samples lie in [%d, %d) of an mdat of [%d, %d)", name, begin, end, mdat.Offset+mdat.Header, len(s.whole))
 		}
 	}
-	if tail := video.source[len(video.source)-1]; tail.pts() >= c.to {
-		t.Fatalf("%s: the clip ends at %d, and its last sample is of %d", name, c.to, tail.pts())
+	if tail := video.source[len(video.source)-1]; tail.PTS() >= c.to {
+		t.Fatalf("%s: the clip ends at %d, and its last sample is of %d", name, c.to, tail.PTS())
 	}
 }
 
@@ -278,9 +280,9 @@ func (s *shownFile) checkNoWaste(t *testing.T, name string, c clip) {
 func (s *shownFile) checkSoundShown(t *testing.T, name string, c clip, frames []*recordedSample) {
 	t.Helper()
 	var kept []*recordedSample
-	if st := s.tracks[Audio]; st != nil {
+	if st := s.tracks[media.Audio]; st != nil {
 		kept = st.source
-		if movie := s.tracks[Video].Track.Duration; st.Track.Duration > movie {
+		if movie := s.tracks[media.Video].Track.Duration; st.Track.Duration > movie {
 			t.Fatalf("%s: sound is heard for %d ticks, the picture seen for %d", name, st.Track.Duration, movie)
 		}
 	}
@@ -291,8 +293,8 @@ func (s *shownFile) checkSoundShown(t *testing.T, name string, c clip, frames []
 			continue
 		}
 		from, to := math.Inf(-1), math.Inf(1) // seconds
-		if i == 0 && slices.ContainsFunc(r.tracks[0].samples, func(x *recordedSample) bool { return x.pts() < c.from }) {
-			from = float64(frames[0].pts()) / movieTimescale
+		if i == 0 && slices.ContainsFunc(r.tracks[0].samples, func(x *recordedSample) bool { return x.PTS() < c.from }) {
+			from = float64(frames[0].PTS()) / movieTimescale
 		}
 		if r == last && slices.ContainsFunc(r.tracks[0].samples, func(x *recordedSample) bool { return x.end() > c.to }) {
 			to = float64(lastEnd) / movieTimescale
@@ -300,7 +302,7 @@ func (s *shownFile) checkSoundShown(t *testing.T, name string, c clip, frames []
 		rate := float64(r.tracks[1].entry.Timescale)
 		tick := 1/min(rate, movieTimescale) + 1e-9
 		for _, x := range r.tracks[1].samples {
-			starts, ends := float64(x.dts)/rate, float64(x.dts+int64(x.Duration))/rate
+			starts, ends := float64(x.DTS)/rate, float64(x.DTS+int64(x.Duration))/rate
 			must, may := ends > from+tick && starts < to-tick, ends > from-tick && starts < to+tick
 			if in := slices.Contains(kept, x); in && !may || !in && must {
 				t.Fatalf("%s: sound of [%.5f, %.5f) is in the clip of [%.5f, %.5f): %v", name, starts, ends, from, to, in)
@@ -312,7 +314,7 @@ func (s *shownFile) checkSoundShown(t *testing.T, name string, c clip, frames []
 func TestTrimPassesOnErrors(t *testing.T) {
 	p := newTestCamera(t, 1).run(1)[0].part
 	boom := errors.New("boom")
-	p.Load = func(func([]Samples) error) error { return boom }
+	p.Load = func(func([]media.Samples) error) error { return boom }
 	if _, err := p.Trim(0, 1); !errors.Is(err, boom) {
 		t.Errorf("error is %v", err)
 	}
@@ -324,7 +326,7 @@ func TestRescale(t *testing.T) {
 		from, to := 1+rnd.Uint32N(math.MaxInt32), 1+rnd.Uint32N(math.MaxInt32)
 		v := rnd.Int64N(1<<40) - 1<<39
 		want := math.Floor(float64(v)*float64(to)/float64(from) + 0.5)
-		if got := Rescale(v, from, to); math.Abs(float64(got)-want) > math.Abs(want)*1e-15+1 {
+		if got := media.Rescale(v, from, to); math.Abs(float64(got)-want) > math.Abs(want)*1e-15+1 {
 			t.Fatalf("Rescale(%d, %d, %d) = %d, want %.0f", v, from, to, got, want)
 		}
 	}
@@ -335,7 +337,7 @@ func TestRescale(t *testing.T) {
 	}{
 		{-1, 2, 1, 0}, {1, 2, 1, 1}, {-3, 2, 1, -1}, {1024, 44100, 90000, 2090}, {1 << 55, 90000, 45000, 1 << 54}, {7, 3, 3, 7},
 	} {
-		if got := Rescale(c.t, c.from, c.to); got != c.want {
+		if got := media.Rescale(c.t, c.from, c.to); got != c.want {
 			t.Errorf("Rescale(%d, %d, %d) = %d, want %d", c.t, c.from, c.to, got, c.want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nvrfs/integration/footage"
+	"nvrfs/media"
 	"nvrfs/playback"
 	"nvrfs/schema"
 )
@@ -80,7 +81,7 @@ func TestListingADayTakesFewQueries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	day := l.DayAt(schema.FromTime(twoDays("cam").Start))
+	day := l.DayAt(media.FromTime(twoDays("cam").Start))
 	before := l.Stats().Queries
 	hours, err := l.Hours(ctx, s, day)
 	if err != nil || len(hours) != 2 {
@@ -233,7 +234,7 @@ func deleteOldest(t *testing.T, dir string, n int) error {
 		victims, err := tx.Oldest(streams[0].ID, 0, n)
 		for _, v := range victims {
 			if err == nil {
-				err = tx.Delete(v, schema.FromTime(time.Now()))
+				err = tx.Delete(v, media.FromTime(time.Now()))
 			}
 		}
 		return err
@@ -264,7 +265,7 @@ func TestDamagedRow(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 {
-				hours, err := l.Hours(ctx, s, l.DayAt(schema.FromTime(twoDays("cam").Start)))
+				hours, err := l.Hours(ctx, s, l.DayAt(media.FromTime(twoDays("cam").Start)))
 				if err != nil || len(hours) != 2 {
 					t.Fatalf("hours %v, %v", hours, err)
 				}

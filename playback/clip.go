@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -15,7 +16,7 @@ const longest90k = 2 * 15 * 60 * 90000
 // returns ErrNotFound when there are none.
 func (l *Library) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entry, error) {
 	e := &Entry{
-		stream: &s, kind: clipEntry, from90k: schema.FromTime(from), to90k: schema.FromTime(to),
+		stream: &s, kind: clipEntry, from90k: media.FromTime(from), to90k: media.FromTime(to),
 		Name: fmt.Sprintf("%s--%s.mp4", from.In(l.o.Location).Format(nameFormat), to.In(l.o.Location).Format(nameFormat)),
 	}
 	newest90k, err := l.newest90k(ctx, s)
@@ -73,7 +74,7 @@ func (l *Library) Stretches(ctx context.Context, s Stream, from90k, to90k int64)
 	for i := range recs {
 		r := &recs[i]
 		if i == 0 || r.Start90k-end > joinGap90k {
-			out = append(out, Stretch{Start: schema.ToTime(r.Start90k)})
+			out = append(out, Stretch{Start: media.ToTime(r.Start90k)})
 			end = r.End90k()
 		}
 		if r.Run != run.ID {
@@ -83,7 +84,7 @@ func (l *Library) Stretches(ctx context.Context, s Stream, from90k, to90k int64)
 		}
 		x := &out[len(out)-1]
 		end = max(end, r.End90k())
-		x.End, x.Bytes, x.EndReason = schema.ToTime(end), x.Bytes+r.Bytes, run.EndReason
+		x.End, x.Bytes, x.EndReason = media.ToTime(end), x.Bytes+r.Bytes, run.EndReason
 	}
 	return out, nil
 }
@@ -103,7 +104,7 @@ func (l *Library) Runs(ctx context.Context, s Stream, from90k, to90k int64) ([]R
 	}
 	runs := make([]Run, len(rows))
 	for i, r := range rows {
-		runs[i] = Run{schema.ToTime(r.Start90k), schema.ToTime(r.End90k), r.EndReason}
+		runs[i] = Run{media.ToTime(r.Start90k), media.ToTime(r.End90k), r.EndReason}
 	}
 	return runs, nil
 }
@@ -152,6 +153,6 @@ func (l *Library) summary(ctx context.Context, sum Summary) (Summary, error) {
 		return sum, err
 	}
 	days, err := l.Days(ctx, sum.Stream)
-	sum.First, sum.Last, sum.Days = schema.ToTime(first), schema.ToTime(end), len(days)
+	sum.First, sum.Last, sum.Days = media.ToTime(first), media.ToTime(end), len(days)
 	return sum, err
 }

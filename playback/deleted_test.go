@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nvrfs/integration/footage"
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -63,7 +64,7 @@ func TestDeletedFromADiskThatHangs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		day, err := l.WholeDay(t.Context(), s, l.DayAt(schema.FromTime(noon)))
+		day, err := l.WholeDay(t.Context(), s, l.DayAt(media.FromTime(noon)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 )
@@ -144,7 +145,7 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	if e.kind == clipEntry {
 		start, end = max(start, e.from90k), min(end, e.to90k)
 	}
-	e.Start, e.End = schema.ToTime(start), schema.ToTime(end)
+	e.Start, e.End = media.ToTime(start), media.ToTime(end)
 	digest := e.digest(recs)
 	e.ETag = etag(digest)
 	e.Inode = binary.BigEndian.Uint64(digest[16:]) | 1<<63 // apart from directories

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 )
@@ -193,7 +194,7 @@ func (l *Library) keepFile(e *Entry, f *mp4.File) *mp4.File {
 }
 
 // sampleEntry returns a sample entry. There are few, and they never change.
-func (l *Library) sampleEntry(ctx context.Context, id int64) (*mp4.SampleEntry, error) {
+func (l *Library) sampleEntry(ctx context.Context, id int64) (*media.SampleEntry, error) {
 	l.mu.Lock()
 	e, ok := l.entries[id]
 	l.mu.Unlock()
@@ -204,7 +205,7 @@ func (l *Library) sampleEntry(ctx context.Context, id int64) (*mp4.SampleEntry, 
 	if err != nil {
 		return nil, err
 	}
-	e = &mp4.SampleEntry{Kind: mp4.Kind(row.Kind), Codec: row.Codec, Timescale: row.Timescale, Width: row.Width, Height: row.Height, Box: row.Box}
+	e = &row
 	l.mu.Lock()
 	l.entries[id] = e
 	l.mu.Unlock()

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"nvrfs/schema"
+	"nvrfs/media"
 )
 
 // Info says what an entry is made of. Times are in the Library's zone.
@@ -48,7 +48,7 @@ func (l *Library) Info(ctx context.Context, e *Entry) (*Info, error) {
 		return nil, err
 	}
 	defer f.Close()
-	local := func(t90k int64) time.Time { return schema.ToTime(t90k).In(l.o.Location) }
+	local := func(t90k int64) time.Time { return media.ToTime(t90k).In(l.o.Location) }
 	info := &Info{
 		Camera: e.stream.Camera, Stream: e.stream.Name,
 		Start: e.Start.In(l.o.Location), End: e.End.In(l.o.Location),

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -57,7 +58,7 @@ type Library struct {
 	toPin    toPin // of the goroutine of Run
 
 	mu      sync.Mutex
-	entries map[int64]*mp4.SampleEntry
+	entries map[int64]*media.SampleEntry
 	listed  listings
 	listing map[dayKey]chan struct{} // days that are being listed; closed when one was
 	opened  map[*File]struct{}
@@ -100,7 +101,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		lists:    newLRU[dayKey, listing](o.Cache/listShare, nil),
 		files:    newLRU[string, *mp4.File](o.Cache/fileShare, nil),
 		calendar: calendar{loc: o.Location},
-		entries:  map[int64]*mp4.SampleEntry{},
+		entries:  map[int64]*media.SampleEntry{},
 		listed:   listings{days: map[int64]streamDays{}},
 		listing:  map[dayKey]chan struct{}{},
 		opened:   map[*File]struct{}{},

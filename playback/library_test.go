@@ -20,6 +20,7 @@ import (
 	"nvrfs/camera"
 	"nvrfs/integration/footage"
 	"nvrfs/integration/mp4check"
+	"nvrfs/media"
 	"nvrfs/playback"
 	"nvrfs/schema"
 )
@@ -161,7 +162,7 @@ func TestEntries(t *testing.T) {
 		names = append(names, e.Name)
 		f := openEntry(t, l, e.Entry)
 		apart = append(apart, dataOf(frames(t, f))...)
-		start := schema.FromTime(e.Start)
+		start := media.FromTime(e.Start)
 		if start < e.hour.From90k || start >= e.hour.To90k {
 			t.Errorf("%s starts at %v, in hour %s", e.Name, e.Start, e.hour.Name)
 		}
@@ -326,7 +327,7 @@ func wallFrames(t *testing.T, l *playback.Library, starts []time.Time) (all []wa
 	for i, e := range entries {
 		shown := frames(t, openEntry(t, l, e.Entry))
 		for _, x := range shown {
-			all = append(all, wallFrame{schema.FromTime(starts[i]) + x.pts - shown[0].pts, x.data})
+			all = append(all, wallFrame{media.FromTime(starts[i]) + x.pts - shown[0].pts, x.data})
 		}
 	}
 	return all
@@ -360,7 +361,7 @@ func checkClips(t *testing.T, l *playback.Library, all []wallFrame) {
 				want = append(want, x.data)
 			}
 		}
-		e, err := l.Clip(t.Context(), s, schema.ToTime(from), schema.ToTime(to))
+		e, err := l.Clip(t.Context(), s, media.ToTime(from), media.ToTime(to))
 		if len(want) == 0 {
 			if !errors.Is(err, playback.ErrNotFound) {
 				t.Errorf("from %d to %d, where there is nothing: %v", from-first, to-first, err)
@@ -374,7 +375,7 @@ func checkClips(t *testing.T, l *playback.Library, all []wallFrame) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("from %d to %d: %d pictures, want %d, or others", from-first, to-first, len(got), len(want))
 		}
-		if schema.FromTime(e.Start) < from || schema.FromTime(e.End) > to {
+		if media.FromTime(e.Start) < from || media.FromTime(e.End) > to {
 			t.Errorf("from %d to %d, the clip is from %v to %v", from-first, to-first, e.Start, e.End)
 		}
 	}
@@ -399,8 +400,8 @@ func TestClipOfCorrectedRecording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	media := r.WallDuration90k
-	r.WallDuration90k += media * 400 / 1_000_000
+	media90k := r.WallDuration90k
+	r.WallDuration90k += media90k * 400 / 1_000_000
 	if err := db.Write(t.Context(), func(tx *schema.Tx) error { return tx.PutRecording(&r, packed) }); err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +409,7 @@ func TestClipOfCorrectedRecording(t *testing.T) {
 	all := wallFrames(t, l, []time.Time{start})
 	for i := range all {
 		if in := all[i].at90k - r.Start90k; in > 0 {
-			all[i].at90k = r.Start90k + (in*r.WallDuration90k+media/2)/media
+			all[i].at90k = r.Start90k + (in*r.WallDuration90k+media90k/2)/media90k
 		}
 	}
 	s, err := l.Stream(t.Context(), "cam")
@@ -421,7 +422,7 @@ func TestClipOfCorrectedRecording(t *testing.T) {
 		i := rnd.IntN(len(all) - 1)
 		n := rnd.IntN(len(all)-i-1) + 1
 		from, to := all[i].at90k-1800, all[i+n].at90k-1800
-		e, err := l.Clip(t.Context(), s, schema.ToTime(from), schema.ToTime(to))
+		e, err := l.Clip(t.Context(), s, media.ToTime(from), media.ToTime(to))
 		if err != nil {
 			t.Fatal(err)
 		}

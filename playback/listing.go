@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -484,7 +485,7 @@ type nameCounter struct {
 }
 
 func (c *nameCounter) count(start90k int64) int {
-	if second := schema.ToTime(start90k).Unix(); c.n == 0 || second != c.second {
+	if second := media.ToTime(start90k).Unix(); c.n == 0 || second != c.second {
 		c.second, c.n = second, 0
 	}
 	c.n++

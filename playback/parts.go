@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -71,10 +72,7 @@ func (l *Library) appendTracks(ctx context.Context, to []mp4.TrackPart, r *schem
 		if err != nil {
 			return to, err
 		}
-		to = append(to, mp4.TrackPart{
-			Entry: e, Start: t.Start, Duration: t.Duration, LastDuration: t.LastDuration, FirstCTS: t.FirstCTS,
-			Samples: t.Samples, Syncs: t.Syncs, TimeRuns: t.TimeRuns, CTSRuns: t.CTSRuns, Chunks: t.Chunks, ChunkRuns: t.ChunkRuns,
-		})
+		to = append(to, mp4.TrackPart{Entry: e, Sums: t.Sums})
 	}
 	return to, nil
 }
@@ -83,25 +81,23 @@ func (l *Library) appendTracks(ctx context.Context, to []mp4.TrackPart, r *schem
 type index struct {
 	schema.Decoder
 	sums   []schema.Track
-	tracks []mp4.Samples
+	tracks []media.Samples
 }
 
 var indexes = sync.Pool{New: func() any { return new(index) }}
 
 // lend decodes the index of the recording, and lends it to use.
-func (r *recordingPart) lend(use func([]mp4.Samples) error) error {
+func (r *recordingPart) lend(use func([]media.Samples) error) error {
 	x := indexes.Get().(*index)
 	defer indexes.Put(x)
 	x.sums, x.tracks = x.sums[:0], x.tracks[:0]
 	for i := range r.tracks {
 		t := &r.tracks[i]
-		x.sums = append(x.sums, schema.Track{Samples: t.Samples, Syncs: t.Syncs, CTSRuns: t.CTSRuns, Chunks: t.Chunks})
+		x.sums = append(x.sums, schema.Track{Sums: t.Sums})
 	}
 	decode := func(packed []byte) error {
 		decoded, err := x.Decode(packed, x.sums)
-		for _, t := range decoded {
-			x.tracks = append(x.tracks, mp4.Samples(t))
-		}
+		x.tracks = append(x.tracks, decoded...)
 		return err
 	}
 	if err := r.lib.withPackedIndex(r.key, decode); err != nil {

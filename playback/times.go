@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"nvrfs/schema"
+	"nvrfs/media"
 )
 
 // A Span is a local day or hour: a directory.
@@ -27,9 +27,9 @@ func dayOf(t time.Time, loc *time.Location) Span {
 	noon := time.Date(y, m, d, 12, 0, 0, 0, loc)
 	day := Span{Name: noon.Format(dayFormat)}
 	if from, to := noon.Add(-12*time.Hour), noon.Add(12*time.Hour); oneOffset(noon, from.Add(-quarter), to.Add(quarter)) {
-		day.From90k, day.To90k = schema.FromTime(from), schema.FromTime(to)
+		day.From90k, day.To90k = media.FromTime(from), media.FromTime(to)
 	} else {
-		day.From90k, day.To90k = schema.FromTime(midnight(y, m, d, loc)), schema.FromTime(midnight(y, m, d+1, loc))
+		day.From90k, day.To90k = media.FromTime(midnight(y, m, d, loc)), media.FromTime(midnight(y, m, d+1, loc))
 	}
 	return day
 }
@@ -66,7 +66,7 @@ func parseDay(name string, loc *time.Location) (Span, bool) {
 // hoursOf splits a day into its hours: the stretches with one hand of the clock and one UTC offset. An hour that occurs
 // with two offsets has them in its names.
 func hoursOf(day Span, loc *time.Location) []Span {
-	from, to := schema.ToTime(day.From90k).In(loc), schema.ToTime(day.To90k)
+	from, to := media.ToTime(day.From90k).In(loc), media.ToTime(day.To90k)
 	if to.Sub(from) == 24*time.Hour && from.Hour() == 0 && from.Minute() == 0 && oneOffset(from, from, to) {
 		return plainHours(day)
 	}
@@ -92,15 +92,15 @@ func oddHours(day Span, loc *time.Location) []Span {
 	var hours []Span
 	var hands []hand
 	count := map[int]int{}
-	for t := schema.ToTime(day.From90k).In(loc); schema.FromTime(t) < day.To90k; t = t.Add(quarter) {
+	for t := media.ToTime(day.From90k).In(loc); media.FromTime(t) < day.To90k; t = t.Add(quarter) {
 		_, offset := t.Zone()
 		h := hand{t.Hour(), offset}
 		if n := len(hands); n == 0 || hands[n-1] != h {
 			hands = append(hands, h)
-			hours = append(hours, Span{Name: t.Format("15-0700"), From90k: schema.FromTime(t)})
+			hours = append(hours, Span{Name: t.Format("15-0700"), From90k: media.FromTime(t)})
 			count[h.hour]++
 		}
-		hours[len(hours)-1].To90k = min(day.To90k, schema.FromTime(t.Add(quarter)))
+		hours[len(hours)-1].To90k = min(day.To90k, media.FromTime(t.Add(quarter)))
 	}
 	for i := range hours {
 		if count[hands[i].hour] == 1 {
@@ -120,7 +120,7 @@ const nameFormat = "2006-01-02_15-04-05"
 func entryName(label string, start90k int64, hour Span, loc *time.Location, nth int) string {
 	b := make([]byte, 0, len(label)+len("_"+nameFormat+"+0000-10000.mp4"))
 	b = append(append(b, label...), '_')
-	b = schema.ToTime(start90k).In(loc).AppendFormat(b, nameFormat)
+	b = media.ToTime(start90k).In(loc).AppendFormat(b, nameFormat)
 	b = append(b, hour.suffix()...)
 	if nth > 1 {
 		b = strconv.AppendInt(append(b, '-'), int64(nth), 10)
@@ -192,7 +192,7 @@ const calendarDays = 3700
 
 // at returns the day that holds t90k. It must not be changed.
 func (c *calendar) at(t90k int64) *calendarDay {
-	t := schema.ToTime(t90k).In(c.loc)
+	t := media.ToTime(t90k).In(c.loc)
 	var k civilDay
 	k.year, k.month, k.day = t.Date()
 	c.mu.Lock()

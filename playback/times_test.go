@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"nvrfs/schema"
+	"nvrfs/media"
 )
 
 func location(t testing.TB, name string) *time.Location {
@@ -58,7 +58,7 @@ func TestDays(t *testing.T) {
 		t.Run(c.zone+" "+c.at, func(t *testing.T) {
 			loc := location(t, c.zone)
 			day := dayOf(utc(t, c.at), loc)
-			if want := (Span{c.name, schema.FromTime(utc(t, c.from)), schema.FromTime(utc(t, c.to))}); day != want {
+			if want := (Span{c.name, media.FromTime(utc(t, c.from)), media.FromTime(utc(t, c.to))}); day != want {
 				t.Fatalf("the day is %v, want %v", show(day), show(want))
 			}
 			if again, ok := parseDay(c.name, loc); !ok || again != day {
@@ -73,7 +73,7 @@ func TestDays(t *testing.T) {
 }
 
 func show(s Span) string {
-	return fmt.Sprintf("%s from %v to %v", s.Name, schema.ToTime(s.From90k), schema.ToTime(s.To90k))
+	return fmt.Sprintf("%s from %v to %v", s.Name, media.ToTime(s.From90k), media.ToTime(s.To90k))
 }
 
 // checkHours checks the hours of a day: special names those with offsets, or with "-", one that is missing; the others have
@@ -86,25 +86,25 @@ func checkHours(t *testing.T, day Span, loc *time.Location, special string, othe
 	var names []string
 	for _, h := range hours {
 		if h.From90k != at || h.To90k <= at {
-			t.Errorf("hour %s follows what ends at %v", show(h), schema.ToTime(at))
+			t.Errorf("hour %s follows what ends at %v", show(h), media.ToTime(at))
 		}
 		at = h.To90k
 		names = append(names, h.Name)
 		if len(h.Name) == 2 {
 			plain++
 		}
-		local := schema.ToTime(h.From90k).In(loc)
+		local := media.ToTime(h.From90k).In(loc)
 		if h.Name[:2] != local.Format("15") || len(h.Name) > 2 && h.Name != local.Format("15-0700") {
 			t.Errorf("hour %s starts at %v", h.Name, local)
 		}
 		for _, x := range []int64{h.From90k, (h.From90k + h.To90k) / 2, h.To90k - 1} {
 			if got := (&calendarDay{day, hours}).hour(x); got != h {
-				t.Errorf("%v is in hour %s, want %s", schema.ToTime(x), got.Name, h.Name)
+				t.Errorf("%v is in hour %s, want %s", media.ToTime(x), got.Name, h.Name)
 			}
 		}
 	}
 	if at != day.To90k {
-		t.Errorf("the hours end at %v", schema.ToTime(at))
+		t.Errorf("the hours end at %v", media.ToTime(at))
 	}
 	for _, s := range strings.Fields(special) {
 		if name, missing := strings.CutPrefix(s, "-"); slices.Contains(names, name) == missing {
@@ -126,7 +126,7 @@ func TestDaysTile(t *testing.T) {
 		seen := map[string]bool{}
 		day := dayOf(time.Date(2011, 11, 20, 12, 0, 0, 0, time.UTC), loc)
 		for range 16 * 365 {
-			next := dayOf(schema.ToTime(day.To90k), loc)
+			next := dayOf(media.ToTime(day.To90k), loc)
 			if next.From90k != day.To90k || next.Name <= day.Name || seen[next.Name] {
 				t.Errorf("%s: %s is followed by %s", zone, show(day), show(next))
 			}
@@ -137,8 +137,8 @@ func TestDaysTile(t *testing.T) {
 				t.Errorf("%s: %s parses to %s", zone, show(next), show(again))
 			}
 			// The short way of most days gives what the long one gives.
-			y, m, d := schema.ToTime(next.From90k).In(loc).Date()
-			if from, to := midnight(y, m, d, loc), midnight(y, m, d+1, loc); schema.FromTime(from) != next.From90k || schema.FromTime(to) != next.To90k {
+			y, m, d := media.ToTime(next.From90k).In(loc).Date()
+			if from, to := midnight(y, m, d, loc), midnight(y, m, d+1, loc); media.FromTime(from) != next.From90k || media.FromTime(to) != next.To90k {
 				t.Errorf("%s: %s is from %s to %s", zone, show(next), from, to)
 			}
 			if hours := hoursOf(next, loc); !slices.Equal(hours, oddHours(next, loc)) {
@@ -176,7 +176,7 @@ func TestEntryName(t *testing.T) {
 		{"a", utc(t, "2026-11-01 05:15"), location(t, "America/Havana"), "a_2026-11-01_00-15-00-0500.mp4"},
 	} {
 		day := dayOf(c.at, c.loc)
-		at90k := schema.FromTime(c.at)
+		at90k := media.FromTime(c.at)
 		if got := entryName(c.label, at90k, (&calendarDay{day, hoursOf(day, c.loc)}).hour(at90k), c.loc, 1); got != c.want {
 			t.Errorf("%v in %v: %s, want %s", c.at, c.loc, got, c.want)
 		}

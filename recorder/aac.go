@@ -6,12 +6,13 @@ import (
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 )
 
 // aacTrack turns the frames of an AAC stream into samples.
 type aacTrack struct {
-	entry      mp4.SampleEntry
+	entry      media.SampleEntry
 	frameTicks int64 // how long a frame lasts
 
 	started bool
@@ -40,8 +41,8 @@ func newAACTrack(asc []byte) (*aacTrack, error) {
 //
 // Many cameras stamp their audio with a clock that jitters, so that a frame may seem to start before the one before it
 // ended, or even started. It then follows one tick after it. To go back by more than a second is no jitter: it fails.
-func (t *aacTrack) frames(frames [][]byte, pts int64) ([]Sample, error) {
-	var out []Sample
+func (t *aacTrack) frames(frames [][]byte, pts int64) ([]media.Sample, error) {
+	var out []media.Sample
 	for i, frame := range frames {
 		dts := pts + int64(i)*t.frameTicks
 		if t.started && dts <= t.last {
@@ -54,7 +55,7 @@ func (t *aacTrack) frames(frames [][]byte, pts int64) ([]Sample, error) {
 			continue
 		}
 		t.started, t.last = true, dts
-		out = append(out, Sample{DTS: dts, Sync: true, Data: bytes.Clone(frame)})
+		out = append(out, media.Sample{DTS: dts, Sync: true, Data: bytes.Clone(frame)})
 	}
 	return out, nil
 }

@@ -58,7 +58,7 @@ type tieMark struct {
 	pts   int64
 }
 
-// heldCall is a call of the Handler that waits.
+// heldCall is a call of the media.Handler that waits.
 type heldCall struct {
 	audio    bool
 	received time.Time

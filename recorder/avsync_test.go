@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nvrfs/media"
 )
 
 // tieTest feeds a tie, and notes the calls that it makes.
@@ -290,7 +292,7 @@ func (x *soundSource) run(t *testing.T, s *session, while time.Duration) {
 		if err := x.yield(s, true, made, after, int64(after.Milliseconds()*soundRate/1000)); err != nil {
 			t.Fatal(err)
 		}
-		if err := x.yield(s, false, made, after, ticks(after+x.early)); err != nil {
+		if err := x.yield(s, false, made, after, media.Ticks(after+x.early)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -306,7 +308,7 @@ func (x *soundSource) yield(s *session, audio bool, made time.Time, after time.D
 		x.tie.mark(mark, made.Add(late), pts)
 	}
 	ms := after.Milliseconds()
-	sample := Sample{DTS: pts, Sync: ms%1024 == 0, Received: received, Data: pictureOf(ms, ms%1024 == 0)}
+	sample := media.Sample{DTS: pts, Sync: ms%1024 == 0, Received: received, Data: pictureOf(ms, ms%1024 == 0)}
 	if audio {
 		sample.Track, sample.Sync = 1, true
 	} else if sample.Sync {

@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"nvrfs/schema"
+	"nvrfs/media"
 )
 
 // maxStep is how far the host's clock may jump within a run.
@@ -42,7 +42,7 @@ type runClock struct {
 
 // newRunClock starts a run with its first frame.
 func newRunClock(pts int64, received time.Time) *runClock {
-	now90k := schema.FromTime(received)
+	now90k := media.FromTime(received)
 	c := &runClock{anchor: received, anchor90k: now90k, first: true, start90k: now90k, startPTS: pts, offset90k: newRecentMin()}
 	c.offset90k.add(now90k, now90k-pts)
 	return c
@@ -55,7 +55,7 @@ func (c *runClock) see(pts int64, received time.Time) error {
 		return fmt.Errorf("the host's clock was set by %v", step.Round(time.Millisecond))
 	}
 	c.elapsed = elapsed
-	host90k := c.anchor90k + ticks(elapsed)
+	host90k := c.anchor90k + media.Ticks(elapsed)
 	c.offset90k.add(host90k, host90k-pts)
 	if c.first {
 		c.start90k = min(c.start90k, c.startPTS+host90k-pts)
@@ -113,9 +113,6 @@ func (m *recentMin) add(at90k, v int64) {
 }
 
 func (m *recentMin) value() int64 { return min(m.previous, m.current) }
-
-// ticks converts a duration to 90 kHz ticks, rounded to the nearest as wall times are: a run would shift otherwise.
-func ticks(d time.Duration) int64 { return schema.FromTime(time.Unix(0, int64(d))) }
 
 const quarter90k = 15 * 60 * 90000
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"nvrfs/schema"
+	"nvrfs/media"
 )
 
 func TestCutAfter(t *testing.T) {
@@ -16,7 +16,7 @@ func TestCutAfter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return schema.FromTime(time.Date(2026, 5, 1, x.Hour(), x.Minute(), x.Second(), 0, time.UTC))
+		return media.FromTime(time.Date(2026, 5, 1, x.Hour(), x.Minute(), x.Second(), 0, time.UTC))
 	}
 	for _, c := range []struct {
 		name            string
@@ -43,7 +43,7 @@ func TestCutAfter(t *testing.T) {
 			want += 24 * 3600 * sec
 		}
 		if got := cutAfter(start, c.length*sec, c.stagger*sec); got != want {
-			t.Errorf("%s: from %s, %v; want %s", c.name, c.start, schema.ToTime(got).Format("15:04:05"), c.want)
+			t.Errorf("%s: from %s, %v; want %s", c.name, c.start, media.ToTime(got).Format("15:04:05"), c.want)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestRunStartsLessTheSmallestDelay(t *testing.T) {
 			b := newBench(t, time.Minute)
 			b.record(c, 100*time.Second)
 			recs := b.recordings()
-			want := schema.FromTime(start)
+			want := media.FromTime(start)
 			if c.bFrames {
 				want -= 2 * 3600 // a P-frame before its B-frames is shown three frames later, and the first one frame later
 			}
@@ -114,7 +114,7 @@ func TestStartMovesOnlyDuringTheFirstRecording(t *testing.T) {
 			starts = append(starts, start())
 		}
 	}
-	taken := schema.FromTime(c.start)
+	taken := media.FromTime(c.start)
 	if d := starts[0] - taken - 2*90000; d < -1 || d > 0 {
 		t.Errorf("at first the start is %d ticks from when the first frame came", d)
 	}
@@ -138,13 +138,13 @@ func TestDriftIsCorrected(t *testing.T) {
 				t.Fatal(err)
 			}
 			if x.Sync && x.DTS-last >= 60*90000 {
-				media := x.DTS - last
+				media90k := x.DTS - last
 				wall := clock.next(x.DTS)
 				last = x.DTS
-				if by := math.Abs(float64(wall-media)) / float64(media) * 1e6; by > maxCorrectionPPM {
+				if by := math.Abs(float64(wall-media90k)) / float64(media90k) * 1e6; by > maxCorrectionPPM {
 					t.Fatalf("%v ppm: corrected by %.0f ppm", ppm, by)
 				}
-				off := schema.ToTime(clock.start90k).Sub(c.taken(float64(x.DTS) / 90000))
+				off := media.ToTime(clock.start90k).Sub(c.taken(float64(x.DTS) / 90000))
 				if off.Abs() > 100*time.Millisecond {
 					t.Fatalf("%v ppm: off by %v after %v", ppm, off, time.Duration(x.DTS/90000)*time.Second)
 				}
@@ -201,7 +201,7 @@ func TestClockStep(t *testing.T) {
 		if err != nil && !strings.Contains(err.Error(), "the host's clock was set by "+c.step.String()) {
 			t.Errorf("%v: the reason is %q", c.step, err)
 		}
-		if clock.start90k != schema.FromTime(start) {
+		if clock.start90k != media.FromTime(start) {
 			t.Errorf("%v: footage moved", c.step)
 		}
 	}

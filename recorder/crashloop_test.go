@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/playback"
 	"nvrfs/schema"
 )
@@ -29,8 +30,8 @@ const (
 const crashSpeed = 200
 
 func crashOptions(dir string, round int) Options {
-	camera := func(run uint32) Source {
-		return sourceFunc(func(ctx context.Context, h Handler) error {
+	camera := func(run uint32) media.Source {
+		return sourceFunc(func(ctx context.Context, h media.Handler) error {
 			c := simCamera{start: at(dawn.Add(time.Duration(round) * time.Hour)), gop: 25, run: run}
 			if err := h.Start(c.tracks()); err != nil {
 				return err
@@ -83,7 +84,7 @@ func TestCrashLoopChild(t *testing.T) {
 	}
 	go crashReader(t, dir)
 	keep, began := newRetention(r), time.Now()
-	keep.clock = func() int64 { return schema.FromTime(began.Add(crashSpeed * time.Since(began))) }
+	keep.clock = func() int64 { return media.FromTime(began.Add(crashSpeed * time.Since(began))) }
 	fmt.Println("up")
 	for {
 		if err := keep.round(t.Context()); err != nil {
@@ -153,7 +154,7 @@ func TestCrashLoop(t *testing.T) {
 }
 
 // holdEnd90k is behind the fourth round.
-var holdEnd90k = schema.FromTime(dawn.Add(210 * time.Minute))
+var holdEnd90k = media.FromTime(dawn.Add(210 * time.Minute))
 
 type crashLoop struct {
 	t      *testing.T
@@ -260,7 +261,7 @@ func (l *crashLoop) hold() {
 	}
 	defer db.Close()
 	if err := db.Write(l.t.Context(), func(tx *schema.Tx) error {
-		_, err := tx.Hold(schema.Hold{Stream: 1, From90k: schema.FromTime(dawn.Add(-time.Hour)), To90k: holdEnd90k, Why: "test", Created90k: 1})
+		_, err := tx.Hold(schema.Hold{Stream: 1, From90k: media.FromTime(dawn.Add(-time.Hour)), To90k: holdEnd90k, Why: "test", Created90k: 1})
 		return err
 	}); err != nil {
 		l.t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nvrfs/media"
 	"nvrfs/store"
 )
 
@@ -38,7 +39,7 @@ func TestDamageInAGrowingFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, 20*time.Second)
-			b.stream.length90k = ticks(20 * time.Second)
+			b.stream.length90k = media.Ticks(20 * time.Second)
 			given := b.crash(simCamera{gop: c.gop}, 40*time.Second, c.commitAt)
 			b.disk.closeAll()
 			d := damage{t, b.copy()}

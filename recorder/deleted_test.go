@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/playback"
-	"nvrfs/schema"
 )
 
 // eventually waits for a condition.
@@ -94,7 +94,7 @@ func (y *yard) follower(lib *playback.Library) func() {
 	y.t.Cleanup(lib.Subscribe(func(changes []playback.Change) {
 		for _, c := range changes {
 			if c.Stream == "mark" {
-				marks <- schema.ToTime(c.Hour.From90k)
+				marks <- media.ToTime(c.Hour.From90k)
 			}
 		}
 	}))

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"nvrfs/schema"
+	"nvrfs/media"
 )
 
 // cutOff records a stream for n times 10 seconds without a commit, and ends the recorder as a kill does.
@@ -81,7 +81,7 @@ func TestDiskIsAwayAfterACrash(t *testing.T) {
 				default:
 					want = want.Add(time.Duration(round) * time.Minute)
 				}
-				if got := schema.ToTime(rows[i].Start90k); got.Sub(want).Abs() > time.Second {
+				if got := media.ToTime(rows[i].Start90k); got.Sub(want).Abs() > time.Second {
 					t.Errorf("recording %s starts at %v, want %v", rows[i].ID, got, want)
 				}
 			}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nvrfs/media"
 	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -36,7 +37,7 @@ func fails(op string, nth, count int, err error) func(string, store.Key) error {
 
 // recordThrough records sessions of a camera that goes on, as stream.run does, until it has made d of footage. every
 // sample is given to exactly one session. It returns what each session was given before it ended, and why it ended.
-func (b *bench) recordThrough(c simCamera, d time.Duration) (given [][]Sample, reasons []string) {
+func (b *bench) recordThrough(c simCamera, d time.Duration) (given [][]media.Sample, reasons []string) {
 	b.t.Helper()
 	s := b.session(c)
 	given = append(given, nil)
@@ -73,7 +74,7 @@ func (b *bench) recordThrough(c simCamera, d time.Duration) (given [][]Sample, r
 }
 
 // checkKept checks that of every session a beginning came back, without a hole, and returns how many samples of each.
-func (b *bench) checkKept(given [][]Sample) (kept []int) {
+func (b *bench) checkKept(given [][]media.Sample) (kept []int) {
 	b.t.Helper()
 	noProblems(b.t, b.dir)
 	byData := map[string][2]int{}
@@ -177,8 +178,8 @@ func TestDiskFailures(t *testing.T) {
 }
 
 // countFrom counts samples from the first sync sample on.
-func countFrom(samples []Sample) int {
-	return len(samples) - max(0, slices.IndexFunc(samples, func(x Sample) bool { return x.Sync }))
+func countFrom(samples []media.Sample) int {
+	return len(samples) - max(0, slices.IndexFunc(samples, func(x media.Sample) bool { return x.Sync }))
 }
 
 // checkFiles checks that every file has a row.
@@ -248,7 +249,7 @@ func TestFragmentsStayInOrder(t *testing.T) {
 	b := newBench(t, 10*time.Second)
 	c := simCamera{}
 	s := b.session(c)
-	var given []Sample
+	var given []media.Sample
 	for x := range c.samples(25 * time.Second) {
 		if x.DTS == 24*90000 { // the second recording, and the start of the third, wait to be written
 			b.disk.writeAll()
@@ -278,7 +279,7 @@ func TestFragmentsStayInOrder(t *testing.T) {
 // sync of an older file of the first run fails.
 func TestNumberOfARemovedFile(t *testing.T) {
 	b := newBench(t, 10*time.Second)
-	var given [][]Sample
+	var given [][]media.Sample
 	for run := range uint32(2) {
 		c := simCamera{run: run, start: at(dawn.Add(time.Duration(run) * time.Minute))}
 		s := b.session(c)
@@ -364,7 +365,7 @@ func TestRunWaitsForASeal(t *testing.T) {
 	})
 	c := simCamera{}
 	s := b.session(c)
-	var given []Sample
+	var given []media.Sample
 	for x := range c.samples(30 * time.Second) {
 		given = append(given, x)
 		if err := s.Sample(x); err != nil {
@@ -396,7 +397,7 @@ func TestStreamWaitsForAFileThatStays(t *testing.T) {
 		}
 		return nil
 	})
-	var given [][]Sample
+	var given [][]media.Sample
 	for run := range uint32(2) {
 		c := simCamera{run: run, start: at(dawn.Add(time.Duration(run) * time.Minute))}
 		s := b.session(c)
@@ -458,15 +459,15 @@ func failNthSync(t *testing.T, c simCamera, every time.Duration, nth int) (faile
 		return err
 	})
 	s := b.session(c)
-	var given []Sample
-	cut, next := false, ticks(every)
+	var given []media.Sample
+	cut, next := false, media.Ticks(every)
 	for x := range c.samples(25 * time.Second) {
 		given = append(given, x)
 		if err := s.Sample(x); err != nil {
 			t.Fatal(err)
 		}
 		if x.Track == video && x.DTS >= next {
-			next += ticks(every)
+			next += media.Ticks(every)
 			if b.commit(); failed && !cut {
 				b.cutPower()
 				b.commit()
@@ -487,7 +488,7 @@ func failNthSync(t *testing.T, c simCamera, every time.Duration, nth int) (faile
 	}
 	recs := b.recordings()
 	for _, r := range recs {
-		if off := r.WallDuration90k - r.Tracks[video].Duration; r.Run != recs[0].Run || !r.Sealed || max(off, -off) > ticks(100*time.Millisecond) {
+		if off := r.WallDuration90k - r.Tracks[video].Duration; r.Run != recs[0].Run || !r.Sealed || max(off, -off) > media.Ticks(100*time.Millisecond) {
 			t.Fatalf("sync %d fails: recordings %+v", nth, recs)
 		}
 	}
@@ -518,7 +519,7 @@ func TestRandomDiskFailures(t *testing.T) {
 				return nil
 			})
 			c := simCamera{gop: 30 + rnd.IntN(90), jitter: 100 * time.Millisecond}
-			given := [][]Sample{nil}
+			given := [][]media.Sample{nil}
 			s := b.session(c)
 			for x := range c.samples(2 * time.Minute) {
 				if x.DTS == 100*90000 {
@@ -602,7 +603,7 @@ func (b *bench) checkClips() {
 		b.t.Fatal(err)
 	}
 	for _, r := range b.recordings() {
-		from := schema.ToTime(r.Start90k)
+		from := media.ToTime(r.Start90k)
 		e, err := lib.Clip(b.t.Context(), s, from, from.Add(time.Second))
 		if err != nil {
 			b.t.Fatal(err)
@@ -632,7 +633,7 @@ func TestStalledDisk(t *testing.T) {
 	c := simCamera{gop: 10}.withDefaults()
 	s := b.session(c)
 	sample := func(i int) error {
-		return s.Sample(Sample{DTS: int64(i) * 3600, Sync: i%c.gop == 0, Received: c.taken(float64(i) / 25), Data: big})
+		return s.Sample(media.Sample{DTS: int64(i) * 3600, Sync: i%c.gop == 0, Received: c.taken(float64(i) / 25), Data: big})
 	}
 	i := 0
 	for ; i < 20; i++ {
@@ -695,7 +696,7 @@ func TestStopWhileTheDiskFails(t *testing.T) {
 			b := newBench(t, 8*time.Second)
 			b.store.failing(fails(c.op, 1, c.count, unix.EIO))
 			s := b.session(simCamera{})
-			var given []Sample
+			var given []media.Sample
 			for x := range (simCamera{}).samples(20 * time.Second) {
 				given = append(given, x)
 				if err := s.Sample(x); err != nil {
@@ -714,7 +715,7 @@ func TestStopWhileTheDiskFails(t *testing.T) {
 			}
 			reopen(t, b.dir)
 			b.checkFiles()
-			if kept := b.checkKept([][]Sample{given}); kept[0] != c.kept {
+			if kept := b.checkKept([][]media.Sample{given}); kept[0] != c.kept {
 				t.Errorf("%d samples are kept:\n%s", kept[0], b.log.String())
 			}
 		})
@@ -729,7 +730,7 @@ func TestCommitsBeforeTheBacklogIsFull(t *testing.T) {
 	s := b.session(c)
 	big := make([]byte, 1<<20)
 	for i := range 2 * MaxBacklog >> 20 {
-		x := Sample{DTS: int64(i) * 3600, Sync: i%c.gop == 0, Received: c.taken(float64(i) / 25), Data: big}
+		x := media.Sample{DTS: int64(i) * 3600, Sync: i%c.gop == 0, Received: c.taken(float64(i) / 25), Data: big}
 		eventually(t, "there is room", func() bool { return b.disk.safe(0) < MaxBacklog/2 })
 		if err := s.Sample(x); err != nil {
 			t.Fatal(err)
@@ -752,7 +753,7 @@ func TestRefusedFragment(t *testing.T) {
 	b := newBench(t, 10*time.Second)
 	c := simCamera{}
 	s := b.session(c)
-	var given []Sample
+	var given []media.Sample
 	var reason error
 	for x := range c.samples(20 * time.Second) {
 		if x.DTS == 12*90000 {
@@ -819,7 +820,7 @@ func TestDatabaseFailuresLoseNothing(t *testing.T) {
 	defer bad.Close()
 	c := simCamera{audioRate: 48000}
 	s := b.session(c)
-	var given []Sample
+	var given []media.Sample
 	for x := range c.samples(60 * time.Second) {
 		given = append(given, x)
 		if err := s.Sample(x); err != nil {
@@ -1018,14 +1019,14 @@ func TestFailedSyncOfAWholeRecording(t *testing.T) {
 			}
 			b.checkRows()
 			b.checkFiles()
-			if kept := b.checkKept([][]Sample{onlyVideo(given)}); kept[0] != 24*25 {
+			if kept := b.checkKept([][]media.Sample{onlyVideo(given)}); kept[0] != 24*25 {
 				t.Errorf("%d pictures are kept", kept[0])
 			}
 		})
 	}
 }
 
-func onlyVideo(samples []Sample) (pictures []Sample) {
+func onlyVideo(samples []media.Sample) (pictures []media.Sample) {
 	for _, x := range samples {
 		if x.Track == video {
 			pictures = append(pictures, x)

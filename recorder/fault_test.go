@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nvrfs/integration/faultfs"
-	"nvrfs/mp4"
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -34,7 +34,7 @@ type faulty struct {
 	stop  func()
 
 	mu   sync.Mutex
-	sent map[string][][]Sample // by stream and session
+	sent map[string][][]media.Sample // by stream and session
 }
 
 func newFaulty(t *testing.T) *faulty {
@@ -45,7 +45,7 @@ func newFaulty(t *testing.T) *faulty {
 // newFaultyIn is newFaulty with a data directory, in which there are no sample files.
 func newFaultyIn(t *testing.T, data string) *faulty {
 	t.Helper()
-	f := &faulty{t: t, log: new(logBuffer), sent: map[string][][]Sample{}}
+	f := &faulty{t: t, log: new(logBuffer), sent: map[string][][]media.Sample{}}
 	if _, err := os.Stat("/dev/fuse"); err != nil {
 		t.Skip("nothing can be mounted: ", err)
 	}
@@ -71,10 +71,10 @@ func newFaultyIn(t *testing.T, data string) *faulty {
 }
 
 // camera is one that goes on whatever happens to its sessions.
-func (f *faulty) camera(name string) Source {
+func (f *faulty) camera(name string) media.Source {
 	c := simCamera{start: at(dawn), gop: 25, run: uint32(name[0])}
 	next := 0 // picture
-	return sourceFunc(func(ctx context.Context, h Handler) error {
+	return sourceFunc(func(ctx context.Context, h media.Handler) error {
 		if err := h.Start(c.tracks()); err != nil {
 			return err
 		}
@@ -423,21 +423,21 @@ func (f *faulty) afterCut(data, disk string, sent int) (lost int) {
 	return sent - kept
 }
 
-// dropping is a Handler that does something when n samples have come, or, where n is 0, when the first is still awaited.
+// dropping is a media.Handler that does something when n samples have come, or, where n is 0, when the first is still awaited.
 type dropping struct {
-	Handler
+	media.Handler
 	n    int
 	drop func()
 }
 
-func (d *dropping) Start(tracks []mp4.SampleEntry) error {
+func (d *dropping) Start(tracks []media.SampleEntry) error {
 	if d.n == 0 {
 		d.drop()
 	}
 	return d.Handler.Start(tracks)
 }
 
-func (d *dropping) Sample(x Sample) error {
+func (d *dropping) Sample(x media.Sample) error {
 	if d.n--; d.n == 0 {
 		d.drop()
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/bits"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 )
 
@@ -22,14 +23,14 @@ type avcTrack struct {
 	sps []byte
 	pps map[uint32][]byte // by pic_parameter_set_id
 
-	stale bool            // sps or pps changed since entry was made
-	entry mp4.SampleEntry // Box is nil until an IDR picture came and both kinds of set are known
+	stale bool              // sps or pps changed since entry was made
+	entry media.SampleEntry // Box is nil until an IDR picture came and both kinds of set are known
 	times decodeTimes
 }
 
 // accessUnit returns the sample of an access unit that is to be shown at pts, in 90 kHz ticks, and whether t.entry changed
 // for it. There is none before the first IDR picture with known parameter sets, nor for an access unit without slices.
-func (t *avcTrack) accessUnit(au [][]byte, pts int64) (s *Sample, changed bool, err error) {
+func (t *avcTrack) accessUnit(au [][]byte, pts int64) (s *media.Sample, changed bool, err error) {
 	idr := hasIDR(au)
 	nalus, picture := t.strip(au, idr)
 	if !picture {
@@ -55,7 +56,7 @@ func (t *avcTrack) accessUnit(au [][]byte, pts int64) (s *Sample, changed bool, 
 	if err != nil {
 		return nil, false, fmt.Errorf("store an access unit of %d NAL units: %w", len(nalus), err)
 	}
-	return &Sample{DTS: dts, CTS: int32(pts - dts), Sync: idr, Data: data}, changed, nil
+	return &media.Sample{DTS: dts, CTS: int32(pts - dts), Sync: idr, Data: data}, changed, nil
 }
 
 func naluType(nalu []byte) h264.NALUType { return h264.NALUType(nalu[0] & 0x1f) }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+
+	"nvrfs/media"
 )
 
 // bitWriter writes the syntax of ITU-T H.264 7.3.
@@ -106,7 +108,7 @@ func avcTrackOf(sps []byte) *avcTrack {
 	return t
 }
 
-func mustAccessUnit(t *testing.T, track *avcTrack, pts int64, au ...[]byte) (*Sample, bool) {
+func mustAccessUnit(t *testing.T, track *avcTrack, pts int64, au ...[]byte) (*media.Sample, bool) {
 	t.Helper()
 	s, changed, err := track.accessUnit(au, pts)
 	if err != nil {
@@ -115,7 +117,7 @@ func mustAccessUnit(t *testing.T, track *avcTrack, pts int64, au ...[]byte) (*Sa
 	return s, changed
 }
 
-func naluTypes(t *testing.T, s *Sample) (types []h264.NALUType) {
+func naluTypes(t *testing.T, s *media.Sample) (types []h264.NALUType) {
 	t.Helper()
 	var au h264.AVCC
 	if err := au.Unmarshal(s.Data); err != nil {

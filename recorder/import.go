@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"nvrfs/mp4"
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -124,7 +124,7 @@ func (im *Importer) Add(ctx context.Context, f *ImportFile, start time.Time) err
 	if _, _, err := f.Measure(start); err != nil {
 		return err
 	}
-	b, err := newImportRun(im, f, schema.FromTime(start))
+	b, err := newImportRun(im, f, media.FromTime(start))
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ type importedRun struct {
 	stream   int64
 	uuid     string
 	start90k int64
-	tracks   []mp4.SampleEntry
+	tracks   []media.SampleEntry
 
 	id      int64 // 0 before it is committed
 	entries []int64
@@ -318,7 +318,7 @@ func (u *importedRun) put(tx *schema.Tx) (err error) {
 	}
 	u.entries = make([]int64, len(u.tracks))
 	for i, t := range u.tracks {
-		if u.entries[i], err = tx.SampleEntry(entryRow(t)); err != nil {
+		if u.entries[i], err = tx.SampleEntry(t); err != nil {
 			return err
 		}
 	}

@@ -14,20 +14,20 @@ import (
 	"testing"
 	"time"
 
-	"nvrfs/mp4"
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
 
 // importFile makes a file of samples, whose tracks count in timescales.
-func importFile(samples []Sample, tracks []mp4.SampleEntry, timescales ...uint32) *ImportFile {
+func importFile(samples []media.Sample, tracks []media.SampleEntry, timescales ...uint32) *ImportFile {
 	var data []byte
 	tables := make([][]ImportSample, len(tracks))
 	f := &ImportFile{Laps: 1}
 	for _, x := range samples {
 		from, to := tracks[x.Track].Timescale, timescales[x.Track]
 		tables[x.Track] = append(tables[x.Track], ImportSample{
-			DTS: mp4.Rescale(x.DTS, from, to), PTS: mp4.Rescale(x.DTS+int64(x.CTS), from, to),
+			DTS: media.Rescale(x.DTS, from, to), PTS: media.Rescale(x.DTS+int64(x.CTS), from, to),
 			Offset: int64(len(data)), Size: uint32(len(x.Data)), Sync: x.Sync,
 		})
 		data = append(data, x.Data...)
@@ -46,7 +46,7 @@ func importFile(samples []Sample, tracks []mp4.SampleEntry, timescales ...uint32
 }
 
 // simFile makes a file of what a camera sends in a while, and returns that too.
-func simFile(c simCamera, d time.Duration, timescales ...uint32) (*ImportFile, []Sample) {
+func simFile(c simCamera, d time.Duration, timescales ...uint32) (*ImportFile, []media.Sample) {
 	given := slices.Collect(c.samples(d))
 	return importFile(given, c.tracks(), timescales...), given
 }
@@ -74,7 +74,7 @@ func importAll(t testing.TB, dir string, length time.Duration, start time.Time, 
 		if err := im.Add(t.Context(), f, start); err != nil {
 			t.Fatal(err)
 		}
-		start = schema.ToTime(span.To90k)
+		start = media.ToTime(span.To90k)
 	}
 	sum, err := im.Close()
 	if err != nil {
@@ -124,7 +124,7 @@ func TestImportEverySample(t *testing.T) {
 			given, tracks := slices.Collect(c.samples(40*time.Second)), c.tracks()
 			file := slices.Clone(given[c.drop:])
 			for i := range file {
-				file[i].DTS -= mp4.Rescale(ticks(c.early), 90000, tracks[file[i].Track].Timescale)
+				file[i].DTS -= media.Rescale(media.Ticks(c.early), 90000, tracks[file[i].Track].Timescale)
 			}
 			f := importFile(file, tracks, c.scales...)
 			f.Laps = 3
@@ -138,7 +138,7 @@ func TestImportEverySample(t *testing.T) {
 			for i := range recs[1:] {
 				checkJoin(t, &recs[i], &recs[i+1])
 			}
-			if recs[0].Start90k != schema.FromTime(importStart) || recs[0].Run != recs[len(recs)-1].Run {
+			if recs[0].Start90k != media.FromTime(importStart) || recs[0].Run != recs[len(recs)-1].Run {
 				t.Errorf("the first recording is %+v, the last %+v", recs[0], recs[len(recs)-1])
 			}
 			compareShown(t, playBack(t, dir)[0], wantShown(inLaps(given[c.drop:], tracks, 3), tracks))
@@ -147,9 +147,9 @@ func TestImportEverySample(t *testing.T) {
 }
 
 // inLaps repeats samples from the first sync sample on, each lap as long as its longest track.
-func inLaps(given []Sample, tracks []mp4.SampleEntry, laps int) (all []Sample) {
-	first := slices.IndexFunc(given, func(x Sample) bool { return x.Track == video && x.Sync })
-	given = slices.DeleteFunc(slices.Clone(given), func(x Sample) bool { return x.Track == video && x.DTS < given[first].DTS })
+func inLaps(given []media.Sample, tracks []media.SampleEntry, laps int) (all []media.Sample) {
+	first := slices.IndexFunc(given, func(x media.Sample) bool { return x.Track == video && x.Sync })
+	given = slices.DeleteFunc(slices.Clone(given), func(x media.Sample) bool { return x.Track == video && x.DTS < given[first].DTS })
 	longest := 0.0 // seconds
 	for k, e := range tracks {
 		var dts []int64
@@ -187,7 +187,7 @@ func TestImportIsAsRecorded(t *testing.T) {
 
 			b = &bench{t: t, dir: t.TempDir()}
 			scales := []uint32{90000, uint32(c.audioRate)}
-			importAll(t, b.dir, 10*time.Second, schema.ToTime(recs[0].Start90k), importFile(given, c.tracks(), scales[:len(c.tracks())]...))
+			importAll(t, b.dir, 10*time.Second, media.ToTime(recs[0].Start90k), importFile(given, c.tracks(), scales[:len(c.tracks())]...))
 			b.reopen()
 			got, imported := b.shapes(), b.recordings()
 			if len(got) != len(want) || len(imported) != len(recs) {
@@ -252,12 +252,12 @@ func TestImportCuts(t *testing.T) {
 			gop := int64(c.gop) * int64(90000/c.fps)
 			for i := range recs[:len(recs)-1] {
 				r := &recs[i]
-				want, end := cutAfter(r.Start90k, ticks(length), 0), r.End90k()
+				want, end := cutAfter(r.Start90k, media.Ticks(length), 0), r.End90k()
 				if end < want || end >= want+gop {
-					t.Errorf("recording %d from %v ends at %v, should at the first sync sample after %v", i, schema.ToTime(r.Start90k), schema.ToTime(end), schema.ToTime(want))
+					t.Errorf("recording %d from %v ends at %v, should at the first sync sample after %v", i, media.ToTime(r.Start90k), media.ToTime(end), media.ToTime(want))
 				}
 				if r.Start90k/quarter90k != (end-gop)/quarter90k {
-					t.Errorf("recording %d from %v to %v goes over a quarter of an hour", i, schema.ToTime(r.Start90k), schema.ToTime(end))
+					t.Errorf("recording %d from %v to %v goes over a quarter of an hour", i, media.ToTime(r.Start90k), media.ToTime(end))
 				}
 			}
 		})
@@ -302,7 +302,7 @@ func TestImportRounding(t *testing.T) {
 					t.Fatalf("sample %d is at %d, after %d which lasts until %d; it should be at %f", i, dts, last, end, exact)
 				}
 				x, cts, d := cursor.take()
-				if x.DTS != times[i%n] || dts+int64(cts) != l.start(int64(i/n), 90000)+mp4.Rescale(times[i%n], c.timescale, 90000) {
+				if x.DTS != times[i%n] || dts+int64(cts) != l.start(int64(i/n), 90000)+media.Rescale(times[i%n], c.timescale, 90000) {
 					t.Fatalf("sample %d is %+v, shown at %d", i, x, dts+int64(cts))
 				}
 				last, end = dts, dts+int64(d)
@@ -420,7 +420,7 @@ func FuzzImportCursor(f *testing.F) {
 }
 
 // fuzzTracks are made once: that parses a file.
-var fuzzTracks = sync.OnceValue(func() []mp4.SampleEntry { return simCamera{audioRate: 48000}.tracks() })
+var fuzzTracks = sync.OnceValue(func() []media.SampleEntry { return simCamera{audioRate: 48000}.tracks() })
 
 func TestSpanOverlaps(t *testing.T) {
 	const s = 90000
@@ -465,7 +465,7 @@ func TestImportFindsExistingFootage(t *testing.T) {
 		{24*time.Hour + 100*time.Second, 72 * time.Hour, 24*time.Hour + 100*time.Second, 24*time.Hour + 124*time.Second},
 		{72 * time.Hour, 73 * time.Hour, 0, 0},
 	} {
-		at := func(d time.Duration) int64 { return schema.FromTime(importStart.Add(d)) }
+		at := func(d time.Duration) int64 { return media.FromTime(importStart.Add(d)) }
 		there, ok, err := im.Existing(t.Context(), Span{at(c.from), at(c.to)})
 		if err != nil {
 			t.Fatal(err)

@@ -7,8 +7,7 @@ import (
 	"math"
 	"time"
 
-	"nvrfs/mp4"
-	"nvrfs/schema"
+	"nvrfs/media"
 )
 
 // An ImportFile is footage in a file of another program, whose tables say where its samples are.
@@ -20,7 +19,7 @@ type ImportFile struct {
 
 // An ImportTrack is a track of an ImportFile.
 type ImportTrack struct {
-	Entry     mp4.SampleEntry          // with the timescale that the recordings are to have: of video 90 kHz
+	Entry     media.SampleEntry        // with the timescale that the recordings are to have: of video 90 kHz
 	Timescale uint32                   // of the times in the file
 	Samples   int                      // how many there are
 	Sample    func(i int) ImportSample // from 0, in decoding order
@@ -50,11 +49,11 @@ func (f *ImportFile) Measure(start time.Time) (span Span, bytes int64, err error
 	if err != nil {
 		return span, 0, err
 	}
-	span.From90k = schema.FromTime(start)
+	span.From90k = media.FromTime(start)
 	lap90k := max(1, l.start(1, 90000))
 	if f.Laps < 1 || span.From90k < 0 || f.Laps > (latest90k-span.From90k)/lap90k {
 		return span, 0, fmt.Errorf("%d times %v from %v on: want at least once, between 1970 and 2106",
-			f.Laps, duration(lap90k).Round(time.Second), start)
+			f.Laps, media.Duration(lap90k).Round(time.Second), start)
 	}
 	span.To90k = span.From90k + l.start(f.Laps, 90000)
 	for i := range f.Tracks {
@@ -63,18 +62,18 @@ func (f *ImportFile) Measure(start time.Time) (span Span, bytes int64, err error
 		if err != nil {
 			return span, 0, fmt.Errorf("%s: %w", t.Entry.Kind, err)
 		}
-		if late := l.end90k(f, i) - l.end90k(f, video); late > ticks(maxPicture) {
+		if late := l.end90k(f, i) - l.end90k(f, video); late > media.Ticks(maxPicture) {
 			return span, 0, fmt.Errorf("its sound goes on for %v after its picture; cut that off with: ffmpeg -i IN -c copy -shortest OUT.mp4",
-				duration(late).Round(time.Second))
+				media.Duration(late).Round(time.Second))
 		}
 		most := maxPicture
 		if i != video {
 			most = maxSilence
 		}
-		first := mp4.Rescale(t.Sample(l.from[i]).DTS-l.zero[i], t.Timescale, 90000)
-		if pause := first + lap90k - l.end90k(f, i); pause > ticks(most) && f.Laps > 1 {
+		first := media.Rescale(t.Sample(l.from[i]).DTS-l.zero[i], t.Timescale, 90000)
+		if pause := first + lap90k - l.end90k(f, i); pause > media.Ticks(most) && f.Laps > 1 {
 			return span, 0, fmt.Errorf("its %s would pause for %v before it is repeated, at most %v are taken",
-				t.Entry.Kind, duration(pause).Round(time.Second), most)
+				t.Entry.Kind, media.Duration(pause).Round(time.Second), most)
 		}
 		bytes += n * f.Laps
 	}
@@ -124,7 +123,7 @@ type lapping struct {
 }
 
 func (f *ImportFile) lapping() (l lapping, err error) {
-	if len(f.Tracks) == 0 || f.Tracks[video].Entry.Kind != mp4.Video || f.Tracks[video].Entry.Timescale != 90000 {
+	if len(f.Tracks) == 0 || f.Tracks[video].Entry.Kind != media.Video || f.Tracks[video].Entry.Timescale != 90000 {
 		return l, errors.New("its first track is not video at 90 kHz")
 	}
 	longest := time.Duration(0)
@@ -141,9 +140,9 @@ func (f *ImportFile) lapping() (l lapping, err error) {
 		l.from = append(l.from, from)
 		l.zero = append(l.zero, start)
 		if i != video {
-			l.zero[i] = mp4.Rescale(l.zero[video], f.Tracks[video].Timescale, t.Timescale)
+			l.zero[i] = media.Rescale(l.zero[video], f.Tracks[video].Timescale, t.Timescale)
 		}
-		if d := time.Duration(mp4.Rescale(t.End-start, t.Timescale, uint32(time.Second))); d > longest {
+		if d := time.Duration(media.Rescale(t.End-start, t.Timescale, uint32(time.Second))); d > longest {
 			longest, l.length, l.rate = d, t.End-start, t.Timescale
 		}
 	}
@@ -154,17 +153,14 @@ func (f *ImportFile) lapping() (l lapping, err error) {
 }
 
 // start is when a lap starts, in ticks of a rate. It is rounded once, however many laps there were before.
-func (l *lapping) start(lap int64, rate uint32) int64 { return mp4.Rescale(lap*l.length, l.rate, rate) }
+func (l *lapping) start(lap int64, rate uint32) int64 {
+	return media.Rescale(lap*l.length, l.rate, rate)
+}
 
 // end90k is when a track ends in its first lap.
 func (l *lapping) end90k(f *ImportFile, track int) int64 {
 	t := &f.Tracks[track]
-	return mp4.Rescale(t.End-l.zero[track], t.Timescale, 90000)
-}
-
-// duration converts 90 kHz ticks.
-func duration(t90k int64) time.Duration {
-	return time.Duration(t90k/90000)*time.Second + time.Duration(t90k%90000)*time.Second/90000
+	return media.Rescale(t.End-l.zero[track], t.Timescale, 90000)
 }
 
 // An importCursor walks through the samples of a track, lap after lap.
@@ -237,7 +233,7 @@ func (c importCursor) fragmentEnd() int64 {
 
 // ticks converts a time of the file, in the current lap.
 func (c *importCursor) ticks(t int64) int64 {
-	return c.lapStart + mp4.Rescale(t-c.zero, c.track.Timescale, c.track.Entry.Timescale)
+	return c.lapStart + media.Rescale(t-c.zero, c.track.Timescale, c.track.Entry.Timescale)
 }
 
 // step goes to the next sample, which is still to be loaded.

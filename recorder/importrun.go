@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -36,8 +37,6 @@ type importRun struct {
 
 	// Used again for each fragment.
 	fragment mp4.Fragment
-	index    schema.Fragment
-	starts   []int64
 	buf      []byte    // of the sample file, not written yet
 	digest   hash.Hash // of the bytes of the recording that were written
 }
@@ -61,9 +60,7 @@ func newImportRun(im *Importer, f *ImportFile, start90k int64) (*importRun, erro
 	b := &importRun{
 		im: im, source: &blockReader{src: f.Source},
 		run:      &importedRun{stream: im.row.ID, uuid: uuid.NewString(), start90k: start90k},
-		fragment: mp4.Fragment{Tracks: make([]mp4.FragmentTrack, n)},
-		index:    schema.Fragment{Tracks: make([][]schema.Sample, n)},
-		starts:   make([]int64, n),
+		fragment: mp4.Fragment{Tracks: make([][]media.Sample, n)},
 		buf:      make([]byte, 0, 2*importBuffer), // the digest takes room of its own for what is near the end of a slice
 		digest:   newDigest(),
 	}
@@ -107,7 +104,7 @@ func (b *importRun) begin() error {
 	v, im := b.cursors[video], b.im
 	number := im.row.NextNumber
 	im.row.NextNumber++
-	r := &importRecording{index: newIndex(b.run.tracks), startPTS: v.pts}
+	r := &importRecording{index: schema.NewIndex(b.run.tracks), startPTS: v.pts}
 	r.row = schema.Recording{
 		ID: schema.MakeRecordingID(im.row.ID, number), Dir: im.dir, Sequence: b.recorded,
 		Start90k: b.wall90k(v.pts), Sealed: true,
@@ -135,7 +132,7 @@ func (b *importRun) append() error {
 	for i := 1; i < len(b.cursors) && err == nil; i++ {
 		c, end := b.cursors[i], int64(math.MaxInt64)
 		if !v.over {
-			end = mp4.Rescale(v.dts, 90000, c.track.Entry.Timescale)
+			end = media.Rescale(v.dts, 90000, c.track.Entry.Timescale)
 		}
 		var more int
 		more, err = b.take(i, func() bool { return c.dts < end })
@@ -151,9 +148,10 @@ func (b *importRun) append() error {
 	b.fragment.Sequence++
 	b.fragment.Wall90k = r.row.Start90k + start - r.startPTS
 	at := len(b.buf)
-	b.buf, b.index.HeaderLen = b.fragment.Append(b.buf)
+	var headerLen int
+	b.buf, headerLen = b.fragment.Append(b.buf)
 	r.row.Bytes += int64(len(b.buf) - at)
-	r.index.Add(b.index, b.starts)
+	r.index.Add(schema.Fragment{HeaderLen: headerLen, Tracks: b.fragment.Tracks})
 	if len(b.buf) < importBuffer {
 		return nil
 	}
@@ -162,13 +160,9 @@ func (b *importRun) append() error {
 
 // take moves samples of a track into the fragment for as long as more says so, and returns how many bytes they are.
 func (b *importRun) take(track int, more func() bool) (bytes int, err error) {
-	c, t := b.cursors[track], &b.fragment.Tracks[track]
-	samples := b.index.Tracks[track][:0]
-	t.DTS, t.Samples = 0, t.Samples[:0]
-	if !c.over && more() {
-		t.DTS = c.dts
-	}
+	c, samples := b.cursors[track], b.fragment.Tracks[track][:0]
 	for !c.over && more() && bytes <= maxFragmentBytes {
+		dts := c.dts
 		x, cts, duration := c.take()
 		if track != video {
 			cts, x.Sync = 0, true
@@ -177,20 +171,19 @@ func (b *importRun) take(track int, more func() bool) (bytes int, err error) {
 		if err != nil {
 			return bytes, fmt.Errorf("read the file that is imported: %w", err)
 		}
-		t.Samples = append(t.Samples, mp4.FragmentSample{Duration: duration, CTS: cts, Sync: x.Sync, Data: data})
-		samples = append(samples, schema.Sample{Duration: duration, Size: x.Size, CTS: cts, Sync: x.Sync})
+		samples = append(samples, media.Sample{DTS: dts, CTS: cts, Duration: duration, Size: x.Size, Sync: x.Sync, Data: data})
 		bytes += len(data)
 		if track == video {
 			b.rec.media90k += int64(duration)
 		}
 	}
-	b.index.Tracks[track], b.starts[track] = samples, t.DTS
+	b.fragment.Tracks[track] = samples
 	return bytes, nil
 }
 
 // showAll has the last picture of the file last until all of them were shown, as session.endDuration does.
 func (b *importRun) showAll() {
-	t, samples := &b.fragment.Tracks[video], b.index.Tracks[video]
+	samples := b.fragment.Tracks[video]
 	n := len(samples)
 	if n == 0 {
 		return
@@ -199,14 +192,13 @@ func (b *importRun) showAll() {
 	if sum := b.rec.index.Tracks()[video]; sum.Samples > 0 {
 		firstCTS = sum.FirstCTS
 	}
-	decoded, shown := t.DTS, int64(0)
+	last, shown := &samples[n-1], int64(0)
 	for _, x := range samples {
-		shown = max(shown, decoded+int64(x.CTS)+int64(x.Duration))
-		decoded += int64(x.Duration)
+		shown = max(shown, x.PTS()+int64(x.Duration))
 	}
-	was := int64(samples[n-1].Duration)
-	duration := max(1, was+shown-int64(firstCTS)-decoded)
-	t.Samples[n-1].Duration, samples[n-1].Duration = uint32(duration), uint32(duration)
+	was := int64(last.Duration)
+	duration := max(1, was+shown-int64(firstCTS)-last.End())
+	last.Duration = uint32(duration)
 	b.rec.media90k += duration - was
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -33,7 +34,7 @@ func TestKilledChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := sourceFunc(func(ctx context.Context, h Handler) error {
+	source := sourceFunc(func(ctx context.Context, h media.Handler) error {
 		c := simCamera{start: time.Now(), fps: 250, gop: 20, audioRate: 48000, run: uint32(run)}
 		if err := h.Start(c.tracks()); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -46,8 +47,8 @@ func newLateTest(t *testing.T) *lateTest {
 }
 
 // camera sends pictures for ever, from ten minutes after dawn on.
-func (l *lateTest) camera(name string) Source {
-	return sourceFunc(func(ctx context.Context, h Handler) error {
+func (l *lateTest) camera(name string) media.Source {
+	return sourceFunc(func(ctx context.Context, h media.Handler) error {
 		l.mu.Lock()
 		l.began[name] = time.Now()
 		l.mu.Unlock()
@@ -167,7 +168,7 @@ func TestDirComesLate(t *testing.T) {
 				back := c.gone(l)
 				l.start()
 				time.Sleep(30 * time.Second)
-				if b := l.rows(1); len(b) < 4 || b[len(b)-1].Start90k < schema.FromTime(dawn.Add(10*time.Minute)) {
+				if b := l.rows(1); len(b) < 4 || b[len(b)-1].Start90k < media.FromTime(dawn.Add(10*time.Minute)) {
 					t.Errorf("the other camera has %d recordings", len(b))
 				}
 				if a := l.rows(0); len(a) > 6 || !l.sessionOf("a").IsZero() {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -94,7 +95,7 @@ func (x *longRun) day(n int) {
 	x.t.Helper()
 	const day = 24 * time.Hour
 	for now := time.Duration(n) * day; now < time.Duration(n+1)*day; now += longFrame {
-		x.keep.clock = func() int64 { return schema.FromTime(x.start.Add(now)) }
+		x.keep.clock = func() int64 { return media.FromTime(x.start.Add(now)) }
 		for i, c := range x.cams {
 			x.picture(c, i, now)
 		}
@@ -124,8 +125,8 @@ func (x *longRun) picture(c *longCamera, i int, now time.Duration) {
 			x.t.Fatal(err)
 		}
 	}
-	s := Sample{
-		DTS: ticks(now - c.began), Sync: true, Data: pictureOf(int64(now/longFrame), true),
+	s := media.Sample{
+		DTS: media.Ticks(now - c.began), Sync: true, Data: pictureOf(int64(now/longFrame), true),
 		Received: x.start.Add(now + time.Duration(i*int(now/longFrame)%17)*time.Millisecond),
 	}
 	if err := c.session.Sample(s); err != nil {

@@ -51,9 +51,9 @@ func scanSampleFile(
 	found := &readBack{size: size}
 	f, err := scan(src, size, func(f *mp4.SampleFile, x *mp4.ScannedFragment) error {
 		if found.index == nil {
-			found.index = newIndex(f.Tracks)
+			found.index = schema.NewIndex(f.Tracks)
 		}
-		found.index.Add(indexed(x))
+		found.index.Add(schema.Fragment{HeaderLen: x.HeaderLen, Tracks: x.Tracks})
 		last = x
 		return whole(f.Bytes + x.Bytes)
 	})
@@ -62,18 +62,6 @@ func scanSampleFile(
 	}
 	v := found.index.Tracks()[video]
 	found.SampleFile, found.media90k = f, v.Duration
-	found.start90k = last.Wall90k - (last.Tracks[video].DTS - v.Start) + int64(v.FirstCTS)
+	found.start90k = last.Wall90k - (last.Start(video) - v.Start) + int64(v.FirstCTS)
 	return found, nil
-}
-
-// indexed describes a fragment that was read back to the index.
-func indexed(x *mp4.ScannedFragment) (f schema.Fragment, starts []int64) {
-	f = schema.Fragment{HeaderLen: x.HeaderLen, Tracks: make([][]schema.Sample, len(x.Tracks))}
-	for i, t := range x.Tracks {
-		starts = append(starts, t.DTS)
-		for _, s := range t.Samples {
-			f.Tracks[i] = append(f.Tracks[i], schema.Sample(s))
-		}
-	}
-	return f, starts
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -29,7 +30,7 @@ type Options struct {
 type StreamOptions struct {
 	Camera string
 	Name   string // "main" or "sub"
-	Source Source
+	Source media.Source
 	// Samples is the directory of the stream's sample files; empty means the one in the data directory.
 	Samples string
 	Retain  Limits

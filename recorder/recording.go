@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 )
@@ -38,7 +39,7 @@ func (r *run) failure() error {
 // A recording is one that a session is making: it cuts the fragments, and the disk writes them.
 type recording struct {
 	run    *run
-	tracks []mp4.SampleEntry
+	tracks []media.SampleEntry
 
 	// The session's.
 	start90k     int64 // wall time of the first frame, as known so far
@@ -56,40 +57,43 @@ type job struct {
 	rec             *recording
 	data            []byte // the fragment
 	index           schema.Fragment
-	starts          []int64 // by track, the DTS of its first sample in the fragment
-	start90k        int64   // of the recording, as known so far
-	wallDuration90k int64   // of the recording, this fragment included
-	ends            bool    // it is the last of the recording
-	endReason       string  // why the run ends with it; empty when it goes on
+	start90k        int64  // of the recording, as known so far
+	wallDuration90k int64  // of the recording, this fragment included
+	ends            bool   // it is the last of the recording
+	endReason       string // why the run ends with it; empty when it goes on
 }
 
 // newRecording starts the next recording of a session, whose first fragment is of tracks.
-func newRecording(sess *session, start90k int64, tracks []mp4.FragmentTrack) *recording {
+func newRecording(sess *session, start90k int64, tracks [][]media.Sample) *recording {
 	return &recording{
-		run: sess.run, tracks: append([]mp4.SampleEntry(nil), sess.tracks...), lastDuration: make([]uint32, len(sess.tracks)),
-		start90k: start90k, startDTS: tracks[video].DTS, firstCTS: tracks[video].Samples[0].CTS,
+		run: sess.run, tracks: append([]media.SampleEntry(nil), sess.tracks...), lastDuration: make([]uint32, len(sess.tracks)),
+		start90k: start90k, startDTS: tracks[video][0].DTS, firstCTS: tracks[video][0].CTS,
 	}
 }
 
-// fragment packs the next fragment of the recording.
-func (r *recording) fragment(tracks []mp4.FragmentTrack) job {
+// fragment packs the next fragment of the recording. The samples are its from now on.
+func (r *recording) fragment(tracks [][]media.Sample) job {
 	r.fragments++
-	first := tracks[video].DTS
+	first := tracks[video][0].DTS
 	f := mp4.Fragment{Sequence: r.fragments, Wall90k: r.start90k + first - r.startDTS - int64(r.firstCTS), Tracks: tracks}
-	j := job{rec: r, start90k: r.start90k, index: schema.Fragment{Tracks: make([][]schema.Sample, len(tracks))}}
+	j := job{rec: r, start90k: r.start90k}
 	bytes := 0
 	for i, t := range tracks {
-		j.starts = append(j.starts, t.DTS)
-		for _, x := range t.Samples {
-			j.index.Tracks[i] = append(j.index.Tracks[i], schema.Sample{Duration: x.Duration, Size: uint32(len(x.Data)), CTS: x.CTS, Sync: x.Sync})
+		for _, x := range t {
 			bytes += len(x.Data) + 12
 		}
-		if n := len(t.Samples); n > 0 {
-			r.lastDuration[i] = t.Samples[n-1].Duration
+		if n := len(t); n > 0 {
+			r.lastDuration[i] = t[n-1].Duration
 		}
 	}
 	buf := fragmentBuffers.Get().(*[]byte)
 	j.data, j.index.HeaderLen = f.Append(slices.Grow((*buf)[:0], bytes+512))
+	for _, t := range tracks {
+		for i := range t {
+			t[i].Data = nil // it is in the fragment now
+		}
+	}
+	j.index.Tracks = tracks
 	return j
 }
 

@@ -407,7 +407,7 @@ func (r *recovery) put(tx *schema.Tx, found *readBack, sealed bool) error {
 		return err
 	}
 	for i, t := range found.Tracks {
-		id, err := tx.SampleEntry(entryRow(t))
+		id, err := tx.SampleEntry(t)
 		if err != nil {
 			return err
 		}

@@ -13,12 +13,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
 
 // crash records a camera and stops as a killed process does: without finishing, committing, or closing.
-func (b *bench) crash(c simCamera, d time.Duration, commitAt ...time.Duration) (given []Sample) {
+func (b *bench) crash(c simCamera, d time.Duration, commitAt ...time.Duration) (given []media.Sample) {
 	b.t.Helper()
 	s := b.session(c)
 	for x := range c.samples(d) {
@@ -27,7 +28,7 @@ func (b *bench) crash(c simCamera, d time.Duration, commitAt ...time.Duration) (
 			b.t.Fatal(err)
 		}
 		for _, at := range commitAt {
-			if x.Track == video && x.DTS == ticks(at) {
+			if x.Track == video && x.DTS == media.Ticks(at) {
 				b.commit()
 			}
 		}

@@ -214,9 +214,7 @@ func (b *broken) headerOfRow(ctx context.Context) (*mp4.SampleFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Tracks = append(f.Tracks, mp4.SampleEntry{
-			Kind: mp4.Kind(e.Kind), Codec: e.Codec, Timescale: e.Timescale, Width: e.Width, Height: e.Height, Box: e.Box,
-		})
+		f.Tracks = append(f.Tracks, e)
 	}
 	return f, nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -364,7 +365,7 @@ func TestCheckWhileRecording(t *testing.T) {
 	feed := func(from, to time.Duration) {
 		t.Helper()
 		for x := range (simCamera{}).samples(to) {
-			if x.DTS >= ticks(from) {
+			if x.DTS >= media.Ticks(from) {
 				if err := s.Sample(x); err != nil {
 					t.Fatal(err)
 				}

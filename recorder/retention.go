@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -69,7 +70,7 @@ func newRetention(r *Recorder) *retention {
 // not make all footage look old.
 func steadyClock() func() int64 {
 	start := time.Now()
-	return func() int64 { return schema.FromTime(start) + ticks(time.Since(start)) }
+	return func() int64 { return media.FromTime(start) + media.Ticks(time.Since(start)) }
 }
 
 // diskSpace asks the filesystem of a directory.
@@ -293,7 +294,7 @@ func (r *retention) trimStream(tx *schema.Tx, x *stream, s spaceState) (deleted 
 	}
 	tooMuch := s.excess[x.row.ID]
 	for _, v := range victims {
-		old := x.limits.Age > 0 && v.End90k < s.now90k-ticks(x.limits.Age)
+		old := x.limits.Age > 0 && v.End90k < s.now90k-media.Ticks(x.limits.Age)
 		if !old && tooMuch <= 0 {
 			break
 		}
@@ -426,7 +427,7 @@ func (r *retention) due(ctx context.Context) (map[int64][]garbageFile, error) {
 	due := map[int64][]garbageFile{}
 	for _, g := range garbage {
 		_, ok := r.dirs[g.Dir]
-		if age := r.clock() - g.Since90k; !ok || age >= 0 && age < ticks(unlinkAfter) {
+		if age := r.clock() - g.Since90k; !ok || age >= 0 && age < media.Ticks(unlinkAfter) {
 			continue // one from the future was deleted by a clock that was wrong
 		}
 		key := store.Key{Stream: label[g.Recording.Stream()], Number: g.Recording.Number()}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -50,7 +51,7 @@ func newYard(t *testing.T, o Options) *yard {
 		s.stagger90k = 0
 	}
 	y.keep = newRetention(y.r)
-	y.keep.clock = func() int64 { return schema.FromTime(y.now) }
+	y.keep.clock = func() int64 { return media.FromTime(y.now) }
 	space := func(path string) fullDisk {
 		if s, ok := y.free[path]; ok {
 			return s
@@ -147,7 +148,7 @@ func (y *yard) check() {
 func (y *yard) hold(stream int, from, to time.Time) (id int64) {
 	y.t.Helper()
 	err := y.r.db.Write(y.t.Context(), func(tx *schema.Tx) (err error) {
-		id, err = tx.Hold(schema.Hold{Stream: y.r.streams[stream].row.ID, From90k: schema.FromTime(from), To90k: schema.FromTime(to), Why: "test", Created90k: 1})
+		id, err = tx.Hold(schema.Hold{Stream: y.r.streams[stream].row.ID, From90k: media.FromTime(from), To90k: media.FromTime(to), Why: "test", Created90k: 1})
 		return err
 	})
 	if err != nil {

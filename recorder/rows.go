@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"nvrfs/mp4"
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -120,20 +120,16 @@ func (d *disk) put(tx *schema.Tx, f *sampleFile) error {
 	return nil
 }
 
-func (d *disk) entry(tx *schema.Tx, e mp4.SampleEntry) (int64, error) {
+func (d *disk) entry(tx *schema.Tx, e media.SampleEntry) (int64, error) {
 	k := entryKey{string(e.Box), e.Timescale}
 	if id, ok := d.entries[k]; ok {
 		return id, nil
 	}
-	id, err := tx.SampleEntry(entryRow(e))
+	id, err := tx.SampleEntry(e)
 	if err == nil {
 		d.entries[k] = id
 	}
 	return id, err
-}
-
-func entryRow(e mp4.SampleEntry) schema.SampleEntry {
-	return schema.SampleEntry{Kind: uint8(e.Kind), Codec: e.Codec, Timescale: e.Timescale, Width: e.Width, Height: e.Height, Box: e.Box}
 }
 
 // forget drops what was committed.

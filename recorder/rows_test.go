@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -41,7 +42,7 @@ func TestRefusedRow(t *testing.T) {
 	if err := o.Start(c.tracks()); err != nil {
 		t.Fatal(err)
 	}
-	var given []Sample
+	var given []media.Sample
 	for x := range c.samples(45 * time.Second) {
 		given = append(given, x)
 		if err := errors.Join(s.Sample(x), o.Sample(x)); err != nil {

@@ -3,6 +3,8 @@ package recorder
 import (
 	"fmt"
 	"time"
+
+	"nvrfs/media"
 )
 
 // mostClockLeap is by how much an RTP clock may run ahead of the host's between two samples.
@@ -31,7 +33,7 @@ type leapCheck struct {
 	received time.Time
 }
 
-func (l *leapCheck) check(track string, s *Sample, timescale uint32) error {
+func (l *leapCheck) check(track string, s *media.Sample, timescale uint32) error {
 	if !l.received.IsZero() {
 		media := float64(s.DTS-l.dts) / float64(timescale)
 		if media-s.Received.Sub(l.received).Seconds() > mostClockLeap.Seconds() {

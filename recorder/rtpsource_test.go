@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"nvrfs/mp4"
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -74,7 +74,7 @@ func (s *rtpSource) delay() time.Duration {
 var errSourceGone = fmt.Errorf("the camera went away")
 
 // Run implements Source.
-func (s *rtpSource) Run(_ context.Context, h Handler) error {
+func (s *rtpSource) Run(_ context.Context, h media.Handler) error {
 	if s.rnd == nil {
 		s.rnd = rand.New(rand.NewPCG(11, 13))
 	}
@@ -99,7 +99,7 @@ func (s *rtpSource) Run(_ context.Context, h Handler) error {
 	}
 }
 
-func (s *rtpSource) tracks() []mp4.SampleEntry {
+func (s *rtpSource) tracks() []media.SampleEntry {
 	if s.sound {
 		return simCamera{audioRate: soundRate}.tracks()
 	}
@@ -109,7 +109,7 @@ func (s *rtpSource) tracks() []mp4.SampleEntry {
 // rtpSession is what rtspSession is for a real camera.
 type rtpSession struct {
 	s     *rtpSource
-	h     Handler
+	h     media.Handler
 	clock rtpClock
 	leap  leapCheck
 	tie   tie
@@ -132,7 +132,7 @@ func (x *rtpSession) yield(i, n int64) error {
 	}
 	pts, _ := x.clock.extend(ts)
 	x.last = latest(latest(x.last, x.begun), s.taken(i).Add(s.delay()))
-	p := Sample{DTS: pts, Sync: n%s.gop == 0, Data: pictureOf(i, n%s.gop == 0), Received: stepped(x.last, s.step(x.last))}
+	p := media.Sample{DTS: pts, Sync: n%s.gop == 0, Data: pictureOf(i, n%s.gop == 0), Received: stepped(x.last, s.step(x.last))}
 	if err := x.leap.check("video", &p, 90000); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (x *rtpSession) yield(i, n int64) error {
 
 // yieldSound sends the sound of a picture, and what the sender reports say of the two.
 func (x *rtpSession) yieldSound(i, n, videoPTS int64, received time.Time) error {
-	pts := videoPTS*soundRate/90000 - ticks(soundEarly)*soundRate/90000
+	pts := videoPTS*soundRate/90000 - media.Ticks(soundEarly)*soundRate/90000
 	if x.s.taken(i).Sub(x.s.start) < x.s.reports {
 		for _, m := range []*tieMark{&x.tie.video, &x.tie.audio} {
 			m.report()
@@ -163,7 +163,7 @@ func (x *rtpSession) yieldSound(i, n, videoPTS int64, received time.Time) error 
 		if pts+shift < 0 {
 			return nil
 		}
-		return x.h.Sample(Sample{Track: 1, DTS: pts + shift, Sync: true, Data: pictureOf(i, true), Received: received})
+		return x.h.Sample(media.Sample{Track: 1, DTS: pts + shift, Sync: true, Data: pictureOf(i, true), Received: received})
 	}}, true, received)
 }
 
@@ -219,8 +219,8 @@ func (l *timeline) take(j job) {
 		if len(l.runs) == 0 || l.runs[len(l.runs)-1] != j.rec.run {
 			l.runs = append(l.runs, j.rec.run)
 			l.end, l.step = 0, l.source.step(l.source.taken(l.picture).Add(l.source.burst))
-		} else if j.start90k != l.wallEnd || j.starts[video] != l.end {
-			l.t.Fatalf("a recording ends at %v and %d, the next starts at %v and %d", schema.ToTime(l.wallEnd), l.end, schema.ToTime(j.start90k), j.starts[video])
+		} else if j.start90k != l.wallEnd || j.index.Tracks[video][0].DTS != l.end {
+			l.t.Fatalf("a recording ends at %v and %d, the next starts at %v and %d", media.ToTime(l.wallEnd), l.end, media.ToTime(j.start90k), j.index.Tracks[video][0].DTS)
 		}
 		l.rec, l.dts = j.rec, l.dts[:0]
 	}
@@ -242,25 +242,24 @@ func (l *timeline) take(j job) {
 
 // takeSound looks how far the sounds of a fragment are from pictures.
 func (l *timeline) takeSound(j job) {
-	dts, frame := j.starts[1], l.source.frame90k()
+	frame := l.source.frame90k()
 	for _, x := range j.index.Tracks[1] {
-		off := mod(mp4.Rescale(dts, soundRate, 90000)+frame/2, frame) - frame/2
+		off := mod(media.Rescale(x.DTS, soundRate, 90000)+frame/2, frame) - frame/2
 		l.sound = max(l.sound, (time.Duration(off) * time.Second / 90000).Abs())
-		dts += int64(x.Duration)
 	}
 }
 
 // finish looks at a recording that has ended.
 func (l *timeline) finish(j job) {
 	l.t.Helper()
-	media := l.end - l.dts[0]
-	if by := math.Abs(float64(j.wallDuration90k-media)) / float64(media) * 1e6; by > maxCorrectionPPM {
+	media90k := l.end - l.dts[0]
+	if by := math.Abs(float64(j.wallDuration90k-media90k)) / float64(media90k) * 1e6; by > maxCorrectionPPM {
 		l.t.Fatalf("a recording is corrected by %.0f ppm", by)
 	}
 	off := time.Duration(0)
 	for _, dts := range l.dts {
-		wall := j.start90k + int64(float64(dts-l.dts[0])*float64(j.wallDuration90k)/float64(media))
-		off = schema.ToTime(wall).Sub(l.source.taken(l.picture).Add(l.step))
+		wall := j.start90k + int64(float64(dts-l.dts[0])*float64(j.wallDuration90k)/float64(media90k))
+		off = media.ToTime(wall).Sub(l.source.taken(l.picture).Add(l.step))
 		l.worst = max(l.worst, off.Abs())
 		l.picture++
 	}
@@ -283,7 +282,7 @@ type followed struct {
 	line *timeline
 }
 
-func (f followed) Sample(x Sample) error {
+func (f followed) Sample(x media.Sample) error {
 	err := f.session.Sample(x)
 	if x.Sync {
 		f.line.follow()
@@ -325,4 +324,4 @@ func benchRecord(b *bench, s *rtpSource) (reasons []string) {
 	}
 }
 
-var _ Source = (*rtpSource)(nil)
+var _ media.Source = (*rtpSource)(nil)

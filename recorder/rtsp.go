@@ -25,7 +25,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
-	"nvrfs/mp4"
+	"nvrfs/media"
 )
 
 // Transport is how RTP packets travel.
@@ -66,7 +66,7 @@ type RTSP struct {
 }
 
 // Run implements Source. The errors and log lines of a session never hold the password of the URL.
-func (r *RTSP) Run(ctx context.Context, h Handler) error {
+func (r *RTSP) Run(ctx context.Context, h media.Handler) error {
 	err := r.run(ctx, h)
 	if ctx.Err() != nil {
 		return nil
@@ -74,7 +74,7 @@ func (r *RTSP) Run(ctx context.Context, h Handler) error {
 	return err
 }
 
-func (r *RTSP) run(ctx context.Context, h Handler) error {
+func (r *RTSP) run(ctx context.Context, h media.Handler) error {
 	u, err := base.ParseURL(r.URL)
 	if err != nil || u.Host == "" { // what err says may quote the password
 		return fmt.Errorf("the camera's URL %s is not valid; write rtsp://user:password@host:port/path, with %%40, %%2F, %%3A, %%23, %%25 for @, /, :, #, %% in the password", redactURL(r.URL))
@@ -93,7 +93,7 @@ func (r *RTSP) run(ctx context.Context, h Handler) error {
 
 // rtspSession is one connection to a camera, from DESCRIBE to TEARDOWN.
 type rtspSession struct {
-	h              Handler
+	h              media.Handler
 	url            string // of which errors must not hold the password
 	log            *slog.Logger
 	client         *gortsplib.Client
@@ -115,7 +115,7 @@ type rtspSession struct {
 	tie         tie
 }
 
-func newRTSPSession(r *RTSP, h Handler) *rtspSession {
+func newRTSPSession(r *RTSP, h media.Handler) *rtspSession {
 	s := &rtspSession{
 		h:              h,
 		url:            r.URL,
@@ -529,7 +529,7 @@ func (s *rtspSession) announce(changed bool) error {
 		entry := s.video.avc.entry
 		return s.tie.do(heldCall{call: func(int64) error { return s.h.NewEntry(0, entry) }}, true, time.Now())
 	}
-	tracks := []mp4.SampleEntry{s.video.avc.entry}
+	tracks := []media.SampleEntry{s.video.avc.entry}
 	if s.audio != nil {
 		tracks = append(tracks, s.audio.aac.entry)
 	}

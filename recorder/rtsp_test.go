@@ -27,7 +27,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
-	"nvrfs/mp4"
+	"nvrfs/media"
 )
 
 const (
@@ -223,21 +223,21 @@ func (c *testCamera) sendAAC(m *description.Media) func(n int) {
 	}
 }
 
-// collector is a Handler that checks what every Source has to keep to, and calls onSample without holding its lock.
+// collector is a media.Handler that checks what every Source has to keep to, and calls onSample without holding its lock.
 type collector struct {
 	t        *testing.T
-	onSample func(Sample) error
+	onSample func(media.Sample) error
 
 	mu         sync.Mutex
-	tracks     []mp4.SampleEntry
-	newEntries []mp4.SampleEntry
+	tracks     []media.SampleEntry
+	newEntries []media.SampleEntry
 	newRuns    []string // the reasons
-	samples    [2][]Sample
+	samples    [2][]media.Sample
 	soundFrom  int  // sample of the sound that the newest run starts with
 	syncNext   bool // the next sample of video has to be a sync sample
 }
 
-func (c *collector) Start(tracks []mp4.SampleEntry) error {
+func (c *collector) Start(tracks []media.SampleEntry) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tracks != nil {
@@ -247,7 +247,7 @@ func (c *collector) Start(tracks []mp4.SampleEntry) error {
 	return nil
 }
 
-func (c *collector) NewEntry(track int, e mp4.SampleEntry) error {
+func (c *collector) NewEntry(track int, e media.SampleEntry) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tracks == nil || track != 0 {
@@ -264,7 +264,7 @@ func (c *collector) NewRun(reason string) error {
 	return nil
 }
 
-func (c *collector) Sample(s Sample) error {
+func (c *collector) Sample(s media.Sample) error {
 	c.mu.Lock()
 	before := c.samples[s.Track]
 	if s.Track == 1 {
@@ -318,7 +318,7 @@ func runRTSP(t *testing.T, r *RTSP, h *collector, tracks, n int) (string, error)
 	h.t = t
 	then := h.onSample
 	enough := false
-	h.onSample = func(s Sample) error {
+	h.onSample = func(s media.Sample) error {
 		if then != nil {
 			if err := then(s); err != nil {
 				return err
@@ -435,7 +435,7 @@ func TestRTSPSenderReports(t *testing.T) {
 					}
 				}
 			}, video, audio)
-			h := &collector{onSample: func(Sample) error { settled.Store(true); return nil }}
+			h := &collector{onSample: func(media.Sample) error { settled.Store(true); return nil }}
 			if _, err := runRTSP(t, &RTSP{URL: cam.url("/live"), Transport: c.transport}, h, 2, 400); err != nil {
 				t.Fatal(err)
 			}
@@ -447,7 +447,7 @@ func TestRTSPSenderReports(t *testing.T) {
 }
 
 // checkVideo checks samples that began as sendH264 sent them.
-func checkVideo(t *testing.T, samples []Sample) {
+func checkVideo(t *testing.T, samples []media.Sample) {
 	t.Helper()
 	for i, s := range samples {
 		var au h264.AVCC
@@ -699,7 +699,7 @@ func TestRTSPCameraGoesAway(t *testing.T) {
 	m := h264Media(testSPS(10, 0, false), testPPS(0))
 	cam := new(testCamera)
 	startVideo(t, cam, m, func() func(int) { return cam.sendH264(m) })
-	h := &collector{onSample: func(Sample) error {
+	h := &collector{onSample: func(media.Sample) error {
 		go cam.server.Close() // which waits for the connection, and so for this function
 		return nil
 	}}
@@ -716,7 +716,7 @@ func TestRTSPHandlerFails(t *testing.T) {
 	startVideo(t, cam, m, func() func(int) { return cam.sendH264(m) })
 	full := errors.New("the disk is full")
 	n := 0
-	h := &collector{onSample: func(Sample) error {
+	h := &collector{onSample: func(media.Sample) error {
 		if n++; n == 3 {
 			return fmt.Errorf("append: %w", full)
 		}

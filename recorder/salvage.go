@@ -40,7 +40,7 @@ func (f *readBack) readBehind(src io.ReaderAt) (behind []*readBack, damage error
 func fromSync(visit func(*mp4.SampleFile, *mp4.ScannedFragment) error) func(*mp4.SampleFile, *mp4.ScannedFragment) error {
 	started := false
 	return func(f *mp4.SampleFile, x *mp4.ScannedFragment) error {
-		if samples := x.Tracks[video].Samples; !started && (len(samples) == 0 || !samples[0].Sync) {
+		if samples := x.Tracks[video]; !started && (len(samples) == 0 || !samples[0].Sync) {
 			return nil
 		}
 		if !started {
@@ -130,7 +130,7 @@ func (s *salvage) successor() (dts, start90k int64, ok bool) {
 	for _, d := range s.dirs {
 		f, first, err := firstFragment(d.store, next)
 		if err == nil && f.Identity.Run == s.found.Identity.Run && f.Identity.Sequence == s.found.Identity.Sequence+1 {
-			return first.Tracks[video].DTS, f.Identity.Start90k, true
+			return first.Start(video), f.Identity.Start90k, true
 		}
 	}
 	return 0, 0, false

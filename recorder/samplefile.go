@@ -50,7 +50,7 @@ func (d *disk) createFile(j job) (*sampleFile, error) {
 		return nil, err
 	}
 	f := &sampleFile{key: store.Key{Stream: s.Label(), Number: id.Recording}, rec: j.rec, run: u, header: header}
-	f.index, f.digest = newIndex(j.rec.tracks), newDigest()
+	f.index, f.digest = schema.NewIndex(j.rec.tracks), newDigest()
 	f.row = schema.Recording{
 		ID: schema.MakeRecordingID(s.ID, id.Recording), Dir: d.dir, Sequence: id.Sequence, Start90k: id.Start90k, HeaderBytes: int64(len(header)),
 	}
@@ -63,15 +63,6 @@ func (d *disk) createFile(j job) (*sampleFile, error) {
 	}
 	u.sequence++
 	return f, nil
-}
-
-// newIndex starts the index of a recording.
-func newIndex(tracks []mp4.SampleEntry) *schema.Index {
-	isVideo := make([]bool, len(tracks))
-	for i, t := range tracks {
-		isVideo[i] = t.Kind == mp4.Video
-	}
-	return schema.NewIndex(isVideo)
 }
 
 // append appends a fragment, with the seal when it is the last.
@@ -154,7 +145,7 @@ func (f *sampleFile) count(j job) {
 		f.row.Bytes = f.row.HeaderBytes
 	}
 	f.digest.Write(j.data) //nolint:errcheck // never fails
-	f.index.Add(j.index, j.starts)
+	f.index.Add(j.index)
 	f.row.Bytes += int64(len(j.data))
 	f.row.Start90k, f.row.WallDuration90k = f.span(j)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"nvrfs/mp4"
+	"nvrfs/media"
 )
 
 // maxFragment90k is the longest that a fragment without a sync sample becomes: what a kill of the process may lose.
@@ -16,7 +16,7 @@ const maxFragment90k = 2 * 90000
 // lateAudio90k is how long a fragment waits for the other tracks' samples of its span.
 const lateAudio90k = 90000
 
-// A session makes recordings of what a Source yields in one Run: it is the Handler of it. What it makes is one run, or
+// A session makes recordings of what a Source yields in one Run: it is the media.Handler of it. What it makes is one run, or
 // several where the Source says so. It belongs to one goroutine.
 //
 // Samples wait in pending until a fragment can be cut: before every sync sample, or after two seconds, once the other
@@ -29,17 +29,17 @@ type session struct {
 	// Where samples come in. Times are since the start of the run: the DTS of its first video sample, which base90k is by
 	// the source's origin.
 	base90k  int64
-	pending  [][]Sample       // by track
-	lastDTS  []int64          // by track; -1 before the first sample
-	newEntry *mp4.SampleEntry // of the video, from its next sample on
-	endAt90k int64            // wall time at which the recording is due to end
-	cuts     []cut            // that wait for late audio
+	pending  [][]media.Sample   // by track
+	lastDTS  []int64            // by track; -1 before the first sample
+	newEntry *media.SampleEntry // of the video, from its next sample on
+	endAt90k int64              // wall time at which the recording is due to end
+	cuts     []cut              // that wait for late audio
 
 	// Where fragments go out.
-	tracks  []mp4.SampleEntry // of the current recording
-	rec     *recording        // nil between recordings
-	typical []uint32          // by track, how long the last sample that was written lasts; nil before the first
-	refused bool              // the disk took a fragment no more, so that no other may follow
+	tracks  []media.SampleEntry // of the current recording
+	rec     *recording          // nil between recordings
+	typical []uint32            // by track, how long the last sample that was written lasts; nil before the first
+	refused bool                // the disk took a fragment no more, so that no other may follow
 }
 
 // cut is a place before which a fragment ends.
@@ -53,9 +53,9 @@ type cut struct {
 
 // ends says how a recording ended.
 type ends struct {
-	wallDuration90k int64            // when the run goes on
-	reason          string           // why the run ended; empty when it goes on
-	next            *mp4.SampleEntry // of the video, in the next recording, when it is another
+	wallDuration90k int64              // when the run goes on
+	reason          string             // why the run ended; empty when it goes on
+	next            *media.SampleEntry // of the video, in the next recording, when it is another
 }
 
 const video = 0 // the track that leads, see Handler.Start
@@ -65,18 +65,18 @@ func newSession(s *stream) *session {
 }
 
 // Start implements Handler.
-func (s *session) Start(tracks []mp4.SampleEntry) error {
-	if len(tracks) == 0 || tracks[video].Kind != mp4.Video || tracks[video].Timescale != 90000 {
+func (s *session) Start(tracks []media.SampleEntry) error {
+	if len(tracks) == 0 || tracks[video].Kind != media.Video || tracks[video].Timescale != 90000 {
 		return errors.New("the camera's first track is not video at 90 kHz")
 	}
 	s.tracks = slices.Clone(tracks)
-	s.pending = make([][]Sample, len(tracks))
+	s.pending = make([][]media.Sample, len(tracks))
 	s.lastDTS = slices.Repeat([]int64{-1}, len(tracks))
 	return nil
 }
 
 // NewEntry implements Handler.
-func (s *session) NewEntry(track int, e mp4.SampleEntry) error {
+func (s *session) NewEntry(track int, e media.SampleEntry) error {
 	if track != video {
 		return fmt.Errorf("the parameters of the %s changed", e.Kind)
 	}
@@ -96,7 +96,7 @@ func (s *session) NewRun(reason string) error {
 }
 
 // Sample implements Handler.
-func (s *session) Sample(x Sample) error {
+func (s *session) Sample(x media.Sample) error {
 	if err := errors.Join(s.run.failure(), s.stream.mayRecord()); err != nil {
 		return err
 	}
@@ -123,13 +123,13 @@ func (s *session) Sample(x Sample) error {
 			return err
 		}
 	}
-	s.lastDTS[x.Track] = x.DTS
+	s.lastDTS[x.Track], x.Size = x.DTS, uint32(len(x.Data))
 	s.pending[x.Track] = append(s.pending[x.Track], x)
 	return s.flush(false)
 }
 
 // begin starts the run with its first video sample.
-func (s *session) begin(x Sample) {
+func (s *session) begin(x media.Sample) {
 	s.base90k = x.DTS
 	s.clock = newRunClock(int64(x.CTS), x.Received)
 	s.planEnd()
@@ -140,7 +140,7 @@ func (s *session) begin(x Sample) {
 
 // fromVideo converts a time of the video to the timescale of a track.
 func (s *session) fromVideo(t90k int64, track int) int64 {
-	return mp4.Rescale(t90k, s.tracks[video].Timescale, s.tracks[track].Timescale)
+	return media.Rescale(t90k, s.tracks[video].Timescale, s.tracks[track].Timescale)
 }
 
 func (s *session) planEnd() {
@@ -152,8 +152,8 @@ func (s *session) planEnd() {
 }
 
 // cutBefore looks at a video sample that is about to become pending, and cuts before it where a fragment is to end.
-func (s *session) cutBefore(x Sample) error {
-	pts := x.DTS + int64(x.CTS)
+func (s *session) cutBefore(x media.Sample) error {
+	pts := x.PTS()
 	if err := s.clock.see(pts, x.Received); err != nil {
 		return err
 	}
@@ -182,12 +182,12 @@ func (s *session) cutBefore(x Sample) error {
 
 // lastInOrder returns the last video sample after from, x at most, that is shown after all that are decoded before it.
 // Where a fragment ends before it, all of them can be shown: none is one that B-frames lead up to which have not come.
-func (s *session) lastInOrder(from int, x Sample) (sample int, dts int64) {
+func (s *session) lastInOrder(from int, x media.Sample) (sample int, dts int64) {
 	p := append(slices.Clone(s.pending[video][from:]), x)
 	sample, dts = from+len(p)-1, x.DTS
-	shown := p[0].DTS + int64(p[0].CTS)
+	shown := p[0].PTS()
 	for i := 1; i < len(p); i++ {
-		if pts := p[i].DTS + int64(p[i].CTS); pts > shown {
+		if pts := p[i].PTS(); pts > shown {
 			shown, sample, dts = pts, from+i, p[i].DTS
 		}
 	}
@@ -224,8 +224,8 @@ func (s *session) ready(c cut) bool {
 
 // take moves the samples before a cut out of pending. A sample lasts until the next one of its track, so one whose next
 // one has not come stays.
-func (s *session) take(c cut) []mp4.FragmentTrack {
-	tracks := make([]mp4.FragmentTrack, len(s.tracks))
+func (s *session) take(c cut) [][]media.Sample {
+	tracks := make([][]media.Sample, len(s.tracks))
 	for i, p := range s.pending {
 		n := c.video
 		if i != video {
@@ -241,16 +241,13 @@ func (s *session) take(c cut) []mp4.FragmentTrack {
 
 // fragmentTrack makes a fragment's track of the first n samples of p, each lasting until the next one. A last sample
 // without a next one gets lastDuration.
-func fragmentTrack(p []Sample, n int, lastDuration uint32) (t mp4.FragmentTrack) {
-	if n > 0 {
-		t.DTS, t.Samples = p[0].DTS, make([]mp4.FragmentSample, n)
-	}
-	for k := range n {
-		d := lastDuration
+func fragmentTrack(p []media.Sample, n int, lastDuration uint32) []media.Sample {
+	t := slices.Clone(p[:n])
+	for k := range t {
+		t[k].Duration = lastDuration
 		if k+1 < len(p) {
-			d = uint32(p[k+1].DTS - p[k].DTS)
+			t[k].Duration = uint32(p[k+1].DTS - p[k].DTS)
 		}
-		t.Samples[k] = mp4.FragmentSample{Duration: d, CTS: p[k].CTS, Sync: p[k].Sync, Data: p[k].Data}
 	}
 	return t
 }
@@ -275,7 +272,7 @@ func (s *session) writeRest(reason string) error {
 	if err := s.flush(true); err != nil {
 		return err
 	}
-	tracks := make([]mp4.FragmentTrack, len(s.tracks))
+	tracks := make([][]media.Sample, len(s.tracks))
 	for i, p := range s.pending {
 		tracks[i] = fragmentTrack(p, len(p), s.endDuration(i))
 	}
@@ -298,7 +295,7 @@ func (s *session) endDuration(track int) uint32 {
 		if i+1 < len(p) {
 			duration = p[i+1].DTS - x.DTS
 		}
-		end = max(end, x.DTS+int64(x.CTS)+duration)
+		end = max(end, x.PTS()+duration)
 	}
 	return uint32(max(1, end-int64(firstCTS)-last.DTS))
 }
@@ -319,13 +316,14 @@ func (s *session) typicalDuration(track int) uint32 {
 }
 
 // write hands the fragment before a cut to the disk, as the first of a new recording where there is none.
-func (s *session) write(tracks []mp4.FragmentTrack, c cut) error {
+func (s *session) write(tracks [][]media.Sample, c cut) error {
 	if s.rec == nil {
 		s.rec = newRecording(s, c.start90k, tracks)
 	}
 	r := s.rec
 	r.start90k = c.start90k
-	media90k := mediaEnd(tracks[video]) - r.startDTS
+	v := tracks[video]
+	media90k := v[len(v)-1].End() - r.startDTS
 	j := r.fragment(tracks)
 	s.typical = r.lastDuration
 	j.wallDuration90k = media90k + c.correction90k
@@ -346,13 +344,4 @@ func (s *session) write(tracks []mp4.FragmentTrack, c cut) error {
 		}
 	}
 	return nil
-}
-
-// mediaEnd returns the DTS at which a track's samples end.
-func mediaEnd(t mp4.FragmentTrack) int64 {
-	end := t.DTS
-	for _, x := range t.Samples {
-		end += int64(x.Duration)
-	}
-	return end
 }

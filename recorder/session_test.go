@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nvrfs/integration/mp4check"
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -79,10 +80,9 @@ func (b *bench) shapes() (all []shape) {
 // shown returns when the first and the last picture of a fragment are shown.
 func (s shape) shown() (first, last int64) {
 	v := s.fragment.Tracks[video]
-	first, dts := int64(math.MaxInt64), v.DTS
-	for _, x := range v.Samples {
-		first, last = min(first, dts+int64(x.CTS)), max(last, dts+int64(x.CTS))
-		dts += int64(x.Duration)
+	first = math.MaxInt64
+	for _, x := range v {
+		first, last = min(first, x.PTS()), max(last, x.PTS())
 	}
 	return first, last
 }
@@ -103,7 +103,7 @@ func TestFragments(t *testing.T) {
 			for i, s := range all {
 				v := s.fragment.Tracks[video]
 				dur := int64(0)
-				for k, x := range v.Samples {
+				for k, x := range v {
 					dur += int64(x.Duration)
 					if x.Sync && k > 0 {
 						t.Errorf("fragment %d: sample %d is a sync sample", i, k)
@@ -127,14 +127,14 @@ func TestFragments(t *testing.T) {
 				}
 				// Sound is in the fragment of its span, up to the sample that goes over its end.
 				a := s.fragment.Tracks[1]
-				for _, x := range a.Samples {
-					if a.DTS < mp4.Rescale(v.DTS, 90000, 48000) || a.DTS >= mp4.Rescale(v.DTS+dur, 90000, 48000) {
-						t.Errorf("fragment %d from %d to %d has sound from %d of 1/48000 s", i, v.DTS, v.DTS+dur, a.DTS)
+				from := v[0].DTS
+				for _, x := range a {
+					if x.DTS < media.Rescale(from, 90000, 48000) || x.DTS >= media.Rescale(from+dur, 90000, 48000) {
+						t.Errorf("fragment %d from %d to %d has sound from %d of 1/48000 s", i, from, from+dur, x.DTS)
 					}
-					a.DTS += int64(x.Duration)
 				}
 			}
-			if first := all[0].fragment.Tracks[video].Samples[0]; !first.Sync {
+			if first := all[0].fragment.Tracks[video][0]; !first.Sync {
 				t.Error("the first sample is no sync sample")
 			}
 		})
@@ -250,7 +250,7 @@ func TestFragmentWallTimes(t *testing.T) {
 	for _, s := range b.shapes() {
 		r := recs[s.rec-1]
 		v := r.Tracks[video]
-		want := r.Start90k + s.fragment.Tracks[video].DTS - v.Start - int64(v.FirstCTS)
+		want := r.Start90k + s.fragment.Tracks[video][0].DTS - v.Start - int64(v.FirstCTS)
 		if d := s.fragment.Wall90k - want; d < -10 || d > 2000 { // the first recording's start still moves
 			t.Errorf("recording %d: a fragment says %d ticks after its row", s.rec, d)
 		}
@@ -299,23 +299,23 @@ func TestRotation(t *testing.T) {
 				c.fps, c.gop = 5, max(1, c.gop/5, 10)
 			}
 			b := newBench(t, length)
-			b.stream.stagger90k = ticks(c.stagger)
+			b.stream.stagger90k = media.Ticks(c.stagger)
 			b.record(c.simCamera, 35*time.Minute)
 			recs := b.recordings()
 			gop := int64(c.gop) * int64(90000/c.fps)
 			for i := range recs[:len(recs)-1] {
 				r := &recs[i]
-				want := cutAfter(r.Start90k, ticks(length), b.stream.stagger90k)
+				want := cutAfter(r.Start90k, media.Ticks(length), b.stream.stagger90k)
 				end := r.End90k()
 				slack := int64(0)
 				if i == 0 {
-					slack = gop + ticks(settleTime) // it ends only when its start is known
+					slack = gop + media.Ticks(settleTime) // it ends only when its start is known
 				}
 				if end < want || end >= want+gop+slack+100 {
-					t.Errorf("recording %d from %v ends at %v, should at the first sync sample after %v", i, schema.ToTime(r.Start90k), schema.ToTime(end), schema.ToTime(want))
+					t.Errorf("recording %d from %v ends at %v, should at the first sync sample after %v", i, media.ToTime(r.Start90k), media.ToTime(end), media.ToTime(want))
 				}
 				if r.Start90k/quarter90k != (end-gop-slack-100)/quarter90k {
-					t.Errorf("recording %d from %v to %v goes over a quarter of an hour", i, schema.ToTime(r.Start90k), schema.ToTime(end))
+					t.Errorf("recording %d from %v to %v goes over a quarter of an hour", i, media.ToTime(r.Start90k), media.ToTime(end))
 				}
 			}
 		})
@@ -345,7 +345,7 @@ func TestSoundBeforeTheFirstPicture(t *testing.T) {
 	s := b.session(c)
 	feed := func(track int, dts int64, sync bool) {
 		t.Helper()
-		if err := s.Sample(Sample{Track: track, DTS: dts, Sync: sync, Received: c.start, Data: c.mark(track, int(dts))}); err != nil {
+		if err := s.Sample(media.Sample{Track: track, DTS: dts, Sync: sync, Received: c.start, Data: c.mark(track, int(dts))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -364,7 +364,7 @@ func TestNewParameters(t *testing.T) {
 	b := newBench(t, time.Minute)
 	c := simCamera{audioRate: 48000, bFrames: true}
 	s := b.session(c)
-	var given []Sample
+	var given []media.Sample
 	for x := range c.samples(20 * time.Second) {
 		if x.Track == video && x.DTS == 6*90000 {
 			if err := s.NewEntry(video, otherEntry()); err != nil {
@@ -420,7 +420,7 @@ func TestNewRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, time.Minute)
 			s := b.session(c)
-			var given []Sample
+			var given []media.Sample
 			for x := range c.samples(50 * time.Second) {
 				if x.Track == video && x.DTS == 20*90000 {
 					if err := s.NewRun("first reason"); err != nil {
@@ -497,7 +497,7 @@ func TestStartRefuses(t *testing.T) {
 	tracks := simCamera{audioRate: 48000}.tracks()
 	slow := tracks[video]
 	slow.Timescale = 1000
-	for name, tracks := range map[string][]mp4.SampleEntry{"nothing": nil, "sound only": tracks[1:], "another timescale": {slow}} {
+	for name, tracks := range map[string][]media.SampleEntry{"nothing": nil, "sound only": tracks[1:], "another timescale": {slow}} {
 		if newSession(b.stream).Start(tracks) == nil {
 			t.Errorf("%s is accepted", name)
 		}
@@ -520,8 +520,8 @@ func TestTimestampsThatDoNotRise(t *testing.T) {
 			b := newBench(t, time.Minute)
 			cam := simCamera{audioRate: 48000, origin90k: 900_000}
 			s := b.session(cam)
-			var given []Sample
-			var last Sample
+			var given []media.Sample
+			var last media.Sample
 			for x := range cam.samples(5 * time.Second) {
 				given = append(given, x)
 				if err := s.Sample(x); err != nil {
@@ -552,7 +552,7 @@ func TestClockStepEndsTheRun(t *testing.T) {
 	b := newBench(t, time.Minute)
 	c := simCamera{}
 	s := b.session(c)
-	var given []Sample
+	var given []media.Sample
 	var ended error
 	for x := range c.samples(20 * time.Second) {
 		switch {
@@ -578,7 +578,7 @@ func TestClockStepEndsTheRun(t *testing.T) {
 		t.Errorf("%d frames were recorded", len(given))
 	}
 	recs := b.recordings()
-	if d := recs[0].Start90k - schema.FromTime(c.withDefaults().start); d < -1 || d > 0 || recs[0].WallDuration90k != 12*90000 {
+	if d := recs[0].Start90k - media.FromTime(c.withDefaults().start); d < -1 || d > 0 || recs[0].WallDuration90k != 12*90000 {
 		t.Errorf("recording %+v starts %d ticks late", recs[0], d)
 	}
 }
@@ -649,7 +649,7 @@ func TestSessionsOfNothing(t *testing.T) {
 func TestRunsOfAStream(t *testing.T) {
 	b := newBench(t, 10*time.Second)
 	c := simCamera{audioRate: 48000}.withDefaults()
-	var want [][]Sample
+	var want [][]media.Sample
 	for range 3 {
 		want = append(want, b.record(c, 25*time.Second))
 		c.start, c.run = c.start.Add(40*time.Second), c.run+1

@@ -21,6 +21,7 @@ import (
 
 	"nvrfs/camera"
 	"nvrfs/integration/mp4check"
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/playback"
 	"nvrfs/schema"
@@ -84,13 +85,13 @@ func TestStepped(t *testing.T) {
 }
 
 // tracks returns the sample entries of the camera.
-func (c simCamera) tracks() []mp4.SampleEntry {
+func (c simCamera) tracks() []media.SampleEntry {
 	v := camera.DemoClip().Video
 	e, err := mp4.NewAVC(v.SPS, v.PPS)
 	if err != nil {
 		panic(err)
 	}
-	tracks := []mp4.SampleEntry{e}
+	tracks := []media.SampleEntry{e}
 	if c.audioRate > 0 {
 		config := map[int][]byte{44100: {0x12, 0x10}, 48000: {0x11, 0x90}, 16000: {0x14, 0x08}}[c.audioRate]
 		a, err := mp4.NewAAC(config)
@@ -103,7 +104,7 @@ func (c simCamera) tracks() []mp4.SampleEntry {
 }
 
 // otherEntry is a sample entry of video that differs from that of tracks.
-func otherEntry() mp4.SampleEntry {
+func otherEntry() media.SampleEntry {
 	e, err := mp4.NewAVC(testSPS(4, 0, false), testPPS(0))
 	if err != nil {
 		panic(err)
@@ -112,9 +113,9 @@ func otherEntry() mp4.SampleEntry {
 }
 
 // samples yields what the camera sends in the first d of its clock, as it comes. It never ends when d is 0.
-func (c simCamera) samples(d time.Duration) iter.Seq[Sample] {
+func (c simCamera) samples(d time.Duration) iter.Seq[media.Sample] {
 	c = c.withDefaults()
-	return func(yield func(Sample) bool) {
+	return func(yield func(media.Sample) bool) {
 		rnd := rand.New(rand.NewPCG(7, 7))
 		delay := func() time.Duration {
 			if c.jitter == 0 {
@@ -161,9 +162,9 @@ func (c simCamera) taken(s float64) time.Time {
 }
 
 // picture is frame i, in decoding order. With B-frames, threes are decoded last first.
-func (c simCamera) picture(i int, received time.Time) Sample {
+func (c simCamera) picture(i int, received time.Time) media.Sample {
 	frame := int64(90000 / c.fps)
-	s := Sample{DTS: c.origin90k + int64(i)*frame, Sync: i%c.gop == 0, Received: received}
+	s := media.Sample{DTS: c.origin90k + int64(i)*frame, Sync: i%c.gop == 0, Received: received}
 	if k := i % c.gop; c.bFrames {
 		switch group := (k - 1) / 3 * 3; {
 		case k == 0 || group+3 >= c.gop:
@@ -181,9 +182,9 @@ func (c simCamera) picture(i int, received time.Time) Sample {
 	return s
 }
 
-func (c simCamera) sound(i int, received time.Time) Sample {
-	from := int64(c.audioFrom.Seconds()*float64(c.audioRate)) + mp4.Rescale(c.origin90k, 90000, uint32(c.audioRate))
-	return Sample{Track: 1, DTS: from + int64(i)*1024, Sync: true, Received: received, Data: c.mark(1, i)}
+func (c simCamera) sound(i int, received time.Time) media.Sample {
+	from := int64(c.audioFrom.Seconds()*float64(c.audioRate)) + media.Rescale(c.origin90k, 90000, uint32(c.audioRate))
+	return media.Sample{Track: 1, DTS: from + int64(i)*1024, Sync: true, Received: received, Data: c.mark(1, i)}
 }
 
 // mark is a content that no other sample has, of a length that varies.
@@ -253,7 +254,7 @@ func (b *bench) session(c simCamera) *session {
 }
 
 // record records a camera for a while by its clock, in one run, and returns what it sent.
-func (b *bench) record(c simCamera, d time.Duration) (given []Sample) {
+func (b *bench) record(c simCamera, d time.Duration) (given []media.Sample) {
 	b.t.Helper()
 	s := b.session(c)
 	for x := range c.samples(d) {
@@ -376,7 +377,7 @@ func checkJoin(t *testing.T, a, b *schema.Recording) {
 	case vb.Start != va.Start+va.Duration:
 		t.Errorf("recording %s ends at media time %d, the next starts at %d", a.ID, va.Start+va.Duration, vb.Start)
 	case a.End90k() != b.Start90k:
-		t.Errorf("recording %s ends at %v, the next starts at %v", a.ID, schema.ToTime(a.End90k()), schema.ToTime(b.Start90k))
+		t.Errorf("recording %s ends at %v, the next starts at %v", a.ID, media.ToTime(a.End90k()), media.ToTime(b.Start90k))
 	}
 }
 
@@ -554,7 +555,7 @@ func picturesIn(t *testing.T, f *playback.File, report *mp4check.Report) (shown 
 }
 
 // wantShown is how one run must come back: what was given, less the sound from before the first picture.
-func wantShown(given []Sample, tracks []mp4.SampleEntry) (want [][]shown) {
+func wantShown(given []media.Sample, tracks []media.SampleEntry) (want [][]shown) {
 	want = make([][]shown, len(tracks))
 	origin, first := int64(-1), make([]int64, len(tracks))
 	for _, x := range given {
@@ -564,7 +565,7 @@ func wantShown(given []Sample, tracks []mp4.SampleEntry) (want [][]shown) {
 			}
 			origin = x.DTS
 		}
-		dts := x.DTS - mp4.Rescale(origin, 90000, tracks[x.Track].Timescale)
+		dts := x.DTS - media.Rescale(origin, 90000, tracks[x.Track].Timescale)
 		if dts < 0 {
 			continue
 		}
@@ -577,7 +578,7 @@ func wantShown(given []Sample, tracks []mp4.SampleEntry) (want [][]shown) {
 }
 
 // checkShown checks that what was given in one run comes back exactly once, byte for byte, in order, with its times.
-func (b *bench) checkShown(given []Sample, tracks []mp4.SampleEntry) {
+func (b *bench) checkShown(given []media.Sample, tracks []media.SampleEntry) {
 	b.t.Helper()
 	noProblems(b.t, b.dir)
 	days := playBack(b.t, b.dir)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -19,7 +20,7 @@ const remindEvery = time.Hour
 
 // A stream records one stream of a camera, session after session, from one goroutine.
 type stream struct {
-	source     Source
+	source     media.Source
 	disk       *disk
 	log        *slog.Logger
 	row        schema.Stream // its NextNumber is the disk's
@@ -31,7 +32,7 @@ type stream struct {
 }
 
 func newStream(o StreamOptions, row schema.Stream, d *disk, length time.Duration, log *slog.Logger) *stream {
-	s := &stream{source: o.Source, disk: d, row: row, length90k: ticks(length), limits: o.Retain}
+	s := &stream{source: o.Source, disk: d, row: row, length90k: media.Ticks(length), limits: o.Retain}
 	s.log = log.With("stream", row.Label())
 	h := fnv.New32a()
 	h.Write([]byte(row.Label())) //nolint:errcheck // never fails
@@ -120,15 +121,15 @@ func (a *absence) recording() {
 }
 
 // watch returns h, with recording called at its first sample.
-func (a *absence) watch(h Handler) *watched { return &watched{Handler: h, a: a} }
+func (a *absence) watch(h media.Handler) *watched { return &watched{Handler: h, a: a} }
 
 type watched struct {
-	Handler
+	media.Handler
 	a     *absence
 	first time.Time // when the first sample came
 }
 
-func (w *watched) Sample(x Sample) error {
+func (w *watched) Sample(x media.Sample) error {
 	if w.first.IsZero() {
 		w.first = time.Now()
 		w.a.recording()

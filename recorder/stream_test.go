@@ -10,12 +10,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"nvrfs/media"
 )
 
 // sourceFunc is a Source.
-type sourceFunc func(ctx context.Context, h Handler) error
+type sourceFunc func(ctx context.Context, h media.Handler) error
 
-func (f sourceFunc) Run(ctx context.Context, h Handler) error { return f(ctx, h) }
+func (f sourceFunc) Run(ctx context.Context, h media.Handler) error { return f(ctx, h) }
 
 var errAway = errors.New("connect to camera: no route to host")
 
@@ -23,7 +25,7 @@ func TestCameraAwayForEver(t *testing.T) {
 	b := newBench(t, time.Minute)
 	synctest.Test(t, func(t *testing.T) {
 		var tried []time.Time
-		b.stream.source = sourceFunc(func(context.Context, Handler) error {
+		b.stream.source = sourceFunc(func(context.Context, media.Handler) error {
 			tried = append(tried, time.Now())
 			time.Sleep(20 * time.Second) // as connecting to a host that is off does
 			return errAway
@@ -58,7 +60,7 @@ func TestCameraComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		session := 0
 		var began []time.Time
-		b.stream.source = sourceFunc(func(ctx context.Context, h Handler) error {
+		b.stream.source = sourceFunc(func(ctx context.Context, h media.Handler) error {
 			session++
 			began = append(began, time.Now())
 			switch session {
@@ -131,7 +133,7 @@ func TestStopWhileBackingOff(t *testing.T) {
 	b := newBench(t, time.Minute)
 	synctest.Test(t, func(t *testing.T) {
 		attempts := 0
-		b.stream.source = sourceFunc(func(context.Context, Handler) error { attempts++; return errAway })
+		b.stream.source = sourceFunc(func(context.Context, media.Handler) error { attempts++; return errAway })
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
@@ -157,11 +159,11 @@ func TestRecorderEndsEverything(t *testing.T) {
 	before := runtime.NumGoroutine()
 	dir := t.TempDir()
 	o := Options{Data: dir, Length: 2 * time.Second, Sync: 50 * time.Millisecond, Log: newTestLog(new(logBuffer))}
-	type sent struct{ samples []Sample }
+	type sent struct{ samples []media.Sample }
 	streams := make([]sent, 4)
 	fed := make(chan int, 100)
 	for i := range streams {
-		o.Streams = append(o.Streams, StreamOptions{Camera: fmt.Sprintf("cam%d", i/2), Name: []string{"main", "sub"}[i%2], Source: sourceFunc(func(ctx context.Context, h Handler) error {
+		o.Streams = append(o.Streams, StreamOptions{Camera: fmt.Sprintf("cam%d", i/2), Name: []string{"main", "sub"}[i%2], Source: sourceFunc(func(ctx context.Context, h media.Handler) error {
 			c := simCamera{audioRate: 48000, run: uint32(i)}
 			if err := h.Start(c.tracks()); err != nil {
 				return err
@@ -216,7 +218,7 @@ func TestRecorderEndsEverything(t *testing.T) {
 }
 
 // checkStream checks that what a stream was given in one run comes back.
-func checkStream(t *testing.T, dir, label string, given []Sample) {
+func checkStream(t *testing.T, dir, label string, given []media.Sample) {
 	t.Helper()
 	days := playBackStream(t, dir, label)
 	if len(days) != 1 {

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"nvrfs/media"
 )
 
 func create(t testing.TB, dir string) *DB {
@@ -73,7 +75,7 @@ func newScene(t testing.TB, dir string) *scene {
 		if s.run, err = tx.Run(s.stream.ID, "run-1", 1000); err != nil {
 			return err
 		}
-		s.entry, err = tx.SampleEntry(SampleEntry{Kind: 1, Codec: "avc1.640028", Timescale: 90000, Width: 1920, Height: 1080, Box: []byte("box")})
+		s.entry, err = tx.SampleEntry(media.SampleEntry{Kind: 1, Codec: "avc1.640028", Timescale: 90000, Width: 1920, Height: 1080, Box: []byte("box")})
 		return err
 	})
 	return s
@@ -84,7 +86,7 @@ func (s *scene) recording(n int64, sealed bool) *Recording {
 	return &Recording{
 		ID: MakeRecordingID(s.stream.ID, n), Run: s.run, Dir: 1, Sequence: int(n), Start90k: n * minute90k, WallDuration90k: minute90k,
 		HeaderBytes: 900, Bytes: 900 + n, Sealed: sealed,
-		Tracks: []Track{{Entry: s.entry, Start: n, Duration: minute90k, LastDuration: 3600, Samples: 1500, Syncs: 30, TimeRuns: 1, Chunks: 30, ChunkRuns: 1}},
+		Tracks: []Track{{Entry: s.entry, Sums: media.Sums{Start: n, Duration: minute90k, LastDuration: 3600, Samples: 1500, Syncs: 30, TimeRuns: 1, Chunks: 30, ChunkRuns: 1}}},
 	}
 }
 
@@ -126,7 +128,7 @@ func TestRowsRoundTrip(t *testing.T) {
 	if got, err := s.db.Streams(ctx); err != nil || !reflect.DeepEqual(got, []Stream{{s.stream.ID, "front-door", "main", 6, 5, 5*900 + 15}}) {
 		t.Errorf("streams are %+v, %v", got, err)
 	}
-	wantEntry := SampleEntry{ID: s.entry, Kind: 1, Codec: "avc1.640028", Timescale: 90000, Width: 1920, Height: 1080, Box: []byte("box")}
+	wantEntry := media.SampleEntry{Kind: 1, Codec: "avc1.640028", Timescale: 90000, Width: 1920, Height: 1080, Box: []byte("box")}
 	if got, err := s.db.SampleEntry(ctx, s.entry); err != nil || !reflect.DeepEqual(got, wantEntry) {
 		t.Errorf("sample entry is %+v, %v", got, err)
 	}
@@ -146,7 +148,7 @@ func TestAddingTwiceFindsTheFirst(t *testing.T) {
 		t.Errorf("%+v, then %+v", s, again)
 	}
 	write(t, s.db, func(tx *Tx) error {
-		other, err := tx.SampleEntry(SampleEntry{Kind: 1, Codec: "avc1.640028", Timescale: 45000, Box: []byte("box")})
+		other, err := tx.SampleEntry(media.SampleEntry{Kind: 1, Codec: "avc1.640028", Timescale: 45000, Box: []byte("box")})
 		if err == nil && other == s.entry {
 			err = errors.New("another timescale is the same sample entry")
 		}
@@ -162,7 +164,7 @@ func newSceneIn(t *testing.T, db *DB) *scene {
 			s.run, err = tx.Run(s.stream.ID, "run-1", 1000)
 		}
 		if err == nil {
-			s.entry, err = tx.SampleEntry(SampleEntry{Kind: 1, Codec: "avc1.640028", Timescale: 90000, Width: 1920, Height: 1080, Box: []byte("box")})
+			s.entry, err = tx.SampleEntry(media.SampleEntry{Kind: 1, Codec: "avc1.640028", Timescale: 90000, Width: 1920, Height: 1080, Box: []byte("box")})
 		}
 		return err
 	})

@@ -6,37 +6,20 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-)
 
-// Sample is one sample of a Fragment, without its data.
-type Sample struct {
-	Duration uint32 // in the track's timescale
-	Size     uint32 // bytes
-	CTS      int32  // from decoding to showing, in the track's timescale
-	Sync     bool
-}
+	"nvrfs/media"
+)
 
 // Fragment is what one append to a sample file held.
 type Fragment struct {
-	HeaderLen int        // bytes before the first sample
-	Tracks    [][]Sample // in the order of the recording's tracks, which is that of the bytes
+	HeaderLen int              // bytes before the first sample
+	Tracks    [][]media.Sample // each without its data, in the order of the recording's tracks, which is that of the bytes
 }
 
-// Track sums up one track of a recording: the figures from which sizes and times of virtual files follow. Times are in
-// the timescale of its sample entry.
+// Track sums up one track of a recording.
 type Track struct {
-	Entry        int64 // id of its sample entry
-	Start        int64 // DTS of the first sample, since the start of the run
-	Duration     int64 // of all samples, the last included
-	LastDuration uint32
-	FirstCTS     int32
-
-	Samples   uint32
-	Syncs     uint32 // sync samples; 0 for audio, where every sample is one
-	TimeRuns  uint32 // runs of equal durations among all samples but the last
-	CTSRuns   uint32 // runs of equal CTS; 0 when every CTS is 0
-	Chunks    uint32 // fragments in which the track has samples
-	ChunkRuns uint32 // runs of such fragments with equally many samples
+	Entry int64 // id of its sample entry
+	media.Sums
 }
 
 // IndexVersion is the first byte of every packed index.
@@ -61,7 +44,7 @@ type Index struct {
 
 // indexTrack is the state that the encoding of a track's next sample depends on.
 type indexTrack struct {
-	kind      trackKind
+	kind      media.Kind
 	lastSize  [2]uint32 // of samples that are not, and that are, sync samples
 	lastDur   uint32
 	lastCTS   int32
@@ -69,26 +52,14 @@ type indexTrack struct {
 	lastRun   uint32 // duration of the last run that TimeRuns counts
 }
 
-type trackKind uint8
-
-const (
-	videoTrack trackKind = 1
-	audioTrack trackKind = 2
-)
-
-// NewIndex starts the index of a recording. isVideo says, for each track, whether it has sync samples and composition
-// offsets.
-func NewIndex(isVideo []bool) *Index {
-	x := &Index{tracks: make([]indexTrack, len(isVideo)), sums: make([]Track, len(isVideo))}
+// NewIndex starts the index of a recording with these tracks. Only video has sync samples and composition offsets.
+func NewIndex(tracks []media.SampleEntry) *Index {
+	x := &Index{tracks: make([]indexTrack, len(tracks)), sums: make([]Track, len(tracks))}
 	x.packed = append(x.packed, IndexVersion)
-	x.packed = binary.AppendUvarint(x.packed, uint64(len(isVideo)))
-	for i, v := range isVideo {
-		k := audioTrack
-		if v {
-			k = videoTrack
-		}
-		x.tracks[i].kind = k
-		x.packed = append(x.packed, byte(k))
+	x.packed = binary.AppendUvarint(x.packed, uint64(len(tracks)))
+	for i := range tracks {
+		x.tracks[i].kind = tracks[i].Kind
+		x.packed = append(x.packed, byte(tracks[i].Kind))
 	}
 	return x
 }
@@ -102,12 +73,12 @@ func (x *Index) Tracks() []Track { return append([]Track(nil), x.sums...) }
 // SetEntry sets the id of a track's sample entry, which is known when the database has taken it in.
 func (x *Index) SetEntry(track int, id int64) { x.sums[track].Entry = id }
 
-// Add appends a fragment. starts are the DTS of each track's first sample in it, since the start of the run.
-func (x *Index) Add(f Fragment, starts []int64) {
+// Add appends a fragment. The DTS of its samples are counted from the start of the run.
+func (x *Index) Add(f Fragment) {
 	x.packed = binary.AppendUvarint(x.packed, uint64(f.HeaderLen))
 	for i, samples := range f.Tracks {
-		if x.sums[i].Samples == 0 {
-			x.sums[i].Start = starts[i]
+		if x.sums[i].Samples == 0 && len(samples) > 0 {
+			x.sums[i].Start = samples[0].DTS
 		}
 		x.packed = binary.AppendUvarint(x.packed, uint64(len(samples)))
 		for _, s := range samples {
@@ -128,14 +99,14 @@ func (x *Index) addChunk(t *indexTrack, sum *Track, samples int) {
 	t.lastChunk = samples
 }
 
-func (x *Index) addSample(t *indexTrack, sum *Track, s Sample) {
+func (x *Index) addSample(t *indexTrack, sum *Track, s media.Sample) {
 	durDelta, ctsDelta := int64(s.Duration)-int64(t.lastDur), int64(s.CTS)-int64(t.lastCTS)
 	sync := 0
-	if s.Sync && t.kind == videoTrack {
+	if s.Sync && t.kind == media.Video {
 		sync = 1
 	}
 	token := zigzag(int64(s.Size) - int64(t.lastSize[sync]))
-	if t.kind == videoTrack {
+	if t.kind == media.Video {
 		token = token<<3 | bit(ctsDelta != 0)<<2 | bit(durDelta != 0)<<1 | uint64(sync)
 	} else {
 		token = token<<1 | bit(durDelta != 0)
@@ -144,7 +115,7 @@ func (x *Index) addSample(t *indexTrack, sum *Track, s Sample) {
 	if durDelta != 0 {
 		x.packed = binary.AppendUvarint(x.packed, zigzag(durDelta))
 	}
-	if ctsDelta != 0 && t.kind == videoTrack {
+	if ctsDelta != 0 && t.kind == media.Video {
 		x.packed = binary.AppendUvarint(x.packed, zigzag(ctsDelta))
 	}
 	sum.add(t, s, sync)
@@ -152,7 +123,7 @@ func (x *Index) addSample(t *indexTrack, sum *Track, s Sample) {
 }
 
 // add counts a sample. t describes the samples before it.
-func (sum *Track) add(t *indexTrack, s Sample, sync int) {
+func (sum *Track) add(t *indexTrack, s media.Sample, sync int) {
 	switch {
 	case sum.Samples == 0:
 		sum.FirstCTS = s.CTS
@@ -184,23 +155,13 @@ func bit(b bool) uint64 {
 func zigzag(v int64) uint64   { return uint64(v<<1) ^ uint64(v>>63) }
 func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
-// TrackSamples describes each sample of one track. Slices that describe samples have equal lengths.
-type TrackSamples struct {
-	Durations    []uint32
-	Sizes        []uint32
-	CTS          []int32  // nil when every CTS is 0
-	Syncs        []uint32 // index of each sync sample, from 0; nil for audio
-	ChunkOffsets []int64  // of each chunk, from the recording's first fragment
-	ChunkCounts  []uint32 // samples in each chunk
-}
-
 // ErrIndex says that a packed index is damaged.
 var ErrIndex = errors.New("the index is damaged")
 
 // DecodeIndex unpacks an index as far as the sums of its row go: an index that has grown since the row was read gives what
 // it had then. The sums are not trusted further than for the room to make, and a packed index that does not have what they
 // say is ErrIndex.
-func DecodeIndex(packed []byte, sums []Track) ([]TrackSamples, error) {
+func DecodeIndex(packed []byte, sums []Track) ([]media.Samples, error) {
 	return new(Decoder).Decode(packed, sums)
 }
 
@@ -210,7 +171,7 @@ type Decoder struct {
 	off    int64 // in the sample file, from the first fragment
 	sums   []Track
 	tracks []trackDecoder
-	out    []TrackSamples
+	out    []media.Samples
 }
 
 // trackDecoder unpacks one track. out has the room that the row asks for, and is filled up to samples and chunks.
@@ -225,12 +186,12 @@ type trackDecoder struct {
 	shift                        uint8 // of the size, which comes after these
 
 	samples, chunks int
-	out             TrackSamples
+	out             media.Samples
 	cts0            []int32 // room for out.CTS
 }
 
 // Decode is DecodeIndex. What it returns is valid until it is called again.
-func (d *Decoder) Decode(packed []byte, sums []Track) ([]TrackSamples, error) {
+func (d *Decoder) Decode(packed []byte, sums []Track) ([]media.Samples, error) {
 	d.in, d.sums, d.off, d.out = packed, sums, 0, d.out[:0]
 	if err := d.header(); err != nil {
 		return nil, err
@@ -266,15 +227,15 @@ func (d *Decoder) header() error {
 			return fmt.Errorf("%w: %d bytes cannot hold %d samples", ErrIndex, packed, s.Samples)
 		}
 		t.start(s)
-		switch k := trackKind(d.in[2+i]); k {
-		case videoTrack:
+		switch k := media.Kind(d.in[2+i]); k {
+		case media.Video:
 			t.syncBit, t.durationBit, t.ctsBit, t.shift = 1, 2, 4, 3
 			t.out.Syncs = room(t.out.Syncs, int(min(s.Syncs, s.Samples)))[:0]
-		case audioTrack:
+		case media.Audio:
 			t.syncBit, t.durationBit, t.ctsBit, t.shift = 0, 1, 0, 1
 			t.out.Syncs = nil
 		default:
-			return fmt.Errorf("%w: track %d is of kind %d", ErrIndex, i+1, k)
+			return fmt.Errorf("%w: track %d is of kind %d", ErrIndex, i+1, uint8(k))
 		}
 	}
 	d.in = d.in[2+n:]

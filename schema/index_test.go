@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nvrfs/mp4"
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -22,7 +22,6 @@ type recording struct {
 	isVideo   []bool
 	starts    []int64 // of each track
 	fragments []schema.Fragment
-	firsts    [][]int64 // by fragment, the DTS of each track's first sample
 }
 
 // randomRecording has one to three tracks, each of them at times missing from a fragment.
@@ -38,14 +37,13 @@ func randomRecording(rnd *rand.Rand) *recording {
 	}
 	r.starts = slices.Clone(next)
 	for range 1 + rnd.IntN(12) {
-		f := schema.Fragment{HeaderLen: rnd.IntN(1 << rnd.IntN(20)), Tracks: make([][]schema.Sample, len(r.isVideo))}
-		r.firsts = append(r.firsts, slices.Clone(next))
+		f := schema.Fragment{HeaderLen: rnd.IntN(1 << rnd.IntN(20)), Tracks: make([][]media.Sample, len(r.isVideo))}
 		for k, video := range r.isVideo {
 			if rnd.IntN(4) == 0 {
 				continue
 			}
 			for i := range 1 + rnd.IntN(20) {
-				s := schema.Sample{Duration: 3600, Size: rnd.Uint32N(1 << rnd.IntN(32)), Sync: !video || i == 0}
+				s := media.Sample{DTS: next[k], Duration: 3600, Size: rnd.Uint32N(1 << rnd.IntN(32)), Sync: !video || i == 0}
 				if !steady && rnd.IntN(3) > 0 {
 					s.Duration = rnd.Uint32() >> rnd.IntN(32)
 				}
@@ -61,19 +59,31 @@ func randomRecording(rnd *rand.Rand) *recording {
 	return r
 }
 
+// tracks describes the tracks as far as an index needs that.
+func (r *recording) tracks() (tracks []media.SampleEntry) {
+	for _, video := range r.isVideo {
+		kind := media.Audio
+		if video {
+			kind = media.Video
+		}
+		tracks = append(tracks, media.SampleEntry{Kind: kind})
+	}
+	return tracks
+}
+
 // index packs the recording, and returns the sums of the row after each fragment.
 func (r *recording) index() (x *schema.Index, rows [][]schema.Track) {
-	x = schema.NewIndex(r.isVideo)
-	for i, f := range r.fragments {
-		x.Add(f, r.firsts[i])
+	x = schema.NewIndex(r.tracks())
+	for _, f := range r.fragments {
+		x.Add(f)
 		rows = append(rows, x.Tracks())
 	}
 	return x, rows
 }
 
 // samples describes the first n fragments of the recording, by a way of its own.
-func (r *recording) samples(n int) []mp4.Samples {
-	out := make([]mp4.Samples, len(r.isVideo))
+func (r *recording) samples(n int) []media.Samples {
+	out := make([]media.Samples, len(r.isVideo))
 	at := int64(0)
 	for _, f := range r.fragments[:n] {
 		at += int64(f.HeaderLen)
@@ -112,7 +122,7 @@ func TestIndexGivesBackWhatWasAdded(t *testing.T) {
 			}
 			want := r.samples(i + 1)
 			for k := range want {
-				if !reflect.DeepEqual(canonical(mp4.Samples(got[k])), canonical(want[k])) {
+				if !reflect.DeepEqual(canonical(media.Samples(got[k])), canonical(want[k])) {
 					t.Fatalf("seed %d, row after fragment %d, track %d:\n%+v, want\n%+v", seed, i+1, k+1, got[k], want[k])
 				}
 				checkSums(t, fmt.Sprintf("seed %d, row after fragment %d, track %d", seed, i+1, k+1), &row[k], &want[k], r.starts[k])
@@ -122,23 +132,19 @@ func TestIndexGivesBackWhatWasAdded(t *testing.T) {
 }
 
 // canonical makes empty slices equal.
-func canonical(s mp4.Samples) mp4.Samples {
-	return mp4.Samples{
+func canonical(s media.Samples) media.Samples {
+	return media.Samples{
 		Durations: slices.Concat(s.Durations), Sizes: slices.Concat(s.Sizes), CTS: slices.Concat(s.CTS),
 		Syncs: slices.Concat(s.Syncs), ChunkOffsets: slices.Concat(s.ChunkOffsets), ChunkCounts: slices.Concat(s.ChunkCounts),
 	}
 }
 
-func checkSums(t *testing.T, name string, row *schema.Track, s *mp4.Samples, start int64) {
+func checkSums(t *testing.T, name string, row *schema.Track, s *media.Samples, start int64) {
 	t.Helper()
 	if row.Samples == 0 {
 		start = row.Start // of nothing
 	}
-	got := mp4.TrackPart{
-		Start: row.Start, Duration: row.Duration, LastDuration: row.LastDuration, FirstCTS: row.FirstCTS,
-		Samples: row.Samples, Syncs: row.Syncs, TimeRuns: row.TimeRuns, CTSRuns: row.CTSRuns, Chunks: row.Chunks, ChunkRuns: row.ChunkRuns,
-	}
-	if want := mp4.Count(nil, start, s); !reflect.DeepEqual(got, want) {
+	if got, want := row.Sums, s.Sum(start); got != want {
 		t.Fatalf("%s: the row says\n%+v, package mp4 counts\n%+v", name, got, want)
 	}
 }
@@ -146,10 +152,10 @@ func checkSums(t *testing.T, name string, row *schema.Track, s *mp4.Samples, sta
 // What Bytes returned is a reader's, whatever is added later.
 func TestIndexBytesStay(t *testing.T) {
 	r := randomRecording(rand.New(rand.NewPCG(77, 0)))
-	x := schema.NewIndex(r.isVideo)
+	x := schema.NewIndex(r.tracks())
 	var got, copies [][]byte
-	for i, f := range r.fragments {
-		x.Add(f, r.firsts[i])
+	for _, f := range r.fragments {
+		x.Add(f)
 		got, copies = append(got, x.Bytes()), append(copies, slices.Clone(x.Bytes()))
 	}
 	for i := range got {
@@ -200,8 +206,8 @@ func TestDecodeIndexOfADamagedIndex(t *testing.T) {
 		"another version":                   {append([]byte{schema.IndexVersion + 1}, x.Bytes()[1:]...), row},
 		"a track more":                      {x.Bytes(), append(slices.Clone(row), schema.Track{})},
 		"a kind of track that there is not": {append([]byte{schema.IndexVersion, byte(len(row)), 9}, x.Bytes()[3:]...), row},
-		"a row of more samples than bytes":  {x.Bytes(), append([]schema.Track{{Samples: 1 << 26, Chunks: 1}}, row[1:]...)},
-		"a row of more chunks than bytes":   {x.Bytes(), append([]schema.Track{{Samples: 1, Chunks: 1 << 26}}, row[1:]...)},
+		"a row of more samples than bytes":  {x.Bytes(), append([]schema.Track{{Sums: media.Sums{Samples: 1 << 26, Chunks: 1}}}, row[1:]...)},
+		"a row of more chunks than bytes":   {x.Bytes(), append([]schema.Track{{Sums: media.Sums{Samples: 1, Chunks: 1 << 26}}}, row[1:]...)},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -234,7 +240,7 @@ func TestDecodeIndexAsTheSlowWay(t *testing.T) {
 	}
 }
 
-func sameAsSlow(t *testing.T, d *schema.Decoder, packed []byte, row []schema.Track) []schema.TrackSamples {
+func sameAsSlow(t *testing.T, d *schema.Decoder, packed []byte, row []schema.Track) []media.Samples {
 	t.Helper()
 	got, err := d.Decode(packed, row)
 	want, slowErr := slowDecode(packed, row)
@@ -245,7 +251,7 @@ func sameAsSlow(t *testing.T, d *schema.Decoder, packed []byte, row []schema.Tra
 		return nil
 	}
 	for i := range want {
-		if !reflect.DeepEqual(canonical(mp4.Samples(got[i])), canonical(mp4.Samples(want[i]))) || (got[i].CTS == nil) != (want[i].CTS == nil) {
+		if !reflect.DeepEqual(canonical(media.Samples(got[i])), canonical(media.Samples(want[i]))) || (got[i].CTS == nil) != (want[i].CTS == nil) {
 			t.Fatalf("track %d:\n%+v, the slow way has\n%+v", i+1, got[i], want[i])
 		}
 	}
@@ -266,7 +272,7 @@ func FuzzDecodeIndex(f *testing.F) {
 	f.Fuzz(func(t *testing.T, packed []byte, tracks int, samples, chunks, ctsRuns uint32) {
 		row := make([]schema.Track, min(max(0, tracks), 8))
 		for i := range row {
-			row[i] = schema.Track{Samples: samples, Chunks: chunks, CTSRuns: ctsRuns}
+			row[i] = schema.Track{Sums: media.Sums{Samples: samples, Chunks: chunks, CTSRuns: ctsRuns}}
 		}
 		var d schema.Decoder
 		for i, s := range sameAsSlow(t, &d, packed, row) {
@@ -290,9 +296,9 @@ func minute(gop int, fps uint32, bFrames, sound bool) *recording {
 	}
 	size := func(typical uint32) uint32 { return typical*3/4 + rnd.Uint32N(typical/2) }
 	for range 60 * int(fps) / gop {
-		f := schema.Fragment{HeaderLen: 700, Tracks: make([][]schema.Sample, len(r.isVideo))}
+		f := schema.Fragment{HeaderLen: 700, Tracks: make([][]media.Sample, len(r.isVideo))}
 		for i := range gop {
-			s := schema.Sample{Duration: 90000 / fps, Size: size(12_000), Sync: i == 0}
+			s := media.Sample{Duration: 90000 / fps, Size: size(12_000), Sync: i == 0}
 			if i == 0 {
 				s.Size = size(90_000)
 			}
@@ -303,10 +309,10 @@ func minute(gop int, fps uint32, bFrames, sound bool) *recording {
 		}
 		if sound {
 			for range gop * 44100 / 1024 / int(fps) {
-				f.Tracks[1] = append(f.Tracks[1], schema.Sample{Duration: 1024, Size: size(180), Sync: true})
+				f.Tracks[1] = append(f.Tracks[1], media.Sample{Duration: 1024, Size: size(180), Sync: true})
 			}
 		}
-		r.fragments, r.firsts = append(r.fragments, f), append(r.firsts, r.starts)
+		r.fragments = append(r.fragments, f)
 	}
 	return r
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"nvrfs/media"
 )
 
 // The layout column packs a recording's Tracks: the number of tracks, then of each the fields in the order below, all as
@@ -50,7 +52,7 @@ func appendLayout(tracks []Track, packed string) ([]Track, error) {
 		n = 0
 	}
 	for range n {
-		t := Track{Entry: r.varint(), Start: r.varint(), Duration: r.varint(), FirstCTS: int32(r.varint())}
+		t := Track{Entry: r.varint(), Sums: media.Sums{Start: r.varint(), Duration: r.varint(), FirstCTS: int32(r.varint())}}
 		for _, p := range t.counts() {
 			*p = uint32(r.uvarint())
 		}

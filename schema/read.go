@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+
+	"nvrfs/media"
 )
 
 // A Stream is one of the streams of a camera.
@@ -45,16 +47,6 @@ func (id RecordingID) Number() int64 { return int64(id) & math.MaxUint32 }
 
 func (id RecordingID) String() string { return fmt.Sprintf("%d/%d", id.Stream(), id.Number()) }
 
-// SampleEntry is what a decoder must know of a track.
-type SampleEntry struct {
-	ID            int64
-	Kind          uint8  // 1 video, 2 audio
-	Codec         string // RFC 6381
-	Timescale     uint32 // ticks a second
-	Width, Height uint16
-	Box           []byte // the box of stsd
-}
-
 // A Recording is about a minute of a stream.
 type Recording struct {
 	ID              RecordingID
@@ -82,7 +74,7 @@ const (
 	qLast  = `SELECT start_90k, start_90k + wall_duration_90k FROM recording WHERE stream_id = ? AND start_90k < ? ORDER BY start_90k DESC LIMIT 1`
 	qIndex = `SELECT samples FROM recording_index WHERE recording_id = ?1
 		UNION ALL SELECT samples FROM garbage WHERE recording_id = ?1 LIMIT 1`
-	qEntry = `SELECT id, kind, codec, timescale, width, height, box FROM sample_entry WHERE id = ?`
+	qEntry = `SELECT kind, codec, timescale, width, height, box FROM sample_entry WHERE id = ?`
 	qRev   = `SELECT rev FROM change ORDER BY rev DESC LIMIT 1`
 	qSince = `SELECT rev, recording_id, start_90k, kind FROM change WHERE rev > ? ORDER BY rev`
 	qRuns  = `SELECT id, stream_id, '', start_90k, coalesce(end_reason, '') FROM run WHERE stream_id = ? AND start_90k >= ? AND start_90k < ? ORDER BY start_90k, id`
@@ -297,9 +289,9 @@ func (db *DB) WithPackedIndex(ctx context.Context, id RecordingID, use func(pack
 }
 
 // SampleEntry returns a sample entry.
-func (db *DB) SampleEntry(ctx context.Context, id int64) (SampleEntry, error) {
-	var e SampleEntry
-	if err := db.queryRow(ctx, qEntry, []any{id}, &e.ID, &e.Kind, &e.Codec, &e.Timescale, &e.Width, &e.Height, &e.Box); err != nil {
+func (db *DB) SampleEntry(ctx context.Context, id int64) (media.SampleEntry, error) {
+	var e media.SampleEntry
+	if err := db.queryRow(ctx, qEntry, []any{id}, &e.Kind, &e.Codec, &e.Timescale, &e.Width, &e.Height, &e.Box); err != nil {
 		return e, fmt.Errorf("read sample entry %d: %w", id, err)
 	}
 	return e, nil

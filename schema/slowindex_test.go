@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"math"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
 // slowDecode unpacks an index as DecodeIndex does, a number at a time: what the fast way is compared with.
-func slowDecode(packed []byte, sums []schema.Track) ([]schema.TrackSamples, error) {
+func slowDecode(packed []byte, sums []schema.Track) ([]media.Samples, error) {
 	d := slowDecoder{in: packed, sums: sums}
 	if err := d.header(); err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ type slowDecoder struct {
 	off    int64 // in the sample file, from the first fragment
 	sums   []schema.Track
 	tracks []slowTrack
-	out    []schema.TrackSamples
+	out    []media.Samples
 }
 
 // uvarint reads a number; ok is false at the end of the input.
@@ -68,7 +69,7 @@ func (d *slowDecoder) header() error {
 	if n != len(d.sums) || packed < 2+n {
 		return fmt.Errorf("%w: it has %d tracks, its row %d", schema.ErrIndex, n, len(d.sums))
 	}
-	d.tracks, d.out = make([]slowTrack, n), make([]schema.TrackSamples, n)
+	d.tracks, d.out = make([]slowTrack, n), make([]media.Samples, n)
 	for i := range n {
 		s := &d.sums[i]
 		d.tracks[i].kind = d.in[2+i]
@@ -129,7 +130,7 @@ func (d *slowDecoder) fragment() error {
 }
 
 // samples reads n samples and returns how many bytes they take.
-func (d *slowDecoder) samples(t *slowTrack, out *schema.TrackSamples, n int) (bytes int64, ok bool) {
+func (d *slowDecoder) samples(t *slowTrack, out *media.Samples, n int) (bytes int64, ok bool) {
 	shift := 3
 	if t.kind == audioKind {
 		shift = 1

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/mattn/go-sqlite3"
+
+	"nvrfs/media"
 )
 
 // keptChanges is how many rows of the journal stay: hours of footage of hundreds of streams, against readers that look
@@ -162,8 +164,8 @@ func (t *Tx) EndRunsIn(dir int64, reason string) error {
 	return nil
 }
 
-// SampleEntry returns the id of a sample entry, and adds it when it is new. e.ID is not used.
-func (t *Tx) SampleEntry(e SampleEntry) (id int64, err error) {
+// SampleEntry returns the id of a sample entry, and adds it when it is new.
+func (t *Tx) SampleEntry(e media.SampleEntry) (id int64, err error) {
 	err = t.tx.QueryRowContext(t.ctx,
 		`INSERT INTO sample_entry (kind, codec, timescale, width, height, box) VALUES (?, ?, ?, ?, ?, ?)
 		 ON CONFLICT (box, timescale) DO UPDATE SET codec = excluded.codec

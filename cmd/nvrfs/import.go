@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nvrfs/camera"
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/recorder"
-	"nvrfs/schema"
 	"nvrfs/store"
 )
 
@@ -149,7 +149,7 @@ func (im *importing) plan(ctx context.Context, paths []string, loc *time.Locatio
 		if err != nil {
 			return nil, usageErrorf("%w", err)
 		}
-		next = schema.ToTime(p.span.To90k)
+		next = media.ToTime(p.span.To90k)
 		plans = append(plans, p)
 	}
 	slices.SortStableFunc(plans, func(a, b importPlan) int { return a.start.Compare(b.start) })
@@ -164,7 +164,7 @@ func (im *importing) plan(ctx context.Context, paths []string, loc *time.Locatio
 }
 
 func localTime(t90k int64, loc *time.Location) string {
-	return schema.ToTime(t90k).In(loc).Round(time.Millisecond).Format("2006-01-02T15:04:05.999-07:00")
+	return media.ToTime(t90k).In(loc).Round(time.Millisecond).Format("2006-01-02T15:04:05.999-07:00")
 }
 
 // open opens a file for f. With tell, it says what of it cannot be imported.
@@ -204,7 +204,7 @@ func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) e
 	return nil
 }
 
-func importTrack(t *camera.Track, entry mp4.SampleEntry) recorder.ImportTrack {
+func importTrack(t *camera.Track, entry media.SampleEntry) recorder.ImportTrack {
 	return recorder.ImportTrack{
 		Entry: entry, Timescale: t.Timescale, Samples: len(t.Samples), End: t.End,
 		Sample: func(i int) recorder.ImportSample {

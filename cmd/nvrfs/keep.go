@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 )
 
@@ -91,7 +92,7 @@ func (k *keeper) add(ctx context.Context, args []string, why string) error {
 	if !start.Before(end) {
 		return usageErrorf("END %s is not after START %s", withOffset(end.In(k.loc)), withOffset(start.In(k.loc)))
 	}
-	h := schema.Hold{Stream: s.ID, From90k: schema.FromTime(start), To90k: schema.FromTime(end), Why: why, Created90k: schema.FromTime(now)}
+	h := schema.Hold{Stream: s.ID, From90k: media.FromTime(start), To90k: media.FromTime(end), Why: why, Created90k: media.FromTime(now)}
 	err = k.db.Write(ctx, func(tx *schema.Tx) error {
 		var err error
 		h.ID, err = tx.Hold(h)
@@ -150,5 +151,5 @@ func (k *keeper) remove(ctx context.Context, id int64) error {
 }
 
 func (k *keeper) local(t90k int64) string {
-	return schema.ToTime(t90k).In(k.loc).Format(time.DateTime)
+	return media.ToTime(t90k).In(k.loc).Format(time.DateTime)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -52,7 +53,7 @@ func putRun(tx *schema.Tx, camera, uuid, start, reason string, minutes int) erro
 	if err != nil {
 		return err
 	}
-	start90k := schema.FromTime(at)
+	start90k := media.FromTime(at)
 	run, err := tx.Run(s.ID, uuid, start90k)
 	if err != nil {
 		return err

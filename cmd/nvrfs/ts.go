@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nvrfs/schema"
+	"nvrfs/media"
 )
 
 func newTSCommand(env *environment) *cobra.Command {
@@ -67,8 +67,8 @@ func (env *environment) printTimes(values []string, loc *time.Location) error {
 	}
 	table := tabwriter.NewWriter(env.stdout, 0, 8, 2, ' ', 0)
 	for _, t := range times {
-		t90k := schema.FromTime(t)
-		t = schema.ToTime(t90k)
+		t90k := media.FromTime(t)
+		t = media.ToTime(t90k)
 		fmt.Fprintf(table, "%d\t%s\t%s\n", t90k, t.Format(time.RFC3339Nano), withOffset(t.In(loc)))
 	}
 	return table.Flush()
@@ -109,7 +109,7 @@ func parseTimes(s string, loc *time.Location, now time.Time) ([]time.Time, error
 
 func readTimes(s string, loc *time.Location, now time.Time) ([]time.Time, error) {
 	if t90k, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return []time.Time{schema.ToTime(t90k)}, nil
+		return []time.Time{media.ToTime(t90k)}, nil
 	}
 	if s == "now" {
 		return []time.Time{now}, nil

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"nvrfs/schema"
+	"nvrfs/media"
 )
 
 func TestParseTime(t *testing.T) {
@@ -152,11 +152,11 @@ func TestTSCommandMistakes(t *testing.T) {
 func TestTSRoundTrip(t *testing.T) {
 	loc := berlin(t)
 	for t90k := int64(161_566_517_700_000); t90k < 161_566_517_700_000+1000; t90k++ {
-		at := schema.ToTime(t90k)
+		at := media.ToTime(t90k)
 		for _, shown := range []string{at.Format(time.RFC3339Nano), withOffset(at.In(loc))} {
 			got, err := parseTime(shown, time.UTC, at)
-			if err != nil || schema.FromTime(got) != t90k {
-				t.Fatalf("%s: %d, %v; want %d", shown, schema.FromTime(got), err, t90k)
+			if err != nil || media.FromTime(got) != t90k {
+				t.Fatalf("%s: %d, %v; want %d", shown, media.FromTime(got), err, t90k)
 			}
 		}
 	}

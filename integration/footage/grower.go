@@ -11,6 +11,7 @@ import (
 	"lukechampine.com/blake3"
 
 	"nvrfs/camera"
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -22,7 +23,6 @@ type Grower struct {
 	db      *schema.DB
 	store   store.Store
 	tracks  []*source
-	isVideo []bool
 	stream  schema.Stream
 	entries []int64 // ids of the tracks' sample entries
 	number  int64   // of the next recording
@@ -99,20 +99,16 @@ func (g *Grower) attach(ctx context.Context, dataDir string) (err error) {
 			return err
 		}
 		for _, t := range g.tracks {
-			e := t.entry
-			id, err := tx.SampleEntry(schema.SampleEntry{
-				Kind: uint8(e.Kind), Codec: e.Codec, Timescale: e.Timescale, Width: e.Width, Height: e.Height, Box: e.Box,
-			})
+			id, err := tx.SampleEntry(t.entry)
 			if err != nil {
 				return err
 			}
 			g.entries = append(g.entries, id)
-			g.isVideo = append(g.isVideo, e.Kind == mp4.Video)
 		}
 		return nil
 	})
 	g.number = g.stream.NextNumber
-	return errors.Join(err, g.startRun(ctx, schema.FromTime(g.c.Start)))
+	return errors.Join(err, g.startRun(ctx, media.FromTime(g.c.Start)))
 }
 
 // Grow appends a GOP to the recording that goes on, or starts one, and commits it.
@@ -137,12 +133,12 @@ func (g *Grower) Close() error {
 }
 
 // next is the wall time of the next frame.
-func (g *Grower) next() time.Time { return schema.ToTime(g.next90k()) }
+func (g *Grower) next() time.Time { return media.ToTime(g.next90k()) }
 
 func (g *Grower) next90k() int64 {
 	video := g.tracks[0]
-	dts, x := video.at(g.run.next[0])
-	return g.run.start90k + mp4.Rescale(dts+int64(x.CTS), video.entry.Timescale, 90000)
+	x := video.at(g.run.next[0])
+	return g.run.start90k + media.Rescale(x.PTS(), video.entry.Timescale, 90000)
 }
 
 // startRun starts a run whose first frame is shown at first90k.
@@ -161,7 +157,7 @@ func (g *Grower) gap(d time.Duration, reason string) error {
 	if err := g.end(reason); err != nil {
 		return err
 	}
-	return g.startRun(context.Background(), schema.FromTime(first))
+	return g.startRun(context.Background(), media.FromTime(first))
 }
 
 // end ends the run.
@@ -197,7 +193,7 @@ func (g *Grower) append() error {
 func (g *Grower) due() bool {
 	const quarter90k = 15 * 60 * 90000
 	start, now := g.rec.row.Start90k, g.next90k()
-	return schema.ToTime(now).Sub(schema.ToTime(start)) >= g.c.RecordingLength || now/quarter90k != start/quarter90k
+	return media.ToTime(now).Sub(media.ToTime(start)) >= g.c.RecordingLength || now/quarter90k != start/quarter90k
 }
 
 func (g *Grower) startRecording() error {
@@ -208,11 +204,13 @@ func (g *Grower) startRecording() error {
 		ID:  schema.MakeRecordingID(g.stream.ID, n), Run: g.run.id, Sequence: g.run.sequence, Start90k: g.next90k(),
 	}}
 	g.run.sequence++
-	var entries []mp4.SampleEntry
-	r.index = schema.NewIndex(g.isVideo)
-	for i, t := range g.tracks {
+	var entries []media.SampleEntry
+	for _, t := range g.tracks {
 		entries = append(entries, t.entry)
-		r.index.SetEntry(i, g.entries[i])
+	}
+	r.index = schema.NewIndex(entries)
+	for i, id := range g.entries {
+		r.index.SetEntry(i, id)
 	}
 	header, err := mp4.AppendHeader(nil, mp4.Identity{
 		Camera: g.c.Name, Stream: g.c.Stream, Recording: n, Run: g.run.uuid, Sequence: r.row.Sequence, Start90k: r.row.Start90k,
@@ -232,27 +230,26 @@ func (g *Grower) startRecording() error {
 // fragment takes the next GOP from the clip.
 func (g *Grower) fragment() *mp4.Fragment {
 	g.rec.frags++
-	f := &mp4.Fragment{Sequence: g.rec.frags, Tracks: make([]mp4.FragmentTrack, len(g.tracks))}
+	f := &mp4.Fragment{Sequence: g.rec.frags, Tracks: make([][]media.Sample, len(g.tracks))}
 	video := g.tracks[0]
-	f.Wall90k = g.run.start90k + mp4.Rescale(video.dts(g.run.next[0]), video.entry.Timescale, 90000)
-	g.take(f, 0, func(_ int64, x mp4.FragmentSample) bool { return !x.Sync || len(f.Tracks[0].Samples) == 0 })
+	f.Wall90k = g.run.start90k + media.Rescale(video.dts(g.run.next[0]), video.entry.Timescale, 90000)
+	g.take(f, 0, func(x *media.Sample) bool { return !x.Sync || len(f.Tracks[0]) == 0 })
 	for i := 1; i < len(g.tracks); i++ {
-		end := mp4.Rescale(video.dts(g.run.next[0]), video.entry.Timescale, g.tracks[i].entry.Timescale)
-		g.take(f, i, func(dts int64, _ mp4.FragmentSample) bool { return dts < end })
+		end := media.Rescale(video.dts(g.run.next[0]), video.entry.Timescale, g.tracks[i].entry.Timescale)
+		g.take(f, i, func(x *media.Sample) bool { return x.DTS < end })
 	}
 	return f
 }
 
 // take moves samples of a track into a fragment for as long as more says so.
-func (g *Grower) take(f *mp4.Fragment, track int, more func(dts int64, x mp4.FragmentSample) bool) {
+func (g *Grower) take(f *mp4.Fragment, track int, more func(x *media.Sample) bool) {
 	t, n := &f.Tracks[track], &g.run.next[track]
-	t.DTS = g.tracks[track].dts(*n)
 	for {
-		dts, x := g.tracks[track].at(*n)
-		if !more(dts, x) {
+		x := g.tracks[track].at(*n)
+		if !more(&x) {
 			return
 		}
-		t.Samples = append(t.Samples, x)
+		*t = append(*t, x)
 		*n++
 	}
 }
@@ -260,18 +257,10 @@ func (g *Grower) take(f *mp4.Fragment, track int, more func(dts int64, x mp4.Fra
 // count enters a fragment that was written into the row and the index.
 func (g *Grower) count(f *mp4.Fragment, headerLen int, bytes int64) {
 	r := g.rec
-	described := schema.Fragment{HeaderLen: headerLen, Tracks: make([][]schema.Sample, len(f.Tracks))}
-	starts := make([]int64, len(f.Tracks))
-	for i, t := range f.Tracks {
-		starts[i] = t.DTS
-		for _, x := range t.Samples {
-			described.Tracks[i] = append(described.Tracks[i], schema.Sample{Duration: x.Duration, Size: uint32(len(x.Data)), CTS: x.CTS, Sync: x.Sync})
-		}
-	}
-	r.index.Add(described, starts)
+	r.index.Add(schema.Fragment{HeaderLen: headerLen, Tracks: f.Tracks})
 	r.row.Bytes += bytes
 	r.row.Tracks = r.index.Tracks()
-	r.row.WallDuration90k = mp4.Rescale(r.row.Tracks[0].Duration, g.tracks[0].entry.Timescale, 90000)
+	r.row.WallDuration90k = media.Rescale(r.row.Tracks[0].Duration, g.tracks[0].entry.Timescale, 90000)
 }
 
 // seal ends the recording that goes on, if one does.

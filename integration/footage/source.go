@@ -6,22 +6,16 @@ import (
 	"fmt"
 
 	"nvrfs/camera"
+	"nvrfs/media"
 	"nvrfs/mp4"
 )
 
 // A source is one track of a clip, repeated without end. Times are in the track's timescale; 0 is the decoding time of the
 // clip's first video sample.
 type source struct {
-	entry   mp4.SampleEntry
-	samples []clipSample
+	entry   media.SampleEntry
+	samples []media.Sample // of the first lap
 	lap     lap
-}
-
-type clipSample struct {
-	dts  int64
-	cts  int32
-	sync bool
-	data []byte
 }
 
 // lap is how long the video of the clip lasts.
@@ -32,19 +26,20 @@ type lap struct {
 
 // start is when lap n starts, rounded once however many laps there were.
 func (l lap) start(n int64, timescale uint32) int64 {
-	return mp4.Rescale(n*l.ticks, l.timescale, timescale)
+	return media.Rescale(n*l.ticks, l.timescale, timescale)
 }
 
-// at returns sample i, counted over all laps, with its duration: up to the next sample.
-func (s *source) at(i int64) (dts int64, x mp4.FragmentSample) {
-	c := &s.samples[i%int64(len(s.samples))]
-	dts = s.dts(i)
-	return dts, mp4.FragmentSample{Duration: uint32(s.dts(i+1) - dts), CTS: c.cts, Sync: c.sync, Data: c.data}
+// at returns sample i, counted over all laps. It lasts until the next one.
+func (s *source) at(i int64) media.Sample {
+	x := s.samples[i%int64(len(s.samples))]
+	x.DTS = s.dts(i)
+	x.Duration = uint32(s.dts(i+1) - x.DTS)
+	return x
 }
 
 func (s *source) dts(i int64) int64 {
 	n := int64(len(s.samples))
-	return s.lap.start(i/n, s.entry.Timescale) + s.samples[i%n].dts
+	return s.lap.start(i/n, s.entry.Timescale) + s.samples[i%n].DTS
 }
 
 // sources returns the tracks of a clip, video first.
@@ -57,12 +52,12 @@ func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
 		return nil, err
 	}
 	zero := c.Video.Samples[0].DTS
-	length := lap{mp4.Rescale(c.Video.End-zero, c.Video.Timescale, entry.Timescale), entry.Timescale}
+	length := lap{media.Rescale(c.Video.End-zero, c.Video.Timescale, entry.Timescale), entry.Timescale}
 	video, err := newSource(c.Video, entry, zero, length, tiny)
 	if err != nil {
 		return nil, err
 	}
-	if !video.samples[0].sync {
+	if !video.samples[0].Sync {
 		return nil, errors.New("the clip does not start with a sync sample")
 	}
 	all := []*source{video}
@@ -70,7 +65,7 @@ func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
 		if entry, err = mp4.NewAAC(c.Audio.AudioConfig); err != nil {
 			return nil, err
 		}
-		sound, err := newSource(c.Audio, entry, mp4.Rescale(zero, c.Video.Timescale, c.Audio.Timescale), length, tiny)
+		sound, err := newSource(c.Audio, entry, media.Rescale(zero, c.Video.Timescale, c.Audio.Timescale), length, tiny)
 		if err != nil {
 			return nil, err
 		}
@@ -81,10 +76,10 @@ func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
 
 // newSource reads the samples of a track. zero is the time, in the track's timescale, that becomes 0. What sounds before
 // the picture or after it is left out.
-func newSource(t *camera.Track, e mp4.SampleEntry, zero int64, length lap, tiny bool) (*source, error) {
+func newSource(t *camera.Track, e media.SampleEntry, zero int64, length lap, tiny bool) (*source, error) {
 	s := &source{entry: e, lap: length}
 	for i, x := range t.Samples {
-		ticks := func(v int64) int64 { return mp4.Rescale(v-zero, t.Timescale, e.Timescale) }
+		ticks := func(v int64) int64 { return media.Rescale(v-zero, t.Timescale, e.Timescale) }
 		dts := ticks(x.DTS)
 		if dts < 0 || dts >= length.start(1, e.Timescale) {
 			continue
@@ -96,7 +91,8 @@ func newSource(t *camera.Track, e mp4.SampleEntry, zero int64, length lap, tiny 
 		if tiny {
 			units = [][]byte{tinyUnit(e.Kind, x.Sync, i)}
 		}
-		s.samples = append(s.samples, clipSample{dts: dts, cts: int32(ticks(x.PTS) - dts), sync: x.Sync, data: joinUnits(e.Kind, units)})
+		data := joinUnits(e.Kind, units)
+		s.samples = append(s.samples, media.Sample{DTS: dts, CTS: int32(ticks(x.PTS) - dts), Sync: x.Sync, Size: uint32(len(data)), Data: data})
 	}
 	if len(s.samples) == 0 {
 		return nil, fmt.Errorf("the %s of the clip lies outside its picture", e.Kind)
@@ -105,20 +101,20 @@ func newSource(t *camera.Track, e mp4.SampleEntry, zero int64, length lap, tiny 
 }
 
 // tinyUnit is a NAL unit, or an audio frame, that no decoder understands, but that differs from the others of the clip.
-func tinyUnit(k mp4.Kind, sync bool, i int) []byte {
+func tinyUnit(k media.Kind, sync bool, i int) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(i))
 	switch {
-	case k == mp4.Video && sync:
+	case k == media.Video && sync:
 		return append(append([]byte{0x65}, b...), "a sync sample is larger than the others"...)
-	case k == mp4.Video:
+	case k == media.Video:
 		return append([]byte{0x41}, b...)
 	}
 	return b
 }
 
 // joinUnits makes a sample of its NAL units (ISO/IEC 14496-15 5.3.4.2.1); audio frames stay as they are.
-func joinUnits(k mp4.Kind, units [][]byte) (data []byte) {
-	if k == mp4.Audio {
+func joinUnits(k media.Kind, units [][]byte) (data []byte) {
+	if k == media.Audio {
 		return units[0]
 	}
 	for _, u := range units {
