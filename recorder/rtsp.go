@@ -101,6 +101,7 @@ type rtspSession struct {
 	log            *slog.Logger
 	guard          *guard
 	client         *gortsplib.Client
+	times          packetTimes // the client
 	silenceTimeout time.Duration
 	syncTimeout    time.Duration
 	failed         chan error // gets the first error of a packet or of h
@@ -147,7 +148,14 @@ func newRTSPSession(r *RTSP, h Handler) *rtspSession {
 		OnPacketsLost: func(n uint64) { s.lost(n, nil) },
 		OnDecodeError: func(err error) { s.lost(0, err) },
 	}
+	s.times = s.client
 	return s
+}
+
+// packetTimes tells the times of RTP packets, by the clock of their track and by the camera's wall clock.
+type packetTimes interface {
+	PacketPTS(*description.Media, *rtp.Packet) (int64, bool)
+	PacketNTP(*description.Media, *rtp.Packet) (time.Time, bool)
 }
 
 // protocol returns gortsplib's name of t; nil is automatic.
@@ -449,13 +457,14 @@ func (s *rtspSession) onReport(m *tieMark) func(rtcp.Packet) {
 
 // videoTrack is the H.264 track of a session.
 type videoTrack struct {
-	media   *description.Media
-	format  *format.H264
-	decoder *rtph264.Decoder
-	avc     avcTrack
-	clock   rtpClock
-	leap    leapCheck
-	sawIDR  bool
+	media    *description.Media
+	format   *format.H264
+	decoder  *rtph264.Decoder
+	assembly assembly
+	avc      avcTrack
+	clock    rtpClock
+	leap     leapCheck
+	sawIDR   bool
 
 	// The access unit that is coming in.
 	open      bool
@@ -494,9 +503,9 @@ func (s *rtspSession) videoPacket(pkt *rtp.Packet, now time.Time) error {
 	}
 	v.pts, v.ptsKnown = v.clock.extend(pkt.Timestamp)
 	if !v.ptsKnown {
-		v.pts, v.ptsKnown = s.client.PacketPTS(v.media, pkt) // called only after Decode, it never knows the time of some streams
+		v.pts, v.ptsKnown = s.times.PacketPTS(v.media, pkt) // called only after Decode, it never knows the time of some streams
 	}
-	if ntp, ok := s.client.PacketNTP(v.media, pkt); ok && v.ptsKnown {
+	if ntp, ok := s.times.PacketNTP(v.media, pkt); ok && v.ptsKnown {
 		s.tie.mark(&s.tie.video, ntp, v.pts)
 	}
 	err := s.decodeVideo(pkt)
@@ -517,9 +526,17 @@ func (s *rtspSession) endAccessUnit() error {
 }
 
 func (s *rtspSession) decodeVideo(pkt *rtp.Packet) error {
-	au, err := s.video.decoder.Decode(pkt)
+	v := s.video
+	if err := v.assembly.add(pkt); err != nil {
+		return err
+	}
+	au, err := v.decoder.Decode(pkt)
+	if errors.Is(err, rtph264.ErrMorePacketsNeeded) {
+		return nil
+	}
+	v.assembly.done()
 	switch {
-	case errors.Is(err, rtph264.ErrMorePacketsNeeded), errors.Is(err, rtph264.ErrNonStartingPacketAndNoPrevious):
+	case errors.Is(err, rtph264.ErrNonStartingPacketAndNoPrevious):
 		return nil
 	case err != nil:
 		s.lostLocked(0, err)
@@ -582,11 +599,12 @@ func (s *rtspSession) announce(changed bool) error {
 
 // audioTrack is the AAC track of a session.
 type audioTrack struct {
-	media  *description.Media
-	format format.Format
-	decode func(*rtp.Packet) ([][]byte, error)
-	aac    *aacTrack
-	leap   leapCheck
+	media    *description.Media
+	format   format.Format
+	decode   func(*rtp.Packet) ([][]byte, error)
+	assembly assembly
+	aac      *aacTrack
+	leap     leapCheck
 }
 
 // maxAUHeaderBits is the longest that sizelength, indexlength and indexdeltalength (RFC 3640 4.1) may be: a length of more
@@ -659,14 +677,19 @@ func (s *rtspSession) onAudio(pkt *rtp.Packet) {
 func (s *rtspSession) audioPacket(pkt *rtp.Packet, now time.Time) error {
 	s.noteFirst(now)
 	a := s.audio
-	pts, ok := s.client.PacketPTS(a.media, pkt)
-	if ntp, reported := s.client.PacketNTP(a.media, pkt); ok && reported {
+	pts, ok := s.times.PacketPTS(a.media, pkt)
+	if ntp, reported := s.times.PacketNTP(a.media, pkt); ok && reported {
 		s.tie.mark(&s.tie.audio, ntp, pts)
 	}
+	if err := a.assembly.add(pkt); err != nil {
+		return err
+	}
 	frames, err := a.decode(pkt)
-	switch {
-	case errors.Is(err, rtpmpeg4audio.ErrMorePacketsNeeded), errors.Is(err, rtpfragmented.ErrMorePacketsNeeded):
+	if errors.Is(err, rtpmpeg4audio.ErrMorePacketsNeeded) || errors.Is(err, rtpfragmented.ErrMorePacketsNeeded) {
 		return nil
+	}
+	a.assembly.done()
+	switch {
 	case err != nil:
 		s.loss.add(now, 0, err)
 		return nil
