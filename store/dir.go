@@ -73,9 +73,12 @@ func Open(path, database string) (*Dir, error) {
 }
 
 // Database returns the UUID of the database that the directory of sample files at path belongs to. The error is
-// fs.ErrNotExist when it says of none.
+// fs.ErrNotExist, and ErrAway, when it says of none.
 func Database(path string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(path, identityFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %w (%w)", path, ErrAway, err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read identity of sample directory: %w", err)
 	}

@@ -100,9 +100,9 @@ func (env *environment) writeClip(ctx context.Context, lib *playback.Library, e 
 			return usageErrorf("-o -: a terminal cannot show an .mp4; write to a file or a pipe")
 		}
 		_, err := io.CopyBuffer(env.stdout, onlyReader{src}, make([]byte, 1<<20))
-		return err
+		return explainAway(err)
 	}
-	return writeWhole(out, force, src)
+	return explainAway(writeWhole(out, force, src))
 }
 
 // writeWhole writes src to a file that has its name only when it is whole and synced.

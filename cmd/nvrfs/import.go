@@ -254,7 +254,7 @@ func (im *importing) all(ctx context.Context, o recorder.ImportOptions, plans []
 	o.Committed = bar.Add
 	to, err := recorder.OpenImporter(ctx, o)
 	if err != nil {
-		return err
+		return explainAway(err)
 	}
 	err = im.each(ctx, to, plans, loc)
 	sum, closing := to.Close()
