@@ -18,9 +18,10 @@ var mayImport = map[string][]string{
 	"mp4":      {},
 	"schema":   {},
 	"store":    {},
+	"redact":   {},
 	"camera":   {},
 	"playback": {"mp4", "schema", "store"},
-	"recorder": {"mp4", "schema", "store"},
+	"recorder": {"mp4", "redact", "schema", "store"},
 	"fs":       {"playback"},
 	"web":      {"playback"},
 }
