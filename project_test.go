@@ -19,9 +19,10 @@ var mayImport = map[string][]string{
 	"media":    {},
 	"schema":   {"media"},
 	"store":    {},
+	"redact":   {},
 	"camera":   {},
 	"playback": {"media", "mp4", "schema", "store"},
-	"recorder": {"media", "mp4", "schema", "store"},
+	"recorder": {"media", "mp4", "redact", "schema", "store"},
 	"fs":       {"playback"},
 	"web":      {"playback"},
 }

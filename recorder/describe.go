@@ -32,7 +32,7 @@ func (s *rtspSession) onResponse(res *base.Response) {
 	*res = base.Response{StatusCode: base.StatusNotImplemented, Header: base.Header{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failLocked(hideSecrets(err, s.url))
+	s.failLocked(s.secrets.Error(err))
 }
 
 // readHeaders reads the headers that gortsplib reads. Their errors are gortsplib's to report; only a panic matters here.
@@ -58,7 +58,7 @@ func (s *rtspSession) readDescription(res *base.Response) error {
 		return s.guard.do(s.log, "the camera's description of its tracks", func() error { return parseDescription(sdp) })
 	}
 	body, err := readableTracks(res.Body, parse, func(codec string, why error) {
-		s.leaveOut(codec, hideSecrets(why, s.url))
+		s.leaveOut(codec, s.secrets.Error(why))
 	})
 	if err != nil {
 		return fmt.Errorf("the camera's description of its tracks (SDP) cannot be read: %s", shorten(err.Error(), maxReason))

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"nvrfs/media"
 )
 
 func TestGuard(t *testing.T) {
@@ -32,7 +34,7 @@ func TestSourcePanics(t *testing.T) {
 	b := newBench(t, time.Minute)
 	sessions := 0
 	synctest.Test(t, func(t *testing.T) {
-		b.stream.source = sourceFunc(func(ctx context.Context, h Handler) error {
+		b.stream.source = sourceFunc(func(ctx context.Context, h media.Handler) error {
 			sessions++
 			c := simCamera{start: time.Now(), run: uint32(sessions)}
 			if err := h.Start(c.tracks()); err != nil {

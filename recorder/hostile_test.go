@@ -17,6 +17,8 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/format/rtph264"
 	"github.com/pion/rtp"
+
+	"nvrfs/media"
 )
 
 // hostileCamera is an RTSP server on the loopback that says what no server library would say.
@@ -240,7 +242,7 @@ func TestHostileCameras(t *testing.T) {
 	stop := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
-		_, err := runRTSP(t, &RTSP{URL: good.url("/live")}, &collector{onSample: func(Sample) error {
+		_, err := runRTSP(t, &RTSP{URL: good.url("/live")}, &collector{onSample: func(media.Sample) error {
 			select {
 			case goodSample <- struct{}{}:
 				return nil
@@ -289,7 +291,7 @@ func TestHandlingPanics(t *testing.T) {
 	cam := new(testCamera)
 	startVideo(t, cam, m, func() func(int) { return cam.sendH264(m) })
 	n := 0
-	log, err := runRTSP(t, &RTSP{URL: cam.url("/live")}, &collector{onSample: func(Sample) error {
+	log, err := runRTSP(t, &RTSP{URL: cam.url("/live")}, &collector{onSample: func(media.Sample) error {
 		if n++; n == 3 {
 			var none []byte
 			return fmt.Errorf("%d", none[n])
