@@ -15,21 +15,29 @@ import (
 
 // mayImport is the table of design/packages.md.
 var mayImport = map[string][]string{
-	"mp4":      {"media"},
-	"media":    {},
-	"schema":   {"media"},
-	"store":    {},
-	"redact":   {},
-	"camera":   {},
-	"playback": {"media", "mp4", "schema", "store"},
-	"recorder": {"media", "mp4", "redact", "schema", "store"},
-	"fs":       {"playback"},
-	"web":      {"playback"},
+	"media":     {},
+	"media/box": {},
+	"codec":     {"media", "media/box"},
+	"mp4":       {"media", "media/box"},
+	"mp4/demux": {"codec", "media"},
+	"schema":    {"media"},
+	"store":     {},
+	"redact":    {},
+	"camera":    {"codec", "media", "mp4/demux"},
+	"playback":  {"media", "mp4", "schema", "store"},
+	"recorder":  {"media", "mp4", "recorder/guard", "schema", "store"},
+
+	"recorder/guard":    {},
+	"recorder/rtpclock": {"media"},
+	"recorder/rtsp":     {"codec", "media", "recorder/guard", "recorder/rtpclock", "redact"},
+
+	"fs":  {"playback"},
+	"web": {"playback"},
 }
 
 // onlyIn says which packages may import a module.
 var onlyIn = map[string][]string{
-	"github.com/bluenviron/gortsplib": {"recorder", "camera"},
+	"github.com/bluenviron/gortsplib": {"codec", "recorder/rtsp", "camera", "bench/cameras"},
 	"github.com/hanwen/go-fuse":       {"fs", "integration/faultfs", "bench/peer"},
 	"github.com/mattn/go-sqlite3":     {"schema", "cmd/nvrfs"},
 	"database/sql":                    {"schema"},

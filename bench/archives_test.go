@@ -13,7 +13,6 @@ import (
 
 	"nvrfs/camera"
 	"nvrfs/media"
-	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -134,11 +133,11 @@ func (a archive) file(samples *store.Dir, stream schema.Stream, r *schema.Record
 // sampleEntries adds those of the built-in camera.
 func (a archive) sampleEntries(tx *schema.Tx) (ids []int64, err error) {
 	clip := camera.DemoClip()
-	video, err := mp4.NewAVC(clip.Video.SPS, clip.Video.PPS)
+	video, err := camera.SentEntry(clip.Video)
 	if err != nil {
 		return nil, err
 	}
-	sound, err := mp4.NewAAC(clip.Audio.AudioConfig)
+	sound, err := camera.SentEntry(clip.Audio)
 	if err != nil {
 		return nil, err
 	}

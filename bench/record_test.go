@@ -334,8 +334,10 @@ func bytesPerMinute(b *testing.B, path string) float64 {
 		b.Fatal(err)
 	}
 	bytes := 0.0
-	for _, s := range slices.Concat(clip.Video.Samples, clip.Audio.Samples) {
-		bytes += float64(s.Size)
+	for _, track := range clip.Tracks() {
+		for i := range track.Len() {
+			bytes += float64(track.Sample(i).Size)
+		}
 	}
 	return bytes / clip.Duration().Minutes()
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/ntp"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+
+	"nvrfs/media"
+	"nvrfs/mp4/demux"
 )
 
 // patience is how long a test waits for what must happen.
@@ -209,24 +212,21 @@ func (c *client) awaitEnd(t *testing.T) {
 
 // compare holds what came against the track that was played from its sample first
 // on, in a loop where lap (in RTP ticks) is not 0.
-func (r *received) compare(t *testing.T, track *Track, first int, lap int64) {
+func (r *received) compare(t *testing.T, track *demux.Track, first int, lap int64) {
 	t.Helper()
-	n := len(track.Samples)
+	n := track.Len()
 	if len(r.units) == 0 {
-		t.Fatalf("%s: nothing came", track.Codec)
+		t.Fatalf("%s: nothing came", track.Entry.Codec)
 	}
-	time := func(i int) int64 { return track.RTPTime(i%n) + int64(i/n)*lap }
+	time := func(i int) int64 { return RTPTime(track, i%n) + int64(i/n)*lap }
 	offset := r.units[0].timestamp - uint32(time(first))
 	for i, u := range r.units {
 		if want := offset + uint32(time(first+i)); u.timestamp != want {
-			t.Fatalf("%s: unit %d at %d, want %d", track.Codec, i, u.timestamp, want)
+			t.Fatalf("%s: unit %d at %d, want %d", track.Entry.Codec, i, u.timestamp, want)
 		}
-		want, err := track.AccessUnit((first + i) % n)
-		if err != nil {
-			t.Fatal(err)
-		}
+		want := unitsOf(t, track, (first+i)%n)
 		if !equal(u.data, want) {
-			t.Fatalf("%s: unit %d: got %x, want %x", track.Codec, i, u.data, want)
+			t.Fatalf("%s: unit %d: got %x, want %x", track.Entry.Codec, i, u.data, want)
 		}
 	}
 }
@@ -236,9 +236,9 @@ func equal(a, b [][]byte) bool {
 }
 
 // zero is the wall time of the clip's time 0, according to a track's report.
-func (r *received) zero(track *Track) time.Time {
+func (r *received) zero(track *demux.Track) time.Time {
 	report := r.reports[0]
-	origin := r.units[0].timestamp - uint32(track.RTPTime(0))
+	origin := r.units[0].timestamp - uint32(RTPTime(track, 0))
 	ticks := int64(int32(report.RTPTime - origin))
-	return ntp.Decode(report.NTPTime).Add(-time.Duration(rescale(ticks, uint32(time.Second), track.ClockRate)))
+	return ntp.Decode(report.NTPTime).Add(-time.Duration(media.Rescale(ticks, track.Entry.Timescale, uint32(time.Second))))
 }

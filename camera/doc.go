@@ -22,8 +22,7 @@
 // Options.StartOnPlay holds the first frame back for the first reader. A reader
 // that does not keep up is disconnected; it never holds up the others.
 //
-// The package imports no other package of nvrfs, so that a test can hold what
-// they make against an independent reading of the same file. Only server.go,
-// stream.go and sender.go know gortsplib; only parse.go and samples.go know the
-// boxes of an .mp4.
+// The file is read by package mp4/demux, and its samples are put into packets by
+// package codec: this package knows neither boxes nor codecs. Only server.go,
+// stream.go and sender.go know gortsplib.
 package camera

@@ -13,6 +13,9 @@ import (
 
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
+
+	"nvrfs/media"
+	"nvrfs/mp4/demux"
 )
 
 const (
@@ -31,14 +34,14 @@ func TestOnceSendsTheWholeClip(t *testing.T) {
 				s := start(t, Options{Clip: clip, Once: true, StartOnPlay: true, UDP: true})
 				c := dial(t, s.URL(), protocol)
 				c.awaitEnd(t)
-				for i, track := range clip.tracks() {
+				for i, track := range clip.Tracks() {
 					r := c.tracks[i]
 					r.compare(t, track, 0, 0)
-					if len(r.units) != len(track.Samples) {
-						t.Errorf("%s: %d units, want %d", track.Codec, len(r.units), len(track.Samples))
+					if len(r.units) != track.Len() {
+						t.Errorf("%s: %d units, want %d", track.Entry.Codec, len(r.units), track.Len())
 					}
 					if len(r.reports) != 1 || r.byes != 1 {
-						t.Errorf("%s: %d sender reports, %d goodbyes, want 1 of each", track.Codec, len(r.reports), r.byes)
+						t.Errorf("%s: %d sender reports, %d goodbyes, want 1 of each", track.Entry.Codec, len(r.reports), r.byes)
 					}
 				}
 				select {
@@ -83,12 +86,12 @@ func TestDescription(t *testing.T) {
 		t.Errorf("URL %s", s.URL())
 	}
 	h265 := dial(t, s.URL(), tcp).tracks[0].format.(*format.H265)
-	if v := clip.Video; !bytes.Equal(h265.VPS, v.VPS) || !bytes.Equal(h265.SPS, v.SPS) || !bytes.Equal(h265.PPS, v.PPS) {
+	if e := clip.Video.Entry.Box; !contains(e, h265.VPS) || !contains(e, h265.SPS) || !contains(e, h265.PPS) {
 		t.Errorf("parameter sets %x, %x, %x", h265.VPS, h265.SPS, h265.PPS)
 	}
 	sub := dial(t, s.OtherURL("sub"), tcp)
 	h264, aac := sub.tracks[0].format.(*format.H264), sub.tracks[1].format.(*format.MPEG4Audio)
-	if v := loadClip(t, "aligned.mp4").Video; !bytes.Equal(h264.SPS, v.SPS) || !bytes.Equal(h264.PPS, v.PPS) {
+	if e := loadClip(t, "aligned.mp4").Video.Entry.Box; !contains(e, h264.SPS) || !contains(e, h264.PPS) {
 		t.Errorf("parameter sets %x, %x", h264.SPS, h264.PPS)
 	}
 	if aac.Config.SampleRate != 48000 || aac.ClockRate() != 48000 {
@@ -107,13 +110,13 @@ func TestLoopGoesOn(t *testing.T) {
 			clip := loadClip(t, name)
 			s := start(t, Options{Clip: clip, StartOnPlay: true})
 			c := dial(t, s.URL(), tcp)
-			for i, track := range clip.tracks() {
+			for i, track := range clip.Tracks() {
 				r := c.tracks[i]
-				c.await(t, "the third lap", func() bool { return len(r.units) > 2*len(track.Samples) })
+				c.await(t, "the third lap", func() bool { return len(r.units) > 2*track.Len() })
 			}
 			c.Close()
-			for i, track := range clip.tracks() {
-				c.tracks[i].compare(t, track, 0, clip.lapStart(1, track.ClockRate))
+			for i, track := range clip.Tracks() {
+				c.tracks[i].compare(t, track, 0, clip.lapStart(1, track.Entry.Timescale))
 			}
 		})
 	}
@@ -132,10 +135,10 @@ func TestJoinLate(t *testing.T) {
 	video.compare(t, clip.Video, find(t, clip.Video, video.units[0].data), clip.lapStart(1, 90000))
 }
 
-func find(t *testing.T, track *Track, data [][]byte) int {
+func find(t *testing.T, track *demux.Track, data [][]byte) int {
 	t.Helper()
-	for i := range track.Samples {
-		if units, err := track.AccessUnit(i); err == nil && equal(units, data) {
+	for i := range track.Len() {
+		if equal(unitsOf(t, track, i), data) {
 			return i
 		}
 	}
@@ -216,7 +219,7 @@ func TestMute(t *testing.T) {
 	defer c.mu.Unlock()
 	again := video.units[quiet]
 	i := find(t, clip.Video, again.data)
-	if !clip.Video.Samples[i].Sync {
+	if !clip.Video.Sample(i).Sync {
 		t.Errorf("video came back with sample %d, which is no sync sample", i)
 	}
 	if step := again.timestamp - video.units[quiet-1].timestamp; step < 90000/4 {
@@ -230,7 +233,7 @@ func TestSlowReaderIsExpelled(t *testing.T) {
 	log := &safeBuffer{}
 	clip := loadClip(t, "aligned.mp4")
 	// The same clip, a thousand times as fast: its clock is not that of the wall any more.
-	for _, track := range clip.tracks() {
+	for _, track := range clip.Tracks() {
 		track.Timescale *= 1000
 	}
 	s := start(t, Options{Clip: clip, Log: slog.New(slog.NewTextHandler(log, nil))})
@@ -287,7 +290,7 @@ func TestStartRefuses(t *testing.T) {
 		"no port for UDP":  {Clip: clip, Listen: "127.0.0.1", UDP: true},
 		"port is taken":    {Clip: clip, Listen: taken.address.String()},
 		"taken, with UDP":  {Clip: clip, Listen: taken.address.String(), UDP: true},
-		"codec is unknown": {Clip: &Clip{Video: &Track{Codec: "VP9", Samples: make([]Sample, 1)}}},
+		"codec is unknown": {Clip: &Clip{&demux.File{Video: &demux.Track{Entry: media.SampleEntry{Box: []byte("\x00\x00\x00\x08vp09")}}}}},
 	} {
 		if s, err := Start(o); err == nil {
 			t.Errorf("%s: started", name)
@@ -404,3 +407,6 @@ func (b *safeBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
+
+// contains reports whether a sample entry holds a parameter set.
+func contains(entry, set []byte) bool { return len(set) > 2 && bytes.Contains(entry, set) }

@@ -10,6 +10,8 @@ import (
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/pion/rtcp"
+
+	"nvrfs/mp4/demux"
 )
 
 const (
@@ -24,7 +26,7 @@ type stream struct {
 	server  *Server
 	clip    *Clip
 	rtsp    *gortsplib.ServerStream
-	senders map[*Track]*sender
+	senders map[*demux.Track]*sender
 	log     *slog.Logger
 
 	started chan struct{} // closed when the clip is to start
@@ -50,7 +52,7 @@ func newStream(s *Server, path string, clip *Clip) (*stream, error) {
 	st := &stream{
 		server:  s,
 		clip:    clip,
-		senders: map[*Track]*sender{},
+		senders: map[*demux.Track]*sender{},
 		log:     s.options.Log.With("path", path),
 		started: make(chan struct{}),
 		readers: map[*gortsplib.ServerSession]*reader{},
@@ -61,7 +63,7 @@ func newStream(s *Server, path string, clip *Clip) (*stream, error) {
 	}
 
 	desc := &description.Session{}
-	for i, track := range clip.tracks() {
+	for i, track := range clip.Tracks() {
 		sender, err := newSender(track, uint8(96+i))
 		if err != nil {
 			return nil, err
@@ -99,8 +101,8 @@ func (st *stream) play(ctx context.Context) error {
 		}
 		st.send(e)
 	}
-	for _, track := range st.clip.tracks() {
-		if err := waitUntil(ctx, st.epoch.Add(time.Duration(track.nanoseconds(track.End)))); err != nil {
+	for _, track := range st.clip.Tracks() {
+		if err := waitUntil(ctx, st.epoch.Add(time.Duration(nanoseconds(track, track.End)))); err != nil {
 			return err
 		}
 	}
@@ -126,7 +128,7 @@ func (st *stream) send(e event) {
 		return
 	}
 	if e.track == st.clip.Video && st.silent {
-		if !e.track.Samples[e.index].Sync {
+		if !e.track.Sample(e.index).Sync {
 			return
 		}
 		st.silent = false

@@ -8,7 +8,7 @@ type Sample struct {
 	Track    int    // the index of its track among those of the stream
 	DTS      int64  // when it is decoded
 	CTS      int32  // from DTS to when it is shown
-	Duration uint32 // until the next sample of its track is decoded; 0 where that is not known yet
+	Duration uint32 // until the next sample of its track is decoded; from a Source, as long as such a sample lasts as a rule
 	Size     uint32 // bytes of its data
 	Sync     bool   // decoding can start here
 

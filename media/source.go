@@ -22,7 +22,7 @@ type Handler interface {
 	// origin of times stays, but those of the other tracks may step back.
 	NewRun(reason string) error
 	// Sample hands over the next sample of a track. Its DTS is counted from an origin that all tracks of the session share; it
-	// is not negative and strictly increases within a track, but for NewRun. Its CTS is not negative, and its Duration is not
-	// known.
+	// is not negative and strictly increases within a track, but for NewRun. Its CTS is not negative. Its Duration is how long
+	// such a sample lasts as a rule, since only the next one tells how long it does.
 	Sample(Sample) error
 }

@@ -90,3 +90,23 @@ func TestFromTimeIgnoresTheZone(t *testing.T) {
 		t.Errorf("FromTime in another zone = %d, want %d", got, want)
 	}
 }
+
+func TestRescale(t *testing.T) {
+	for _, test := range []struct {
+		ticks    int64
+		to, from uint32
+		want     int64
+	}{
+		{512, 90000, 12800, 3600},
+		{1001, 90000, 30000, 3003},
+		{1, 90000, 1000, 90},
+		{1, 2, 3, 1}, // 0.67
+		{-1, 2, 3, -1},
+		{-1024, 48000, 48000, -1024},
+		{1 << 40, 1e9, 90000, 12216795864177778}, // 1<<40 * 1e9 does not fit in 64 bits
+	} {
+		if got := Rescale(test.ticks, test.from, test.to); got != test.want {
+			t.Errorf("Rescale(%d, %d, %d) = %d, want %d", test.ticks, test.from, test.to, got, test.want)
+		}
+	}
+}

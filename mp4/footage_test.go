@@ -3,11 +3,13 @@ package mp4
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"nvrfs/codec"
 	"nvrfs/media"
 )
 
@@ -77,9 +79,24 @@ func (c *testCamera) randomize() {
 	}
 }
 
+// avcStreams are SPS and PPS as libx264 (core 164) writes them: 1920x1080 of High profile, 640x360 of Baseline.
+var avcStreams = [][2]string{
+	{"67640028acd940780227e5c39a808080a0000003002000000641e30632c0", "68ebe3cb22c0"},
+	{"6742c01ed900a02ff97011000003000100000300320f162e48", "68cb83cb20"},
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func testAVC(t testing.TB, i int) media.SampleEntry {
 	t.Helper()
-	e, err := NewAVC(unhex(t, avcStreams[i].sps), unhex(t, avcStreams[i].pps))
+	e, err := codec.H264Entry(unhex(t, avcStreams[i][0]), unhex(t, avcStreams[i][1]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +105,7 @@ func testAVC(t testing.TB, i int) media.SampleEntry {
 
 func testAAC(t testing.TB, asc string) *media.SampleEntry {
 	t.Helper()
-	e, err := NewAAC(unhex(t, asc))
+	e, err := codec.AACEntry(unhex(t, asc))
 	if err != nil {
 		t.Fatal(err)
 	}

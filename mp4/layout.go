@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"nvrfs/media"
+	"nvrfs/media/box"
 )
 
 // layout collects the bytes of a File that no sample changes, and the sections around them.
@@ -30,20 +31,20 @@ func (f *File) Memory() int64 {
 
 // layOut finds every section of the file, by arithmetic alone.
 func (f *File) layOut() error {
-	l := &layout{f: f, writer: writer{f.static}}
-	l.box("ftyp", func() {
-		l.str("isom")
-		l.u32(0x200)
-		l.str("isomiso2avc1mp41")
+	l := &layout{f: f, writer: writer{box.Writer{B: f.static}}}
+	l.Box("ftyp", func() {
+		l.Str("isom")
+		l.U32(0x200)
+		l.Str("isomiso2avc1mp41") // the brands that ffmpeg writes, whatever the codec is (ISO/IEC 14496-12 Annex E)
 	})
-	moov := len(l.b)
+	moov := len(l.B)
 	var movie90k int64
 	for k := range f.tracks {
 		e := f.edit(k)
 		movie90k = max(movie90k, e.empty90k+e.duration90k)
 	}
-	l.u32(0)
-	l.str("moov")
+	l.U32(0)
+	l.Str("moov")
 	l.mvhd(uint64(movie90k), uint32(len(f.tracks)+1))
 	for k := range f.tracks {
 		l.trak(k)
@@ -52,7 +53,7 @@ func (f *File) layOut() error {
 	if l.end-int64(moov) > math.MaxUint32 {
 		return fmt.Errorf("the tables of the file take %d bytes, more than an mp4 can hold; choose a shorter range", l.end)
 	}
-	binary.BigEndian.PutUint32(l.b[moov:], uint32(l.end-int64(moov)))
+	binary.BigEndian.PutUint32(l.B[moov:], uint32(l.end-int64(moov)))
 
 	f.data = slices.Grow(f.data, len(f.parts))[:len(f.parts)]
 	dataBytes := int64(0)
@@ -60,13 +61,13 @@ func (f *File) layOut() error {
 		f.data[i] = dataBytes
 		dataBytes += f.parts[i].Length
 	}
-	l.u32(1)
-	l.str("mdat")
-	l.u64(uint64(16 + dataBytes))
+	l.U32(1)
+	l.Str("mdat")
+	l.U64(uint64(16 + dataBytes))
 	l.flush()
 	f.mdatAt = l.end
 	l.add(section{what: dataSection}, dataBytes)
-	f.static = l.b
+	f.static = l.B
 	return nil
 }
 
@@ -80,8 +81,8 @@ func (l *layout) add(s section, n int64) {
 
 // flush makes a section of what was written since the last one.
 func (l *layout) flush() {
-	l.add(section{what: staticSection, at: l.flushed}, int64(len(l.b)-l.flushed))
-	l.flushed = len(l.b)
+	l.add(section{what: staticSection, at: l.flushed}, int64(len(l.B)-l.flushed))
+	l.flushed = len(l.B)
 }
 
 // trak writes one track. Its tables come last in each of the containers they are in, so the sizes of those are known when
@@ -91,9 +92,9 @@ func (l *layout) trak(k int) {
 	e := l.f.edit(k)
 	var open []int // where the containers start
 	container := func(typ string) {
-		open = append(open, len(l.b))
-		l.u32(0)
-		l.str(typ)
+		open = append(open, len(l.B))
+		l.U32(0)
+		l.Str(typ)
 	}
 	container("trak")
 	l.tkhd(uint32(k+1), t.entries[0], uint64(e.empty90k+e.duration90k))
@@ -111,24 +112,24 @@ func (l *layout) trak(k int) {
 		tableBytes += l.table(k, tab)
 	}
 	for _, at := range open {
-		binary.BigEndian.PutUint32(l.b[at:], uint32(int64(len(l.b)-at)+tableBytes))
+		binary.BigEndian.PutUint32(l.B[at:], uint32(int64(len(l.B)-at)+tableBytes))
 	}
 }
 
 func (l *layout) edts(e edit) {
-	l.box("edts", func() {
-		l.fullBox("elst", 1, 0, func() {
+	l.Box("edts", func() {
+		l.FullBox("elst", 1, 0, func() {
 			if e.empty90k > 0 {
-				l.u32(2)
-				l.u64(uint64(e.empty90k))
-				l.u64(math.MaxUint64) // media time -1: an empty edit
-				l.u32(0x10000)
+				l.U32(2)
+				l.U64(uint64(e.empty90k))
+				l.U64(math.MaxUint64) // media time -1: an empty edit
+				l.U32(0x10000)
 			} else {
-				l.u32(1)
+				l.U32(1)
 			}
-			l.u64(uint64(e.duration90k))
-			l.u64(uint64(e.mediaTime))
-			l.u32(0x10000) // rate 1
+			l.U64(uint64(e.duration90k))
+			l.U64(uint64(e.mediaTime))
+			l.U32(0x10000) // rate 1
 		})
 	})
 }
@@ -145,14 +146,14 @@ func (l *layout) table(k int, tab table) int64 {
 	if tab == ctts {
 		version = 1 // offsets are signed
 	}
-	start := len(l.b)
-	l.fullBox(tableName[tab], version, 0, func() {
+	start := len(l.B)
+	l.FullBox(tableName[tab], version, 0, func() {
 		if tab == stsz {
-			l.u32(0) // sizes differ
+			l.U32(0) // sizes differ
 		}
-		l.u32(n)
+		l.U32(n)
 	})
-	binary.BigEndian.PutUint32(l.b[start:], uint32(int64(len(l.b)-start)+size))
+	binary.BigEndian.PutUint32(l.B[start:], uint32(int64(len(l.B)-start)+size))
 	l.flush()
 	l.add(section{what: tableSection, table: tab, track: k}, size)
 	return size

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 
 	"nvrfs/media"
+	"nvrfs/media/box"
 )
 
 // Identity says which recording a sample file holds. It stands in the file's header as JSON, so that the file alone tells
@@ -58,30 +59,30 @@ func AppendHeader(dst []byte, id Identity, tracks []media.SampleEntry) ([]byte, 
 		return dst, fmt.Errorf("write identity of sample file: %w", err)
 	}
 	start := len(dst)
-	w := &writer{dst}
-	w.box("ftyp", func() {
-		w.str("iso6")
-		w.u32(0)
-		w.str("iso6mp41")
+	w := &writer{box.Writer{B: dst}}
+	w.Box("ftyp", func() {
+		w.Str("iso6")
+		w.U32(0)
+		w.Str("iso6mp41")
 	})
-	w.box("moov", func() {
+	w.Box("moov", func() {
 		w.mvhd(0, uint32(len(tracks)+1))
 		for i, t := range tracks {
 			w.emptyTrak(uint32(i+1), t)
 		}
-		w.box("mvex", func() {
+		w.Box("mvex", func() {
 			for i, t := range tracks {
-				w.fullBox("trex", 0, 0, func() { w.u32s(uint32(i+1), 1, 0, 0, defaultFlags(t)) })
+				w.FullBox("trex", 0, 0, func() { w.U32s(uint32(i+1), 1, 0, 0, defaultFlags(t)) })
 			}
 		})
-		w.box("udta", func() {
-			w.uuidBox(identityUUID, func() { w.bytes(identity) })
-			w.uuidBox(checksumUUID, func() { w.u32(0) })
+		w.Box("udta", func() {
+			w.uuidBox(identityUUID, func() { w.Bytes(identity) })
+			w.uuidBox(checksumUUID, func() { w.U32(0) })
 		})
 	})
-	crcAt := len(w.b) - 4
-	binary.BigEndian.PutUint32(w.b[crcAt:], crc32.Checksum(w.b[start:crcAt], crcTable))
-	return w.b, nil
+	crcAt := len(w.B) - 4
+	binary.BigEndian.PutUint32(w.B[crcAt:], crc32.Checksum(w.B[start:crcAt], crcTable))
+	return w.B, nil
 }
 
 func defaultFlags(e media.SampleEntry) uint32 {
@@ -93,20 +94,20 @@ func defaultFlags(e media.SampleEntry) uint32 {
 
 // emptyTrak is a track whose samples are all in fragments.
 func (w *writer) emptyTrak(id uint32, e media.SampleEntry) {
-	w.box("trak", func() {
+	w.Box("trak", func() {
 		w.tkhd(id, &e, 0)
-		w.box("mdia", func() {
+		w.Box("mdia", func() {
 			w.mdhd(e.Timescale, 0)
 			w.hdlr(e.Kind)
-			w.box("minf", func() {
+			w.Box("minf", func() {
 				w.mediaHeader(e.Kind)
 				w.dinf()
-				w.box("stbl", func() {
+				w.Box("stbl", func() {
 					w.stsd([]*media.SampleEntry{&e})
-					w.fullBox("stts", 0, 0, func() { w.u32(0) })
-					w.fullBox("stsc", 0, 0, func() { w.u32(0) })
-					w.fullBox("stsz", 0, 0, func() { w.u32s(0, 0) })
-					w.fullBox("stco", 0, 0, func() { w.u32(0) })
+					w.FullBox("stts", 0, 0, func() { w.U32(0) })
+					w.FullBox("stsc", 0, 0, func() { w.U32(0) })
+					w.FullBox("stsz", 0, 0, func() { w.U32s(0, 0) })
+					w.FullBox("stco", 0, 0, func() { w.U32(0) })
 				})
 			})
 		})
@@ -121,47 +122,47 @@ var crcTable = crc32.MakeTable(crc32.Castagnoli)
 // a whole one.
 func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
 	start := len(dst)
-	w := &writer{dst}
-	w.fullBox("prft", 1, 0, func() {
-		w.u32(1)
-		w.u64(ntpTime(f.Wall90k))
-		w.u64(uint64(f.Tracks[0][0].DTS))
+	w := &writer{box.Writer{B: dst}}
+	w.FullBox("prft", 1, 0, func() {
+		w.U32(1)
+		w.U64(ntpTime(f.Wall90k))
+		w.U64(uint64(f.Tracks[0][0].DTS))
 	})
-	moof := len(w.b)
+	moof := len(w.B)
 	var dataOffsets []int // positions of the trun data_offset fields, which need the moof's size
-	w.box("moof", func() {
-		w.fullBox("mfhd", 0, 0, func() { w.u32(f.Sequence) })
+	w.Box("moof", func() {
+		w.FullBox("mfhd", 0, 0, func() { w.U32(f.Sequence) })
 		for i, t := range f.Tracks {
 			if len(t) > 0 {
 				dataOffsets = append(dataOffsets, w.traf(uint32(i+1), t))
 			}
 		}
-		w.uuidBox(checksumUUID, func() { w.u32(0) })
+		w.uuidBox(checksumUUID, func() { w.U32(0) })
 	})
-	crcAt := len(w.b) - 4
-	dataOffset, size := uint32(len(w.b)-moof+8), uint32(8)
+	crcAt := len(w.B) - 4
+	dataOffset, size := uint32(len(w.B)-moof+8), uint32(8)
 	n := 0
 	for _, t := range f.Tracks {
 		if len(t) == 0 {
 			continue
 		}
-		binary.BigEndian.PutUint32(w.b[dataOffsets[n]:], dataOffset)
+		binary.BigEndian.PutUint32(w.B[dataOffsets[n]:], dataOffset)
 		n++
 		for _, s := range t {
 			dataOffset += uint32(len(s.Data))
 			size += uint32(len(s.Data))
 		}
 	}
-	w.u32(size)
-	w.str("mdat")
-	headerLen = len(w.b) - start
+	w.U32(size)
+	w.Str("mdat")
+	headerLen = len(w.B) - start
 	for _, t := range f.Tracks {
 		for _, s := range t {
-			w.bytes(s.Data)
+			w.Bytes(s.Data)
 		}
 	}
-	binary.BigEndian.PutUint32(w.b[crcAt:], fragmentChecksum(w.b[start:crcAt], w.b[crcAt+4:]))
-	return w.b, headerLen
+	binary.BigEndian.PutUint32(w.B[crcAt:], fragmentChecksum(w.B[start:crcAt], w.B[crcAt+4:]))
+	return w.B, headerLen
 }
 
 // fragmentChecksum covers a fragment's bytes before and after the checksum itself.
@@ -189,20 +190,20 @@ func (w *writer) traf(id uint32, t []media.Sample) (dataOffsetAt int) {
 			flags |= trunCTS
 		}
 	}
-	w.box("traf", func() {
-		w.fullBox("tfhd", 0, 0x020000, func() { w.u32(id) }) // default-base-is-moof
-		w.fullBox("tfdt", 1, 0, func() { w.u64(uint64(t[0].DTS)) })
-		w.fullBox("trun", 1, flags, func() {
-			w.u32(uint32(len(t)))
-			dataOffsetAt = len(w.b)
-			w.u32(0)
+	w.Box("traf", func() {
+		w.FullBox("tfhd", 0, 0x020000, func() { w.U32(id) }) // default-base-is-moof
+		w.FullBox("tfdt", 1, 0, func() { w.U64(uint64(t[0].DTS)) })
+		w.FullBox("trun", 1, flags, func() {
+			w.U32(uint32(len(t)))
+			dataOffsetAt = len(w.B)
+			w.U32(0)
 			if flags&trunFirstFlags != 0 {
-				w.u32(syncFlags)
+				w.U32(syncFlags)
 			}
 			for _, s := range t {
-				w.u32s(s.Duration, uint32(len(s.Data)))
+				w.U32s(s.Duration, uint32(len(s.Data)))
 				if flags&trunCTS != 0 {
-					w.u32(uint32(s.CTS))
+					w.U32(uint32(s.CTS))
 				}
 			}
 		})
@@ -216,12 +217,12 @@ func AppendSeal(dst []byte, s Seal) ([]byte, error) {
 	if err != nil {
 		return dst, fmt.Errorf("write seal of sample file: %w", err)
 	}
-	w := &writer{dst}
+	w := &writer{box.Writer{B: dst}}
 	w.uuidBox(sealUUID, func() {
-		w.bytes(text)
-		w.u32(crc32.Checksum(text, crcTable))
+		w.Bytes(text)
+		w.U32(crc32.Checksum(text, crcTable))
 	})
-	return w.b, nil
+	return w.B, nil
 }
 
 // ntpUnix90k is the Unix epoch on NTP's scale, which starts in 1900 (RFC 5905 6).

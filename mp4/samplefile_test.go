@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"nvrfs/media"
+	"nvrfs/media/box"
 )
 
 // specimen is a sample file of three or so fragments, with B-frames, sound, and a fragment without sound.
@@ -90,16 +91,16 @@ func TestFragmentDataOffsets(t *testing.T) {
 	for i, f := range r.fragments {
 		b, headerLen := f.Append(nil)
 		moofAt := int(binary.BigEndian.Uint32(b))
-		top, _ := children(b)
-		moof, _ := children(find(top, "moof"))
+		top, _ := box.Children(b)
+		moof, _ := box.Children(box.Find(top, "moof"))
 		at := headerLen
-		for _, box := range moof {
-			if box.typ != "traf" {
+		for _, c := range moof {
+			if c.Type != "traf" {
 				continue
 			}
-			traf, _ := children(box.body)
-			id := binary.BigEndian.Uint32(find(traf, "tfhd")[4:])
-			offset := int(binary.BigEndian.Uint32(find(traf, "trun")[8:]))
+			traf, _ := box.Children(c.Body)
+			id := binary.BigEndian.Uint32(box.Find(traf, "tfhd")[4:])
+			offset := int(binary.BigEndian.Uint32(box.Find(traf, "trun")[8:]))
 			if moofAt+offset != at {
 				t.Errorf("fragment %d, track %d: data at %d, want %d", i+1, id, moofAt+offset, at)
 			}
@@ -329,22 +330,22 @@ func mend(file []byte) []byte {
 	b := slices.Clone(file)
 	start, sum := 0, 0 // of what the next checksum covers, and where it stands
 	for at := 0; at < len(b); {
-		h, ok := parseBoxHeader(b[at:])
-		if !ok || h.size > int64(len(b)-at) {
+		h, ok := box.ParseHeader(b[at:])
+		if !ok || h.Size > int64(len(b)-at) {
 			break
 		}
-		end := at + int(h.size)
+		end := at + int(h.Size)
 		switch {
-		case h.typ == "moov" && end-4 > start:
+		case h.Type == "moov" && end-4 > start:
 			binary.BigEndian.PutUint32(b[end-4:], fragmentChecksum(b[start:end-4], nil))
-		case h.typ == "moof":
+		case h.Type == "moof":
 			sum = end - 4
-		case h.typ == "mdat" && sum > start:
+		case h.Type == "mdat" && sum > start:
 			binary.BigEndian.PutUint32(b[sum:], fragmentChecksum(b[start:sum], b[sum+4:end]))
-		case h.typ == "uuid" && h.size >= 28:
+		case h.Type == "uuid" && h.Size >= 28:
 			binary.BigEndian.PutUint32(b[end-4:], fragmentChecksum(b[at+24:end-4], nil))
 		}
-		if at = end; h.typ == "moov" || h.typ == "mdat" {
+		if at = end; h.Type == "moov" || h.Type == "mdat" {
 			start = end
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"math"
 
 	"nvrfs/media"
+	"nvrfs/media/box"
 )
 
 // ErrHeader says that a file does not start as a sample file does, so that nothing can be kept of it.
@@ -134,15 +135,15 @@ func (s *scanner) readFull(p []byte, off int64) error {
 }
 
 // peek returns the header of the box at off, of which the file may hold no more.
-func (s *scanner) peek(off int64) (boxHeader, error) {
+func (s *scanner) peek(off int64) (box.Header, error) {
 	p, err := s.read(off, min(16, s.size-off))
 	if err != nil {
-		return boxHeader{}, err
+		return box.Header{}, err
 	}
 	if len(p) < 8 {
-		return boxHeader{}, errTornEnd
+		return box.Header{}, errTornEnd
 	}
-	h, ok := parseBoxHeader(p)
+	h, ok := box.ParseHeader(p)
 	if !ok {
 		return h, tornError("no box starts here")
 	}
@@ -151,14 +152,14 @@ func (s *scanner) peek(off int64) (boxHeader, error) {
 
 // box returns the header of the box at off, which must have the type, be no larger than limit, and lie in the file. Only
 // of a box that could be ours does it say that the file ends too early: a damaged size is no torn end.
-func (s *scanner) box(off int64, typ string, limit int64) (boxHeader, error) {
+func (s *scanner) box(off int64, typ string, limit int64) (box.Header, error) {
 	h, err := s.peek(off)
 	switch {
 	case err != nil:
 		return h, err
-	case h.typ != typ || h.size > limit:
-		return h, tornError(fmt.Sprintf("expected a box %s of at most %d bytes, found %q of %d", typ, limit, h.typ, h.size))
-	case h.size > s.size-off:
+	case h.Type != typ || h.Size > limit:
+		return h, tornError(fmt.Sprintf("expected a box %s of at most %d bytes, found %q of %d", typ, limit, h.Type, h.Size))
+	case h.Size > s.size-off:
 		return h, errTornEnd
 	}
 	return h, nil
@@ -170,8 +171,8 @@ func (s *scanner) content(off int64, typ string, limit int64) (body []byte, end 
 	if err != nil {
 		return nil, 0, err
 	}
-	body, err = s.read(off+h.head, h.size-h.head)
-	return body, off + h.size, err
+	body, err = s.read(off+h.Head, h.Size-h.Head)
+	return body, off + h.Size, err
 }
 
 func (s *scanner) header() (*SampleFile, error) {
@@ -213,21 +214,21 @@ func (s *scanner) parseHeader() (*SampleFile, error) {
 }
 
 func (f *SampleFile) parseMoov(moov []byte) error {
-	boxes, ok := children(moov)
+	boxes, ok := box.Children(moov)
 	if !ok {
 		return tornError("boxes do not fill the moov")
 	}
-	udta, _ := children(find(boxes, "udta"))
+	udta, _ := box.Children(box.Find(boxes, "udta"))
 	var info headerInfo
 	if err := json.Unmarshal(findUUID(udta, identityUUID), &info); err != nil {
 		return tornError("no identity in udta: " + err.Error())
 	}
 	f.Identity = info.Identity
 	for _, b := range boxes {
-		if b.typ != "trak" {
+		if b.Type != "trak" {
 			continue
 		}
-		e, ok := parseTrak(b.body)
+		e, ok := parseTrak(b.Body)
 		if !ok || len(f.Tracks) >= len(info.Codecs) {
 			return tornError(fmt.Sprintf("track %d is not described", len(f.Tracks)+1))
 		}
@@ -242,11 +243,11 @@ func (f *SampleFile) parseMoov(moov []byte) error {
 
 // parseTrak reads back what emptyTrak wrote.
 func parseTrak(trak []byte) (e media.SampleEntry, ok bool) {
-	boxes, ok1 := children(trak)
-	mdia, ok2 := children(find(boxes, "mdia"))
-	minf, ok3 := children(find(mdia, "minf"))
-	stbl, ok4 := children(find(minf, "stbl"))
-	tkhd, mdhd, hdlr, stsd := find(boxes, "tkhd"), find(mdia, "mdhd"), find(mdia, "hdlr"), find(stbl, "stsd")
+	boxes, ok1 := box.Children(trak)
+	mdia, ok2 := box.Children(box.Find(boxes, "mdia"))
+	minf, ok3 := box.Children(box.Find(mdia, "minf"))
+	stbl, ok4 := box.Children(box.Find(minf, "stbl"))
+	tkhd, mdhd, hdlr, stsd := box.Find(boxes, "tkhd"), box.Find(mdia, "mdhd"), box.Find(mdia, "hdlr"), box.Find(stbl, "stsd")
 	if !ok1 || !ok2 || !ok3 || !ok4 || len(tkhd) < 96 || len(mdhd) < 24 || len(hdlr) < 12 || len(stsd) < 16 {
 		return e, false
 	}
@@ -270,7 +271,7 @@ func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if h.typ == "uuid" {
+	if h.Type == "uuid" {
 		seal, err := s.seal(f.Bytes)
 		return nil, seal, err
 	}
@@ -290,8 +291,8 @@ func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
 		return nil, nil, err
 	}
 	frag := &ScannedFragment{
-		HeaderLen: int(mdatAt + mdat.head - f.Bytes),
-		Bytes:     mdatAt + mdat.size - f.Bytes,
+		HeaderLen: int(mdatAt + mdat.Head - f.Bytes),
+		Bytes:     mdatAt + mdat.Size - f.Bytes,
 		Wall90k:   fromNTPTime(binary.BigEndian.Uint64(prft[8:])),
 		Tracks:    make([][]media.Sample, len(f.Tracks)),
 	}
@@ -299,7 +300,7 @@ func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if dataBytes != mdat.size-mdat.head {
+	if dataBytes != mdat.Size-mdat.Head {
 		return nil, nil, tornError("the samples do not fill the mdat")
 	}
 	if s.noData {
@@ -360,15 +361,15 @@ func (s *scanner) checkCRC(want []byte, start, behind, end int64) error {
 
 // parseMoof fills frag.Tracks and returns how many bytes its samples take.
 func (frag *ScannedFragment) parseMoof(moof []byte, tracks []media.SampleEntry) (dataBytes int64, err error) {
-	boxes, ok := children(moof)
+	boxes, ok := box.Children(moof)
 	if !ok || len(boxes) < 2 || len(findUUID(boxes[len(boxes)-1:], checksumUUID)) != 4 {
 		return 0, tornError("the moof does not end in a checksum")
 	}
 	for _, b := range boxes {
-		if b.typ != "traf" {
+		if b.Type != "traf" {
 			continue
 		}
-		n, ok := frag.parseTraf(b.body, tracks)
+		n, ok := frag.parseTraf(b.Body, tracks)
 		if !ok {
 			return 0, tornError("a traf is not as written")
 		}
@@ -379,8 +380,8 @@ func (frag *ScannedFragment) parseMoof(moof []byte, tracks []media.SampleEntry) 
 
 // parseTraf reads back what traf wrote.
 func (frag *ScannedFragment) parseTraf(traf []byte, tracks []media.SampleEntry) (dataBytes int64, ok bool) {
-	boxes, ok := children(traf)
-	tfhd, tfdt, trun := find(boxes, "tfhd"), find(boxes, "tfdt"), find(boxes, "trun")
+	boxes, ok := box.Children(traf)
+	tfhd, tfdt, trun := box.Find(boxes, "tfhd"), box.Find(boxes, "tfdt"), box.Find(boxes, "trun")
 	if !ok || len(tfhd) != 8 || len(tfdt) != 12 || len(trun) < 12 {
 		return 0, false
 	}

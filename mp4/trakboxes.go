@@ -9,50 +9,50 @@ import "nvrfs/media"
 const movieTimescale = 90000
 
 func (w *writer) mvhd(duration90k uint64, nextTrackID uint32) {
-	w.fullBox("mvhd", 1, 0, func() {
-		w.u64(0) // no creation time: the bytes are to be a function of the footage alone
-		w.u64(0)
-		w.u32(movieTimescale)
-		w.u64(duration90k)
-		w.u32(0x10000) // rate 1.0
-		w.u16(0x100)   // volume 1.0
-		w.zeros(10)
+	w.FullBox("mvhd", 1, 0, func() {
+		w.U64(0) // no creation time: the bytes are to be a function of the footage alone
+		w.U64(0)
+		w.U32(movieTimescale)
+		w.U64(duration90k)
+		w.U32(0x10000) // rate 1.0
+		w.U16(0x100)   // volume 1.0
+		w.Zeros(10)
 		w.unityMatrix()
-		w.zeros(24)
-		w.u32(nextTrackID)
+		w.Zeros(24)
+		w.U32(nextTrackID)
 	})
 }
 
 func (w *writer) tkhd(id uint32, e *media.SampleEntry, duration90k uint64) {
-	w.fullBox("tkhd", 1, 3, func() { // enabled, in movie
-		w.u64(0)
-		w.u64(0)
-		w.u32(id)
-		w.u32(0)
-		w.u64(duration90k)
-		w.zeros(8)
-		w.u16(0) // layer
-		w.u16(0) // alternate group
+	w.FullBox("tkhd", 1, 3, func() { // enabled, in movie
+		w.U64(0)
+		w.U64(0)
+		w.U32(id)
+		w.U32(0)
+		w.U64(duration90k)
+		w.Zeros(8)
+		w.U16(0) // layer
+		w.U16(0) // alternate group
 		if e.Kind == media.Audio {
-			w.u16(0x100)
+			w.U16(0x100)
 		} else {
-			w.u16(0)
+			w.U16(0)
 		}
-		w.u16(0)
+		w.U16(0)
 		w.unityMatrix()
-		w.u32(uint32(e.Width) << 16)
-		w.u32(uint32(e.Height) << 16)
+		w.U32(uint32(e.Width) << 16)
+		w.U32(uint32(e.Height) << 16)
 	})
 }
 
 func (w *writer) mdhd(timescale uint32, duration uint64) {
-	w.fullBox("mdhd", 1, 0, func() {
-		w.u64(0)
-		w.u64(0)
-		w.u32(timescale)
-		w.u64(duration)
-		w.u16(0x55c4) // language "und"
-		w.u16(0)
+	w.FullBox("mdhd", 1, 0, func() {
+		w.U64(0)
+		w.U64(0)
+		w.U32(timescale)
+		w.U64(duration)
+		w.U16(0x55c4) // language "und"
+		w.U16(0)
 	})
 }
 
@@ -61,38 +61,38 @@ func (w *writer) hdlr(k media.Kind) {
 	if k == media.Audio {
 		typ, name = "soun", "nvrfs audio"
 	}
-	w.fullBox("hdlr", 0, 0, func() {
-		w.u32(0)
-		w.str(typ)
-		w.zeros(12)
-		w.str(name)
-		w.u8(0)
+	w.FullBox("hdlr", 0, 0, func() {
+		w.U32(0)
+		w.Str(typ)
+		w.Zeros(12)
+		w.Str(name)
+		w.U8(0)
 	})
 }
 
 func (w *writer) mediaHeader(k media.Kind) {
 	if k == media.Audio {
-		w.fullBox("smhd", 0, 0, func() { w.zeros(4) })
+		w.FullBox("smhd", 0, 0, func() { w.Zeros(4) })
 	} else {
-		w.fullBox("vmhd", 0, 1, func() { w.zeros(8) })
+		w.FullBox("vmhd", 0, 1, func() { w.Zeros(8) })
 	}
 }
 
 // dinf says that the samples are in this file.
 func (w *writer) dinf() {
-	w.box("dinf", func() {
-		w.fullBox("dref", 0, 0, func() {
-			w.u32(1)
-			w.fullBox("url ", 0, 1, func() {})
+	w.Box("dinf", func() {
+		w.FullBox("dref", 0, 0, func() {
+			w.U32(1)
+			w.FullBox("url ", 0, 1, func() {})
 		})
 	})
 }
 
 func (w *writer) stsd(entries []*media.SampleEntry) {
-	w.fullBox("stsd", 0, 0, func() {
-		w.u32(uint32(len(entries)))
+	w.FullBox("stsd", 0, 0, func() {
+		w.U32(uint32(len(entries)))
 		for _, e := range entries {
-			w.bytes(e.Box)
+			w.Bytes(e.Box)
 		}
 	})
 }

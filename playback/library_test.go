@@ -279,7 +279,7 @@ func TestNameCollision(t *testing.T) {
 
 func bframes(t *testing.T) *camera.Clip {
 	t.Helper()
-	data, err := os.ReadFile("../camera/testdata/bframes.mp4")
+	data, err := os.ReadFile("../mp4/demux/testdata/bframes.mp4")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,6 @@
 // # What it does not know
 //
 // The package knows no FUSE, no HTTP, and no days or hours except that a recording ends at each quarter of an hour of UTC.
-// Only the files named after RTSP, H.264 and AAC know what those are: for the rest a sample is bytes with times, and a
-// camera is a Source.
+// A sample is bytes with times to it, and a camera is a media.Source: package codec knows what the bytes are, and package
+// recorder/rtsp how they come.
 package recorder

@@ -2,7 +2,6 @@ package recorder
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,23 +9,6 @@ import (
 
 	"nvrfs/media"
 )
-
-func TestGuard(t *testing.T) {
-	log := new(logBuffer)
-	var g guard
-	for range 3 {
-		err := g.do(newTestLog(log), "a packet", func() error { panic(strings.Repeat("x", 100000)) })
-		if err == nil || !strings.HasPrefix(err.Error(), "nvrfs failed on a packet: xxx") || len(err.Error()) > 2*maxReason {
-			t.Fatalf("error is %.1000v", err)
-		}
-	}
-	if n := strings.Count(log.String(), "guard_test.go"); n == 0 || strings.Count(log.String(), "a fault of nvrfs") != 1 || len(log.String()) > 2*maxStack {
-		t.Errorf("want the stack once in the log: %s", log)
-	}
-	if err := g.do(nil, "", func() error { return errAway }); !errors.Is(err, errAway) {
-		t.Errorf("error is %v", err)
-	}
-}
 
 // TestSourcePanics has a source panic while it records: its footage until then is kept, its run ends with a reason, and it is
 // tried again.

@@ -4,11 +4,15 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"nvrfs/camera"
+	"nvrfs/recorder/rtsp"
 )
 
 // A link leads to a camera, until it is cut.
@@ -89,22 +93,27 @@ func (l *link) setDown(down bool) {
 // TestHundredReconnects has the connection to a camera break a hundred times: before it plays, while the first picture is
 // awaited, in the middle of a GOP, and behind some.
 func TestHundredReconnects(t *testing.T) {
-	media, sound := h264Media(testSPS(40, 2, false), testPPS(0)), aacMedia()
-	cam := &testCamera{}
-	sendPicture, sendSound := cam.sendH264(media), cam.sendAAC(sound)
-	cam.send = func(n int) {
-		sendPicture(n)
-		sendSound(n)
-		if n%2 == 0 { // so that no session waits for them
-			at := time.Duration(n) * time.Second * frame90k / 90000
-			cam.report(media, testTimestamp(n), at, false)
-			cam.report(sound, uint32(n)*2048, at, false)
-		}
+	clip := camera.DemoClip()
+	for _, track := range clip.Tracks() {
+		track.Timescale *= 10 // it plays ten times as fast, so that the test does not last minutes
 	}
-	startCamera(t, cam, media, sound)
-	l := startLink(t, cam.listener.Addr().String())
+	cam, err := camera.Start(camera.Options{Clip: clip})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cam.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(cam.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := startLink(t, u.Host)
+	u.Host = l.listener.Addr().String()
 	b := newBench(t, time.Second)
-	src := &RTSP{URL: "rtsp://" + l.listener.Addr().String() + "/live", Log: newTestLog(new(logBuffer))}
+	src := &rtsp.Source{URL: u.String(), Log: newTestLog(new(logBuffer))}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	fds, goroutines, recorded := 0, 0, 0

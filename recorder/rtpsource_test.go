@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nvrfs/media"
+	"nvrfs/recorder/rtpclock"
 	"nvrfs/schema"
 )
 
@@ -80,7 +81,7 @@ func (s *rtpSource) Run(_ context.Context, h media.Handler) error {
 	}
 	x := rtpSession{s: s, h: h}
 	if s.sound {
-		x.tie.rate = soundRate
+		x.tie.Rate = soundRate
 	}
 	if err := h.Start(s.tracks()); err != nil {
 		return err
@@ -89,7 +90,7 @@ func (s *rtpSource) Run(_ context.Context, h media.Handler) error {
 	for n := int64(0); ; n++ {
 		i := s.next
 		if float64(i)/s.fps >= s.until.Seconds() {
-			return errors.Join(x.tie.flush(), errSourceGone)
+			return errors.Join(x.tie.Flush(), errSourceGone)
 		}
 		s.next++
 		if err := x.yield(i, n); err != nil {
@@ -106,13 +107,13 @@ func (s *rtpSource) tracks() []media.SampleEntry {
 	return simCamera{}.tracks()
 }
 
-// rtpSession is what rtspSession is for a real camera.
+// rtpSession is what a session of package rtsp is for a real camera.
 type rtpSession struct {
 	s     *rtpSource
 	h     media.Handler
-	clock rtpClock
-	leap  leapCheck
-	tie   tie
+	clock rtpclock.Clock
+	leap  rtpclock.LeapCheck
+	tie   rtpclock.Tie
 	begun time.Time // when the first picture comes
 	last  time.Time // when the last one came
 }
@@ -128,12 +129,12 @@ func (x *rtpSession) yield(i, n int64) error {
 		ts = s.glitch(i, ts)
 	}
 	if n == 0 {
-		x.clock.start(ts, 0)
+		x.clock.Start(ts, 0)
 	}
-	pts, _ := x.clock.extend(ts)
+	pts, _ := x.clock.Extend(ts)
 	x.last = latest(latest(x.last, x.begun), s.taken(i).Add(s.delay()))
 	p := media.Sample{DTS: pts, Sync: n%s.gop == 0, Data: pictureOf(i, n%s.gop == 0), Received: stepped(x.last, s.step(x.last))}
-	if err := x.leap.check("video", &p, 90000); err != nil {
+	if err := x.leap.Check("video", &p, 90000); err != nil {
 		return err
 	}
 	if s.sound {
@@ -141,25 +142,25 @@ func (x *rtpSession) yield(i, n int64) error {
 			return err
 		}
 	}
-	return x.tie.do(heldCall{received: p.Received, call: func(int64) error { return x.h.Sample(p) }}, true, p.Received)
+	return x.tie.Do(rtpclock.Call{Received: p.Received, Do: func(int64) error { return x.h.Sample(p) }}, true, p.Received)
 }
 
 // yieldSound sends the sound of a picture, and what the sender reports say of the two.
 func (x *rtpSession) yieldSound(i, n, videoPTS int64, received time.Time) error {
 	pts := videoPTS*soundRate/90000 - media.Ticks(soundEarly)*soundRate/90000
 	if x.s.taken(i).Sub(x.s.start) < x.s.reports {
-		for _, m := range []*tieMark{&x.tie.video, &x.tie.audio} {
-			m.report()
+		for _, m := range []*rtpclock.Mark{&x.tie.Video, &x.tie.Audio} {
+			m.Report()
 		}
-		x.tie.mark(&x.tie.video, x.s.taken(i), videoPTS)
-		x.tie.mark(&x.tie.audio, x.s.taken(i), pts)
+		x.tie.Note(&x.tie.Video, x.s.taken(i), videoPTS)
+		x.tie.Note(&x.tie.Audio, x.s.taken(i), pts)
 	}
 	if n%x.s.gop == 0 {
-		if why := x.tie.again(received); why != "" {
+		if why := x.tie.Again(received); why != "" {
 			return errors.New(why)
 		}
 	}
-	return x.tie.do(heldCall{audio: true, received: received, call: func(shift int64) error {
+	return x.tie.Do(rtpclock.Call{Audio: true, Received: received, Do: func(shift int64) error {
 		if pts+shift < 0 {
 			return nil
 		}

@@ -39,6 +39,7 @@ type session struct {
 	tracks  []media.SampleEntry // of the current recording
 	rec     *recording          // nil between recordings
 	typical []uint32            // by track, how long the last sample that was written lasts; nil before the first
+	usual   []uint32            // by track, how long the source says that a sample lasts as a rule
 	refused bool                // the disk took a fragment no more, so that no other may follow
 }
 
@@ -72,6 +73,7 @@ func (s *session) Start(tracks []media.SampleEntry) error {
 	s.tracks = slices.Clone(tracks)
 	s.pending = make([][]media.Sample, len(tracks))
 	s.lastDTS = slices.Repeat([]int64{-1}, len(tracks))
+	s.usual = make([]uint32, len(tracks))
 	return nil
 }
 
@@ -123,7 +125,7 @@ func (s *session) Sample(x media.Sample) error {
 			return err
 		}
 	}
-	s.lastDTS[x.Track], x.Size = x.DTS, uint32(len(x.Data))
+	s.lastDTS[x.Track], s.usual[x.Track], x.Size = x.DTS, max(1, x.Duration), uint32(len(x.Data))
 	s.pending[x.Track] = append(s.pending[x.Track], x)
 	return s.flush(false)
 }
@@ -301,7 +303,7 @@ func (s *session) endDuration(track int) uint32 {
 }
 
 // typicalDuration is what the last sample of a track gets, since no next one tells how long it lasts: as long as the one
-// before it.
+// before it, or else as the source says.
 func (s *session) typicalDuration(track int) uint32 {
 	if p := s.pending[track]; len(p) > 1 {
 		return uint32(p[len(p)-1].DTS - p[len(p)-2].DTS)
@@ -309,10 +311,7 @@ func (s *session) typicalDuration(track int) uint32 {
 	if s.typical != nil && s.typical[track] > 0 {
 		return s.typical[track]
 	}
-	if track == video {
-		return 90000 / 25
-	}
-	return 1024 // an AAC frame, ISO/IEC 14496-3 4.5.2.1
+	return s.usual[track]
 }
 
 // write hands the fragment before a cut to the disk, as the first of a new recording where there is none.

@@ -10,7 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"nvrfs/integration/mp4check"
+
+	"nvrfs/codec"
+	"nvrfs/codec/codectest"
 	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
@@ -220,7 +224,11 @@ type reorderedSource struct {
 // run records a run of some pictures.
 func (x *reorderedSource) run(b *bench, pictures int) {
 	b.t.Helper()
-	s, track, rnd := b.session(simCamera{}), avcTrackOf(testSPS(10, 0, false)), rand.New(rand.NewPCG(3, 3))
+	s, rnd := b.session(simCamera{}), rand.New(rand.NewPCG(3, 3))
+	_, receiver, err := codec.Receive(&format.H264{PacketizationMode: 1, SPS: codectest.SPS(10, 0, false), PPS: codectest.PPS(0)})
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	pts := make([]int64, pictures+len(x.shown))
 	for i := 1; i < len(pts); i++ {
 		pts[i] = pts[i-1] + 3600 + rnd.Int64N(x.uneven+1)
@@ -230,10 +238,14 @@ func (x *reorderedSource) run(b *bench, pictures int) {
 		gop, i := n/len(x.shown)*len(x.shown), n%len(x.shown)
 		at := pts[gop+x.shown[i]]
 		last = max(last, at)
-		sample, _ := mustAccessUnit(b.t, track, at, testSlice(i == 0, 2*x.shown[i]))
+		samples, _, err := receiver.Samples([][]byte{codectest.Slice(i == 0, 2*x.shown[i])}, at)
+		if err != nil || len(samples) != 1 {
+			b.t.Fatalf("%d samples, %v", len(samples), err)
+		}
+		sample := samples[0]
 		sample.Data, sample.Received = pictureOf(x.sent, i == 0), x.start.Add(time.Duration(last)*time.Second/90000)
 		x.sent++
-		if err := s.Sample(*sample); err != nil {
+		if err := s.Sample(sample); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -671,3 +683,6 @@ func TestRunsOfAStream(t *testing.T) {
 		t.Errorf("%d pictures of %d came back, or not in order", len(got), len(given))
 	}
 }
+
+// pyramid is a GOP with B-frames in decoding order: when each picture is shown, in pictures.
+var pyramid = []int{0, 4, 2, 1, 3, 8, 6, 5, 7, 12, 10, 9, 11}

@@ -20,6 +20,8 @@ import (
 	"unsafe"
 
 	"nvrfs/camera"
+	"nvrfs/codec"
+	"nvrfs/codec/codectest"
 	"nvrfs/integration/mp4check"
 	"nvrfs/media"
 	"nvrfs/mp4"
@@ -86,15 +88,14 @@ func TestStepped(t *testing.T) {
 
 // tracks returns the sample entries of the camera.
 func (c simCamera) tracks() []media.SampleEntry {
-	v := camera.DemoClip().Video
-	e, err := mp4.NewAVC(v.SPS, v.PPS)
+	e, err := camera.SentEntry(camera.DemoClip().Video)
 	if err != nil {
 		panic(err)
 	}
 	tracks := []media.SampleEntry{e}
 	if c.audioRate > 0 {
 		config := map[int][]byte{44100: {0x12, 0x10}, 48000: {0x11, 0x90}, 16000: {0x14, 0x08}}[c.audioRate]
-		a, err := mp4.NewAAC(config)
+		a, err := codec.AACEntry(config)
 		if err != nil {
 			panic(err)
 		}
@@ -105,7 +106,7 @@ func (c simCamera) tracks() []media.SampleEntry {
 
 // otherEntry is a sample entry of video that differs from that of tracks.
 func otherEntry() media.SampleEntry {
-	e, err := mp4.NewAVC(testSPS(4, 0, false), testPPS(0))
+	e, err := codec.H264Entry(codectest.SPS(4, 0, false), codectest.PPS(0))
 	if err != nil {
 		panic(err)
 	}
@@ -164,7 +165,7 @@ func (c simCamera) taken(s float64) time.Time {
 // picture is frame i, in decoding order. With B-frames, threes are decoded last first.
 func (c simCamera) picture(i int, received time.Time) media.Sample {
 	frame := int64(90000 / c.fps)
-	s := media.Sample{DTS: c.origin90k + int64(i)*frame, Sync: i%c.gop == 0, Received: received}
+	s := media.Sample{DTS: c.origin90k + int64(i)*frame, Duration: 3600, Sync: i%c.gop == 0, Received: received}
 	if k := i % c.gop; c.bFrames {
 		switch group := (k - 1) / 3 * 3; {
 		case k == 0 || group+3 >= c.gop:
@@ -184,7 +185,7 @@ func (c simCamera) picture(i int, received time.Time) media.Sample {
 
 func (c simCamera) sound(i int, received time.Time) media.Sample {
 	from := int64(c.audioFrom.Seconds()*float64(c.audioRate)) + media.Rescale(c.origin90k, 90000, uint32(c.audioRate))
-	return media.Sample{Track: 1, DTS: from + int64(i)*1024, Sync: true, Received: received, Data: c.mark(1, i)}
+	return media.Sample{Track: 1, DTS: from + int64(i)*1024, Duration: 1024, Sync: true, Received: received, Data: c.mark(1, i)}
 }
 
 // mark is a content that no other sample has, of a length that varies.

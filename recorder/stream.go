@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nvrfs/media"
+	"nvrfs/recorder/guard"
 	"nvrfs/schema"
 )
 
@@ -28,7 +29,7 @@ type stream struct {
 	length90k  int64
 	stagger90k int64
 	limits     Limits
-	guard      guard
+	guard      guard.Guard
 
 	blocked atomic.Pointer[error] // why nothing may be recorded; set by retention
 }
@@ -69,7 +70,7 @@ func (s *stream) run(ctx context.Context) {
 		watched := away.watch(sess)
 		err := s.mayRecord()
 		if err == nil {
-			err = s.guard.do(s.log, "the camera's session", func() error { return s.source.Run(ctx, watched) })
+			err = s.guard.Do(s.log, "the camera's session", func() error { return s.source.Run(ctx, watched) })
 		}
 		reason := "stopped"
 		if ctx.Err() == nil && err != nil {
@@ -95,10 +96,10 @@ func (s *stream) run(ctx context.Context) {
 // finish ends a session. Where that panics, the run still ends, at what the disk has of it.
 func (s *stream) finish(sess *session, reason string) error {
 	const what = "the end of a run"
-	err := s.guard.do(s.log, what, func() error { return sess.finish(reason) })
+	err := s.guard.Do(s.log, what, func() error { return sess.finish(reason) })
 	if err != nil && !sess.refused && sess.rec != nil {
 		sess.refused = true
-		err = errors.Join(err, s.guard.do(s.log, what, func() error { return sess.finish(reason) }))
+		err = errors.Join(err, s.guard.Do(s.log, what, func() error { return sess.finish(reason) }))
 	}
 	return err
 }

@@ -165,7 +165,7 @@ func (s *session) play() {
 			if !s.sleep(start.Add(f.due)) {
 				return
 			}
-			rate := int64(p.tracks[f.track].ClockRate)
+			rate := int64(p.tracks[f.track].Entry.Timescale)
 			rtpTime := uint32(f.rtpTime + (lap*int64(p.lap)/1000*rate+500_000)/1_000_000)
 			buf = append(buf[:0], f.packets...)
 			s.count(f, time.Since(start.Add(f.due)))
@@ -240,7 +240,7 @@ func (s *session) count(f *frame, late time.Duration) {
 // senderReport says which RTP time goes with now (RFC 3550 6.4.1).
 func (s *session) senderReport(track int, now time.Time, media time.Duration) []byte {
 	const ntpUnix = 2208988800
-	rtpTime := uint32(int64(media.Seconds() * float64(s.crowd.programme.tracks[track].ClockRate)))
+	rtpTime := uint32(int64(media.Seconds() * float64(s.crowd.programme.tracks[track].Entry.Timescale)))
 	b := []byte{'$', byte(2*track + 1), 0, 28, 0x80, 200, 0, 6}
 	b = binary.BigEndian.AppendUint32(b, ssrc(track))
 	b = binary.BigEndian.AppendUint32(b, uint32(now.Unix()+ntpUnix))

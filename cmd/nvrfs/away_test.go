@@ -12,7 +12,7 @@ import (
 // TestSampleDirAway runs each command that looks at sample files while their directory is away: its disk is not mounted, or
 // something else lies there. None may fail but with what to do, and none may make anything in its place.
 func TestSampleDirAway(t *testing.T) {
-	clip := testFile(t, "clip.mp4", t.TempDir(), "clip.mp4")
+	clip := testFile(t, "camera/clip.mp4", t.TempDir(), "clip.mp4")
 	out := filepath.Join(t.TempDir(), "out.mp4")
 	for name, place := range map[string]func(t *testing.T, dir string){
 		"nothing is there":        func(*testing.T, string) {},

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"nvrfs/camera"
+	"nvrfs/codec"
+	"nvrfs/media"
 	"nvrfs/store"
 )
 
@@ -15,10 +17,12 @@ func newCameraCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "camera [FILE]",
 		Short: "Play an .mp4 file as an RTSP camera, to try things",
-		Long: `Serve FILE, an .mp4 with H.264 or H.265 and perhaps AAC, as an RTSP camera that
-plays it in real time, in a loop; without FILE, a built-in clip with a running
-clock. The camera's URL is printed on standard output. A password comes from
-the environment variable NVRFS_CAMERA_PASSWORD.`,
+		Long: `Serve FILE, an .mp4, as an RTSP camera that plays it in real time, in a loop;
+without FILE, a built-in clip with a running clock. The camera's URL is printed
+on standard output. A password comes from the environment variable
+NVRFS_CAMERA_PASSWORD. FILE has a picture of
+` + codec.Imported("or", media.Video) + `, and perhaps sound of
+` + codec.Imported("or", media.Audio) + `.`,
 		Example: `  nvrfs camera
   nvrfs camera --listen 127.0.0.1:8554 garden.mp4
   NVRFS_CAMERA_PASSWORD=secret nvrfs camera --user admin --udp`,

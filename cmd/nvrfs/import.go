@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"nvrfs/camera"
+	"nvrfs/codec"
 	"nvrfs/media"
-	"nvrfs/mp4"
+	"nvrfs/mp4/demux"
 	"nvrfs/recorder"
 	"nvrfs/store"
 )
@@ -25,8 +25,10 @@ func newImportCommand(env *environment) *cobra.Command {
 		Use:   "import FILE... --camera CAMERA",
 		Short: "Take .mp4 files of another recorder in as footage",
 		Long: `Take .mp4 files in as footage of CAMERA, as if it had sent what is in them. They
-are copied frame by frame, not re-encoded, and stay as they are: H.264 or H.265
-video, and AAC sound. A CAMERA's second stream is CAMERA.sub.
+are copied frame by frame, not re-encoded, and stay as they are: video of
+` + codec.Imported("or", media.Video) + `, and sound of
+` + codec.Imported("or", media.Audio) + `.
+A CAMERA's second stream is CAMERA.sub.
 
 Each FILE begins at the time in its name, as local time: 2026-11-20_14-03-10,
 20261120T140310 and the like, also with the date in the name of its directory.
@@ -178,22 +180,11 @@ func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) e
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	left := clip.Ignored
 	footage := &recorder.ImportFile{Source: file, Laps: im.laps}
-	entry, err := mp4.CopyVideoEntry(clip.Video.Entry)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	for _, t := range clip.Tracks() {
+		footage.Tracks = append(footage.Tracks, importTrack(t))
 	}
-	footage.Tracks = append(footage.Tracks, importTrack(clip.Video, entry))
-	if clip.Audio != nil {
-		entry, err := mp4.NewAAC(clip.Audio.AudioConfig)
-		if err == nil {
-			footage.Tracks = append(footage.Tracks, importTrack(clip.Audio, entry))
-		} else {
-			left = append(left, err.Error())
-		}
-	}
-	for _, why := range left {
+	for _, why := range clip.LeftOut {
 		if tell {
 			im.env.log.Warn("a track is left out", "file", path, "why", why)
 		}
@@ -204,12 +195,12 @@ func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) e
 	return nil
 }
 
-func importTrack(t *camera.Track, entry media.SampleEntry) recorder.ImportTrack {
+func importTrack(t *demux.Track) recorder.ImportTrack {
 	return recorder.ImportTrack{
-		Entry: entry, Timescale: t.Timescale, Samples: len(t.Samples), End: t.End,
+		Entry: t.Entry, Timescale: t.Timescale, Samples: t.Len(), End: t.End,
 		Sample: func(i int) recorder.ImportSample {
-			x := &t.Samples[i]
-			return recorder.ImportSample{DTS: x.DTS, PTS: x.PTS, Offset: x.Offset, Size: x.Size, Sync: x.Sync}
+			x := t.Sample(i)
+			return recorder.ImportSample{DTS: x.DTS, PTS: x.PTS(), Offset: t.Offset(i), Size: x.Size, Sync: x.Sync}
 		},
 	}
 }

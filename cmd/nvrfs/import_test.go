@@ -58,7 +58,7 @@ func TestTimeInName(t *testing.T) {
 // testFile copies a file of package camera's tests to a directory, under a name.
 func testFile(t *testing.T, from, dir, name string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("../../camera", from))
+	data, err := os.ReadFile(filepath.Join("../..", from))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +72,10 @@ func testFile(t *testing.T, from, dir, name string) string {
 // TestImportCommand imports as a user does, one after the other into the same directory.
 func TestImportCommand(t *testing.T) {
 	data, files := t.TempDir(), t.TempDir()
-	clip := testFile(t, "clip.mp4", files, "clip.mp4")
-	bframes := testFile(t, "testdata/bframes.mp4", files, "cam_2026-11-19_10-00-00.mp4")
-	twin := testFile(t, "testdata/bframes.mp4", files, "cam_20261119_100000.mp4")
-	hevc := testFile(t, "testdata/hevc.mp4", files, "cam_2026-11-19_10-00-30.mp4")
+	clip := testFile(t, "camera/clip.mp4", files, "clip.mp4")
+	bframes := testFile(t, "mp4/demux/testdata/bframes.mp4", files, "cam_2026-11-19_10-00-00.mp4")
+	twin := testFile(t, "mp4/demux/testdata/bframes.mp4", files, "cam_20261119_100000.mp4")
+	hevc := testFile(t, "mp4/demux/testdata/hevc.mp4", files, "cam_2026-11-19_10-00-30.mp4")
 	damaged := filepath.Join(files, "cam_2026-11-19_10-01-00.mp4")
 	if err := os.WriteFile(damaged, []byte("\x00\x00\x00\x08moov"), 0o600); err != nil {
 		t.Fatal(err)
@@ -121,8 +121,8 @@ func TestImportCommand(t *testing.T) {
 // Where something is wrong with one file, nothing is made of the others.
 func TestImportAllOrNothing(t *testing.T) {
 	data, files := t.TempDir(), t.TempDir()
-	good := testFile(t, "clip.mp4", files, "2026-11-19_10-00-00.mp4")
-	cut := testFile(t, "clip.mp4", files, "2026-11-19_11-00-00.mp4")
+	good := testFile(t, "camera/clip.mp4", files, "2026-11-19_10-00-00.mp4")
+	cut := testFile(t, "camera/clip.mp4", files, "2026-11-19_11-00-00.mp4")
 	if err := os.Truncate(cut, 100_000); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestImportAllOrNothing(t *testing.T) {
 
 func TestImportWhereARecorderIsAtWork(t *testing.T) {
 	data, files := t.TempDir(), t.TempDir()
-	clip := testFile(t, "clip.mp4", files, "2026-11-19_10-00-00.mp4")
+	clip := testFile(t, "camera/clip.mp4", files, "2026-11-19_10-00-00.mp4")
 	lock, err := store.LockDir(data)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ cameras:
 	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	clip := testFile(t, "clip.mp4", dir, "2026-01-19_10-00-00.mp4")
+	clip := testFile(t, "camera/clip.mp4", dir, "2026-01-19_10-00-00.mp4")
 	code, stdout, stderr := runCommand(t, t.Context(), nil, "import", "--config", config, "--camera", "cam", clip)
 	if code != exitOK || !strings.Contains(stdout, "cam: 4 recordings") || !strings.Contains(stdout, "from 2026-01-19T10:00:00+09:00") {
 		t.Errorf("exit %d, %s", code, stdout)
@@ -206,7 +206,7 @@ func (w *cancelWriter) Write(p []byte) (int, error) {
 // An import that is interrupted says what stays of it, and that is whole.
 func TestImportInterrupted(t *testing.T) {
 	dir := t.TempDir()
-	clip := testFile(t, "testdata/aligned.mp4", dir, "2026-11-19_10-00-00.mp4")
+	clip := testFile(t, "mp4/demux/testdata/aligned.mp4", dir, "2026-11-19_10-00-00.mp4")
 	config := filepath.Join(dir, "nvrfs.yaml")
 	yaml := "data: .\nrecording: { length: 1s }\ncameras: { cam: { url: rtsp://192.0.2.10/x } }\n"
 	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {

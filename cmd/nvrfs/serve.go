@@ -13,6 +13,7 @@ import (
 	"nvrfs/fs"
 	"nvrfs/playback"
 	"nvrfs/recorder"
+	"nvrfs/recorder/rtsp"
 	"nvrfs/web"
 )
 
@@ -125,8 +126,8 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 func (env *environment) streams(cfg *Config) (streams []recorder.StreamOptions) {
 	for _, c := range cfg.Cameras {
 		add := func(name string, u CameraURL) {
-			streams = append(streams, recorder.StreamOptions{Camera: c.Name, Name: name, Samples: c.Samples, Retain: c.Retain, Source: &recorder.RTSP{
-				URL: u.Reveal(), Transport: recorder.Transport(c.Transport), UserAgent: "nvrfs/" + buildVersion(),
+			streams = append(streams, recorder.StreamOptions{Camera: c.Name, Name: name, Samples: c.Samples, Retain: c.Retain, Source: &rtsp.Source{
+				URL: u.Reveal(), Transport: rtsp.Transport(c.Transport), UserAgent: "nvrfs/" + buildVersion(),
 				Log: env.log.With("camera", c.Name, "stream", name),
 			}})
 		}

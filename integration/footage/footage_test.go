@@ -58,7 +58,7 @@ func entries(t *testing.T, l *playback.Library) (all []*playback.Entry) {
 }
 
 func TestMake(t *testing.T) {
-	file, err := os.Open("../../camera/testdata/bframes.mp4")
+	file, err := os.Open("../../mp4/demux/testdata/bframes.mp4")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"nvrfs/camera"
 	"nvrfs/media"
-	"nvrfs/mp4"
+	"nvrfs/mp4/demux"
 )
 
 // A source is one track of a clip, repeated without end. Times are in the track's timescale; 0 is the decoding time of the
@@ -44,14 +44,11 @@ func (s *source) dts(i int64) int64 {
 
 // sources returns the tracks of a clip, video first.
 func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
-	if c.Video.Codec != camera.H264 {
-		return nil, fmt.Errorf("the clip has %s, footage is made of H264", c.Video.Codec)
-	}
-	entry, err := mp4.NewAVC(c.Video.SPS, c.Video.PPS)
+	entry, err := camera.SentEntry(c.Video)
 	if err != nil {
 		return nil, err
 	}
-	zero := c.Video.Samples[0].DTS
+	zero := c.Video.Sample(0).DTS
 	length := lap{media.Rescale(c.Video.End-zero, c.Video.Timescale, entry.Timescale), entry.Timescale}
 	video, err := newSource(c.Video, entry, zero, length, tiny)
 	if err != nil {
@@ -62,7 +59,7 @@ func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
 	}
 	all := []*source{video}
 	if audio && c.Audio != nil {
-		if entry, err = mp4.NewAAC(c.Audio.AudioConfig); err != nil {
+		if entry, err = camera.SentEntry(c.Audio); err != nil {
 			return nil, err
 		}
 		sound, err := newSource(c.Audio, entry, media.Rescale(zero, c.Video.Timescale, c.Audio.Timescale), length, tiny)
@@ -76,23 +73,23 @@ func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
 
 // newSource reads the samples of a track. zero is the time, in the track's timescale, that becomes 0. What sounds before
 // the picture or after it is left out.
-func newSource(t *camera.Track, e media.SampleEntry, zero int64, length lap, tiny bool) (*source, error) {
+func newSource(t *demux.Track, e media.SampleEntry, zero int64, length lap, tiny bool) (*source, error) {
 	s := &source{entry: e, lap: length}
-	for i, x := range t.Samples {
+	for i := range t.Len() {
+		x := t.Sample(i)
 		ticks := func(v int64) int64 { return media.Rescale(v-zero, t.Timescale, e.Timescale) }
 		dts := ticks(x.DTS)
 		if dts < 0 || dts >= length.start(1, e.Timescale) {
 			continue
 		}
-		units, err := t.AccessUnit(i)
+		data, err := t.Read(i)
 		if err != nil {
 			return nil, err
 		}
 		if tiny {
-			units = [][]byte{tinyUnit(e.Kind, x.Sync, i)}
+			data = tinySample(e.Kind, x.Sync, i)
 		}
-		data := joinUnits(e.Kind, units)
-		s.samples = append(s.samples, media.Sample{DTS: dts, CTS: int32(ticks(x.PTS) - dts), Sync: x.Sync, Size: uint32(len(data)), Data: data})
+		s.samples = append(s.samples, media.Sample{DTS: dts, CTS: int32(ticks(x.PTS()) - dts), Sync: x.Sync, Size: uint32(len(data)), Data: data})
 	}
 	if len(s.samples) == 0 {
 		return nil, fmt.Errorf("the %s of the clip lies outside its picture", e.Kind)
@@ -100,25 +97,17 @@ func newSource(t *camera.Track, e media.SampleEntry, zero int64, length lap, tin
 	return s, nil
 }
 
-// tinyUnit is a NAL unit, or an audio frame, that no decoder understands, but that differs from the others of the clip.
-func tinyUnit(k media.Kind, sync bool, i int) []byte {
+// tinySample is a NAL unit behind its length, or an audio frame, that no decoder understands, but that differs from the others
+// of the clip.
+func tinySample(k media.Kind, sync bool, i int) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(i))
 	switch {
-	case k == media.Video && sync:
-		return append(append([]byte{0x65}, b...), "a sync sample is larger than the others"...)
-	case k == media.Video:
-		return append([]byte{0x41}, b...)
+	case k == media.Audio:
+		return b
+	case sync:
+		b = append(append([]byte{0x65}, b...), "a sync sample is larger than the others"...)
+	default:
+		b = append([]byte{0x41}, b...)
 	}
-	return b
-}
-
-// joinUnits makes a sample of its NAL units (ISO/IEC 14496-15 5.3.4.2.1); audio frames stay as they are.
-func joinUnits(k media.Kind, units [][]byte) (data []byte) {
-	if k == media.Audio {
-		return units[0]
-	}
-	for _, u := range units {
-		data = append(binary.BigEndian.AppendUint32(data, uint32(len(u))), u...)
-	}
-	return data
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
 }

@@ -1,0 +1,72 @@
+package demux
+
+import (
+	"fmt"
+	"io"
+
+	"nvrfs/media"
+)
+
+// A File is what is read of an mp4 file. It does not change and is safe for concurrent use.
+type File struct {
+	Video *Track
+	Audio *Track // nil where there is none
+
+	// LeftOut says which tracks of the file are not there, and why, in words.
+	LeftOut []string
+}
+
+// Tracks lists the tracks that there are, video first.
+func (f *File) Tracks() []*Track {
+	if f.Audio == nil {
+		return []*Track{f.Video}
+	}
+	return []*Track{f.Video, f.Audio}
+}
+
+// A Track is one track of a file. Its times are on the file's timeline, which all tracks share: the edit list (ISO/IEC 14496-12
+// 8.6.6) has been applied, so that the first times of a track may be negative.
+type Track struct {
+	Entry     media.SampleEntry // as codec.Import makes it, with the timescale that recordings have
+	Timescale uint32            // in which the file counts: that of all times below
+	End       int64             // when the last sample ends: its DTS plus its duration
+
+	source  io.ReaderAt
+	dts     []int64
+	cts     []int32 // nil where all are 0
+	sizes   []uint32
+	offsets []int64
+	syncs   []bool // nil where every sample is a sync sample
+}
+
+// Len is how many samples there are, which is never none.
+func (t *Track) Len() int { return len(t.dts) }
+
+// Sample describes sample i, from 0, in decoding order. Its Data is nil.
+func (t *Track) Sample(i int) media.Sample {
+	s := media.Sample{DTS: t.dts[i], Size: t.sizes[i], Sync: t.syncs == nil || t.syncs[i]}
+	if t.cts != nil {
+		s.CTS = t.cts[i]
+	}
+	end := t.End
+	if i+1 < len(t.dts) {
+		end = t.dts[i+1]
+	}
+	s.Duration = uint32(end - s.DTS)
+	return s
+}
+
+// Offset is where in the file the bytes of sample i are, from 0.
+func (t *Track) Offset(i int) int64 { return t.offsets[i] }
+
+// Read reads the bytes of sample i, from 0.
+func (t *Track) Read(i int) ([]byte, error) {
+	data := make([]byte, t.sizes[i])
+	if _, err := t.source.ReadAt(data, t.offsets[i]); err != nil {
+		return nil, fmt.Errorf("read sample %d of the %s track, %d bytes at %d: %w", i, t.Entry.Kind, len(data), t.offsets[i], err)
+	}
+	return data, nil
+}
+
+// Duration is how long the track lasts, in its timescale.
+func (t *Track) Duration() int64 { return t.End - t.dts[0] }
