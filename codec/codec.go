@@ -17,6 +17,7 @@ var registry = []*Codec{
 	h264Codec,
 	h265Codec,
 	aacCodec,
+	opusCodec,
 }
 
 // A Codec is one way to code pictures or sound. What it cannot do is nil.

@@ -3,6 +3,7 @@ package integration
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func TestGStreamer(t *testing.T) {
 	for _, label := range []string{"tcp", "udp"} {
 		for _, path := range s.entries(t, label) {
 			checkFile(t, path)
-			checkTracks(t, path)
+			checkTracks(t, path, "h264", "aac")
 		}
 	}
 	if spans := s.spans(t, "udp"); len(spans) != 1 {
@@ -77,7 +78,43 @@ func TestGStreamerLookingAhead(t *testing.T) {
 	s.checkClean(t)
 	for _, label := range labels {
 		files := s.sampleFiles(t, label)
-		checkTracks(t, files[len(files)-1])
+		checkTracks(t, files[len(files)-1], "h264", "aac")
+	}
+}
+
+// TestGStreamerCodecs records what else than H.264 with AAC is recorded, and has players play it.
+func TestGStreamerCodecs(t *testing.T) {
+	needMounts(t)
+	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc")
+	t.Parallel()
+	codecs := map[string][2]string{"opus": {"h264", "opus"}} // by path, as ffprobe calls them
+	labels := slices.Sorted(maps.Keys(codecs))
+	port := startGStreamer(t, "admin", "secret", labels...)
+	config := "recording: { length: 3s, sync: 1s }\ncameras:\n"
+	for _, label := range labels {
+		config += fmt.Sprintf("  %s: { url: 'rtsp://admin:secret@127.0.0.1:%s/%[1]s' }\n", label, port)
+	}
+	s := newSite(t, config)
+	p := s.record(t)
+	for _, label := range labels {
+		waitFor(t, 60*time.Second, "three recordings of "+label, func() bool {
+			paths := s.entries(t, label)
+			return len(paths) > 0 && len(s.info(t, paths[len(paths)-1]).Recordings) >= 3
+		})
+	}
+	s.stopUnmounted(t, p)
+	s.checkClean(t)
+	s.mount(t, allowOthers()...)
+	for _, label := range labels {
+		t.Run(label, func(t *testing.T) {
+			t.Parallel()
+			checkAllFiles(t, s, label)
+			for _, path := range s.entries(t, label) {
+				checkTracks(t, path, codecs[label][0], codecs[label][1])
+				playInMPV(t, path)
+				playInVLC(t, path)
+			}
+		})
 	}
 }
 
@@ -110,10 +147,10 @@ func startGStreamer(t *testing.T, user, password string, paths ...string) (port 
 }
 
 // checkTracks checks that picture and sound start and end together, and that no frame is missing.
-func checkTracks(t *testing.T, path string) {
+func checkTracks(t *testing.T, path, video, audio string) {
 	t.Helper()
 	tracks := probe(t, path)
-	if len(tracks) != 2 || tracks[0].codec != "h264" || tracks[1].codec != "aac" {
+	if len(tracks) != 2 || tracks[0].codec != video || tracks[1].codec != audio {
 		t.Fatalf("%s: %d tracks", path, len(tracks))
 	}
 	var start, end [2]float64

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""An RTSP camera made of GStreamer's own server: H.264 with B-frames and AAC.
+"""An RTSP camera made of GStreamer's own server: H.264 with B-frames, and sound.
 
 Usage: camera.py USER PASSWORD PATH...
 
@@ -9,7 +9,8 @@ ends with standard input.
 
 The encoder looks no further ahead than its B-frames take it; that of a PATH that
 begins with "ahead" looks 40 frames further. A sender report that comes before
-such a delay has settled puts the picture too early, by as much.
+such a delay has settled puts the picture too early, by as much. The sound is
+AAC; that of a PATH that begins with "opus" is Opus.
 """
 
 import sys
@@ -27,11 +28,14 @@ PIPELINE = """(
       %s threads=1
     ! video/x-h264,profile=high ! rtph264pay name=pay0 pt=96 config-interval=-1
   audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=48000,channels=1
-    ! avenc_aac bitrate=64000 ! aacparse ! rtpmp4gpay name=pay1 pt=97
+    ! %s name=pay1 pt=97
 )"""
 
 AT_ONCE = "rc-lookahead=0 sync-lookahead=0 mb-tree=false"
 AHEAD = "rc-lookahead=40"
+
+AAC = "avenc_aac bitrate=64000 ! aacparse ! rtpmp4gpay"
+OPUS = "opusenc bitrate=48000 ! rtpopuspay"
 
 
 def main(user, password, *paths):
@@ -49,7 +53,8 @@ def main(user, password, *paths):
 
     for path in paths:
         factory = GstRtspServer.RTSPMediaFactory()
-        factory.set_launch(PIPELINE % (AHEAD if path.startswith("ahead") else AT_ONCE))
+        look = AHEAD if path.startswith("ahead") else AT_ONCE
+        factory.set_launch(PIPELINE % (look, OPUS if path.startswith("opus") else AAC))
         factory.add_role_from_structure(allowed(user))
         server.get_mount_points().add_factory("/" + path, factory)
 
