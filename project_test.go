@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"mp4":      {},
 	"schema":   {},
 	"store":    {},
+	"config":   {},
 	"camera":   {},
 	"playback": {"mp4", "schema", "store"},
 	"recorder": {"mp4", "schema", "store"},
@@ -30,6 +31,7 @@ var onlyIn = map[string][]string{
 	"github.com/bluenviron/gortsplib": {"recorder", "camera"},
 	"github.com/hanwen/go-fuse":       {"fs", "integration/faultfs", "bench/peer"},
 	"github.com/mattn/go-sqlite3":     {"schema", "cmd/nvrfs"},
+	"github.com/goccy/go-yaml":        {"config"},
 	"database/sql":                    {"schema"},
 }
 

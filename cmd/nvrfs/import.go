@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nvrfs/camera"
+	"nvrfs/config"
 	"nvrfs/mp4"
 	"nvrfs/recorder"
 	"nvrfs/schema"
@@ -118,7 +119,7 @@ func (im *importing) stream() (camera, stream string, err error) {
 	if main, ok := strings.CutSuffix(im.label, ".sub"); ok {
 		camera, stream = main, "sub"
 	}
-	if err := checkCameraName(camera); err != nil {
+	if err := config.CheckName(camera); err != nil {
 		return "", "", usageErrorf("--camera %s: %w", im.label, err)
 	}
 	return camera, stream, nil
@@ -215,7 +216,7 @@ func importTrack(t *camera.Track, entry mp4.SampleEntry) recorder.ImportTrack {
 }
 
 // warnOfAge says when footage would be deleted as soon as the recorder runs.
-func (im *importing) warnOfAge(c Camera, plans []importPlan) {
+func (im *importing) warnOfAge(c config.Camera, plans []importPlan) {
 	if age := im.env.now().Sub(plans[0].start); c.Retain.Age > 0 && age > c.Retain.Age {
 		im.env.log.Warn("the footage is older than its camera keeps: nvrfs run deletes it when it starts",
 			"keeps", c.Retain.Age.String(), "do", "hold it first, with nvrfs keep, or have retain keep more")

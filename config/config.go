@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -12,11 +12,6 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // hosts and containers without a zone database know their time zone too
-
-	"github.com/spf13/cobra"
-
-	"nvrfs/playback"
-	"nvrfs/recorder"
 )
 
 // Config is the content of the configuration file. All its paths are absolute.
@@ -25,7 +20,7 @@ type Config struct {
 	Mount     Mount          // Path is "" if the file has none
 	Timezone  *time.Location // of the mount's days and hours; default: the host's
 	HTTP      HTTP
-	Cache     int64 // bytes of memory for what is shown; default playback.DefaultCache
+	Cache     int64 // bytes of memory for what is shown; default DefaultCache
 	Recording Recording
 	Retain    Retain
 	Cameras   []Camera // in the order of the file; at least one
@@ -53,11 +48,11 @@ type Recording struct {
 // Camera is one camera with one or two streams.
 type Camera struct {
 	Name      string // letters, digits, - and _; a directory name on any system
-	URL       CameraURL
-	Sub       CameraURL       // the second stream, zero if there is none
-	Samples   string          // directory of its sample files; "" is the one in Data
-	Retain    recorder.Limits // of each of its streams
-	Transport string          // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
+	URL       URL
+	Sub       URL    // the second stream, zero if there is none
+	Samples   string // directory of its sample files; "" is the one in Data
+	Retain    Limits // of each of its streams
+	Transport string // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
 }
 
 // Values that would be right, for messages.
@@ -68,23 +63,17 @@ const (
 	urlExample    = "rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"
 )
 
-// addConfigFlag adds the flag that names the configuration file.
-func addConfigFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVarP(path, "config", "c", "nvrfs.yaml", "the configuration `FILE`")
-	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
-}
-
-// LoadConfig reads the configuration file at path. Relative paths in it start from the directory that it is in.
+// Read reads the configuration file at path. Relative paths in it start from the directory that it is in.
 //
 // Secrets come from env and from files. If env is nil they are not looked for, and the URLs that hold some stay zero:
 // that is for commands that only look at footage.
 //
-// A mistake is a configError: one line with its place, what is wrong, and what would be right.
-func LoadConfig(path string, env func(string) (string, bool)) (*Config, error) {
+// A mistake is an Error: one line with its place, what is wrong, and what would be right.
+func Read(path string, env func(string) (string, bool)) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		err = fmt.Errorf("%w; name a readable configuration file with --config", withoutPath(err))
-		return nil, &configError{file: path, err: err}
+		return nil, &Error{File: path, Err: err}
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -109,8 +98,8 @@ type configReader struct {
 
 func (r configReader) config(root yamlValue) (*Config, error) {
 	c := &Config{
-		Timezone: time.Local, Cache: playback.DefaultCache, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
-		Retain: Retain{MinFree: recorder.MinFree{Part: 0.05}},
+		Timezone: time.Local, Cache: DefaultCache, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
+		Retain: Retain{MinFree: MinFree{Part: 0.05}},
 	}
 	f := root.fields("data", "mount", "timezone", "http", "cache", "recording", "retain", "cameras")
 	required(f, "data", dataExample, &c.Data, r.path(dataExample))
@@ -182,15 +171,15 @@ func readTimezone(v yamlValue) (*time.Location, error) {
 	if err != nil {
 		return nil, err
 	}
-	loc, err := loadTimezone(name)
+	loc, err := LoadTimezone(name)
 	if err != nil {
 		return nil, v.errorf("%w", err)
 	}
 	return loc, nil
 }
 
-// loadTimezone returns the time zone that the IANA database calls name.
-func loadTimezone(name string) (*time.Location, error) {
+// LoadTimezone returns the time zone that the IANA database calls name.
+func LoadTimezone(name string) (*time.Location, error) {
 	if name != "" && name != "Local" { // which time.LoadLocation takes for UTC and for the host's
 		if loc, err := time.LoadLocation(name); err == nil {
 			return loc, nil
@@ -234,7 +223,7 @@ func (r configReader) cameras(v yamlValue) ([]Camera, error) {
 	}
 	cameras := make([]Camera, 0, len(names))
 	for i, name := range names {
-		if err := checkCameraName(name); err != nil {
+		if err := CheckName(name); err != nil {
 			return nil, values[i].atKey().errorf("%w", err)
 		}
 		alike := func(c Camera) bool { return strings.EqualFold(c.Name, name) }
@@ -262,17 +251,17 @@ func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	return c, f.err
 }
 
-func (r configReader) url(v yamlValue) (CameraURL, error) {
+func (r configReader) url(v yamlValue) (URL, error) {
 	template, err := v.text(urlExample)
 	if err != nil {
-		return CameraURL{}, err
+		return URL{}, err
 	}
 	if r.env == nil && strings.Contains(template, "${") {
-		return CameraURL{}, nil
+		return URL{}, nil
 	}
-	url, err := ParseCameraURL(template, r.secret)
+	url, err := ParseURL(template, r.secret)
 	if err != nil {
-		return CameraURL{}, v.errorf("%w", err)
+		return URL{}, v.errorf("%w", err)
 	}
 	return url, nil
 }
@@ -285,9 +274,9 @@ func (r configReader) secret(name string) (string, error) {
 	return environmentSecret(name, r.env)
 }
 
-// checkCameraName reports why name cannot be a camera's. A name becomes a directory and a part of file names, on Linux
+// CheckName reports why name cannot be a camera's. A name becomes a directory and a part of file names, on Linux
 // as behind Samba; the dot is what tells a second stream, "front-door.sub".
-func checkCameraName(name string) error {
+func CheckName(name string) error {
 	const want = "letters, digits, - and _, at most 64, starting with a letter or digit"
 	letterOrDigit := func(c byte) bool {
 		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// A yamlValue is a value of a YAML file with the way to it. It is read strictly: its methods return a configError with
+// A yamlValue is a value of a YAML file with the way to it. It is read strictly: its methods return an Error with
 // the value's place, of which the text never quotes a value that may hold a secret.
 type yamlValue struct {
 	file string    // as errors name it
@@ -39,7 +39,7 @@ func parseYAML(file string, text []byte) (yamlValue, error) {
 	}
 	switch len(bodies) {
 	case 0:
-		return yamlValue{}, &configError{file: file, err: errors.New("is empty")}
+		return yamlValue{}, &Error{File: file, Err: errors.New("is empty")}
 	case 1:
 		return yamlValue{file: file, node: bodies[0]}, nil
 	default:
@@ -51,13 +51,13 @@ func parseYAML(file string, text []byte) (yamlValue, error) {
 func syntaxError(file string, err error) error {
 	var located yaml.Error
 	if !errors.As(err, &located) || located.GetToken() == nil {
-		return &configError{file: file, err: errors.New("is not YAML")}
+		return &Error{File: file, Err: errors.New("is not YAML")}
 	}
 	at := located.GetToken().Position
-	return &configError{
-		file: file, line: at.Line, column: at.Column,
-		err: fmt.Errorf("is not YAML: %s; see that names and values are indented alike and quoted where need be",
-			redact(located.GetMessage())),
+	return &Error{
+		File: file, Line: at.Line, Column: at.Column,
+		Err: fmt.Errorf("is not YAML: %s; see that names and values are indented alike and quoted where need be",
+			Redact(located.GetMessage())),
 	}
 }
 
@@ -65,10 +65,10 @@ func syntaxError(file string, err error) error {
 func (v yamlValue) errorf(format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	if v.path != "" {
-		err = fmt.Errorf("%s: %w", redact(v.path), err) // a URL may have slipped in for a name
+		err = fmt.Errorf("%s: %w", Redact(v.path), err) // a URL may have slipped in for a name
 	}
 	at := v.position()
-	return &configError{file: v.file, line: at.Line, column: at.Column, err: err}
+	return &Error{File: v.file, Line: at.Line, Column: at.Column, Err: err}
 }
 
 // position is where the value starts or, of a value that is missing or a block below its key, where its key does.
@@ -262,7 +262,7 @@ func oneOf(allowed ...string) func(yamlValue) (string, error) {
 	return func(v yamlValue) (string, error) {
 		s, err := v.text(allowed[0])
 		if err == nil && !slices.Contains(allowed, s) {
-			err = v.errorf("%q; want %s", s, orList(allowed))
+			err = v.errorf("%q; want %s", s, OrList(allowed))
 		}
 		return s, err
 	}
@@ -295,46 +295,4 @@ func (v yamlValue) kind() string {
 	default:
 		return "is not understood"
 	}
-}
-
-// whichOf says which of known was probably meant by word or, if that is not clear, which there are.
-func whichOf(word string, known []string) string {
-	if near := closest(word, known); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return "want " + orList(known)
-}
-
-// closest returns the candidate that word is probably a misspelling of, or "".
-func closest(word string, candidates []string) string {
-	best, bestDistance := "", len(word)/3+1
-	for _, candidate := range candidates {
-		if d := editDistance(strings.ToLower(word), candidate); d <= bestDistance && d < len(candidate) {
-			if best == "" || d < bestDistance {
-				best, bestDistance = candidate, d
-			}
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's: how many bytes to insert, delete or replace to make b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1) // of the matrix: distances from a[:i] to each b[:j]
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding/json"
@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// literalURL is the CameraURL of a URL without secrets.
-func literalURL(t *testing.T, s string) CameraURL {
+// literalURL is the URL of a URL without secrets.
+func literalURL(t *testing.T, s string) URL {
 	t.Helper()
-	u, err := ParseCameraURL(s, nil)
+	u, err := ParseURL(s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestParseCameraURL(t *testing.T) {
 		{"rtsp://[2001:db8::1]:554/s", "rtsp://[2001:db8::1]:554/s", "rtsp://[2001:db8::1]:554/s"},
 	}
 	for _, tt := range tests {
-		u, err := ParseCameraURL(tt.template, testSecrets)
+		u, err := ParseURL(tt.template, testSecrets)
 		if err != nil {
 			t.Errorf("%s: %v", tt.template, err)
 			continue
@@ -106,7 +106,7 @@ func TestParseCameraURLMistakes(t *testing.T) {
 	}
 	lookup := configReader{directory: "/", env: testVariables}.secret
 	for _, tt := range tests {
-		_, err := ParseCameraURL(tt.template, lookup)
+		_, err := ParseURL(tt.template, lookup)
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%s:\n got %v\nwant %s", tt.template, err, tt.want)
 		}
@@ -116,11 +116,11 @@ func TestParseCameraURLMistakes(t *testing.T) {
 	}
 }
 
-// However a CameraURL or what holds it is written, the password is not.
+// However a URL or what holds it is written, the password is not.
 func TestCameraURLHides(t *testing.T) {
 	u := literalURL(t, "rtsp://u:hunter2@h/s")
-	type unexported struct{ url CameraURL }
-	values := []any{u, &u, []CameraURL{u}, map[string]CameraURL{"a": u}, Camera{URL: u}, &Config{Cameras: []Camera{{URL: u}}}, unexported{u}, &unexported{u}}
+	type unexported struct{ url URL }
+	values := []any{u, &u, []URL{u}, map[string]URL{"a": u}, Camera{URL: u}, &Config{Cameras: []Camera{{URL: u}}}, unexported{u}, &unexported{u}}
 	var written strings.Builder
 	for _, value := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T"} {
@@ -142,8 +142,8 @@ func TestCameraURLHides(t *testing.T) {
 	if !strings.Contains(written.String(), "rtsp://u:xxxxx@h/s") {
 		t.Errorf("the URL without its password is missing in:\n%s", written.String())
 	}
-	if got := (CameraURL{}).Reveal(); got != "" {
-		t.Errorf("the zero CameraURL reveals %q", got)
+	if got := (URL{}).Reveal(); got != "" {
+		t.Errorf("the zero URL reveals %q", got)
 	}
 }
 
@@ -160,8 +160,8 @@ func TestRedact(t *testing.T) {
 		{"bypass=1 passage=2", "bypass=1 passage=2"},
 	}
 	for _, tt := range tests {
-		if got := redact(tt.in); got != tt.want {
-			t.Errorf("redact(%q) = %q, want %q", tt.in, got, tt.want)
+		if got := Redact(tt.in); got != tt.want {
+			t.Errorf("Redact(%q) = %q, want %q", tt.in, got, tt.want)
 		}
 	}
 }
@@ -174,7 +174,7 @@ func FuzzParseCameraURL(f *testing.F) {
 	const secret = "hunter2hunter2"
 	lookup := func(string) (string, error) { return "rtsp://u:" + secret + "@h/" + secret, nil }
 	f.Fuzz(func(t *testing.T, template string) {
-		u, err := ParseCameraURL(template, lookup)
+		u, err := ParseURL(template, lookup)
 		if written := fmt.Sprintf("%v %v", u, err); strings.Contains(written, secret) && !strings.Contains(template, secret) {
 			t.Errorf("%q: %s", template, written)
 		}

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"nvrfs/recorder"
 )
 
 // testVariables are the environment of the tests that read configuration.
@@ -28,7 +26,7 @@ func loadText(t *testing.T, text string) (*Config, error) {
 	if err := os.WriteFile("nvrfs.yaml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return LoadConfig("nvrfs.yaml", testVariables)
+	return Read("nvrfs.yaml", testVariables)
 }
 
 func TestLoadConfigSmallest(t *testing.T) {
@@ -41,7 +39,7 @@ func TestLoadConfigSmallest(t *testing.T) {
 		Timezone:  time.Local,
 		Cache:     128_000_000,
 		Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
-		Retain:    Retain{MinFree: recorder.MinFree{Part: 0.05}},
+		Retain:    Retain{MinFree: MinFree{Part: 0.05}},
 		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp"}},
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -133,7 +131,7 @@ func TestLoadConfigWithoutSecrets(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := LoadConfig(path, nil)
+	c, err := Read(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,9 +233,9 @@ func TestLoadConfigMistakes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := loadText(t, tt.text)
-			var config *configError
-			if !errors.As(err, &config) {
-				t.Fatalf("got %v, want a configError", err)
+			var mistake *Error
+			if !errors.As(err, &mistake) {
+				t.Fatalf("got %v, want an Error", err)
 			}
 			got := err.Error()
 			if want := "nvrfs.yaml" + tt.want; got != want && !(strings.HasSuffix(want, ": ") && strings.HasPrefix(got, want)) {
@@ -252,12 +250,12 @@ func TestLoadConfigMistakes(t *testing.T) {
 
 func TestLoadConfigUnreadable(t *testing.T) {
 	t.Chdir(t.TempDir())
-	_, err := LoadConfig("nvrfs.yaml", testVariables)
+	_, err := Read("nvrfs.yaml", testVariables)
 	want := "nvrfs.yaml: no such file or directory; name a readable configuration file with --config"
 	if err == nil || err.Error() != want {
 		t.Errorf("missing file:\n got %v\nwant %s", err, want)
 	}
-	_, err = LoadConfig(".", testVariables)
+	_, err = Read(".", testVariables)
 	want = ".: is a directory; name a readable configuration file with --config"
 	if err == nil || err.Error() != want {
 		t.Errorf("directory:\n got %v\nwant %s", err, want)
@@ -283,7 +281,7 @@ func TestLoadConfigSecretFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		write("nvrfs.yaml", "data: /d\ncameras:\n  a:\n    url: "+tt.url+"\n")
-		c, err := LoadConfig(filepath.Join(directory, "nvrfs.yaml"), testVariables)
+		c, err := Read(filepath.Join(directory, "nvrfs.yaml"), testVariables)
 		if err != nil {
 			if want := directory + "/nvrfs.yaml:4:10: cameras.a.url: " + tt.want; err.Error() != want {
 				t.Errorf("%s:\n got %v\nwant %s", tt.url, err, want)
@@ -319,7 +317,7 @@ func TestCheckCameraName(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got := ""
-		if err := checkCameraName(tt.name); err != nil {
+		if err := CheckName(tt.name); err != nil {
 			got = err.Error()
 		}
 		if got != tt.want {
@@ -344,8 +342,8 @@ func TestClosest(t *testing.T) {
 		{"tss", "ts"},
 	}
 	for _, tt := range tests {
-		if got := closest(tt.word, known); got != tt.want {
-			t.Errorf("closest(%q) = %q, want %q", tt.word, got, tt.want)
+		if got := Closest(tt.word, known); got != tt.want {
+			t.Errorf("Closest(%q) = %q, want %q", tt.word, got, tt.want)
 		}
 	}
 }
@@ -360,9 +358,9 @@ func FuzzLoadConfig(f *testing.F) {
 		if err == nil {
 			_, err = reader.config(root)
 		}
-		var config *configError
-		if err != nil && !errors.As(err, &config) {
-			t.Errorf("got %v, want a configError", err)
+		var mistake *Error
+		if err != nil && !errors.As(err, &mistake) {
+			t.Errorf("got %v, want an Error", err)
 		}
 	})
 }
