@@ -40,7 +40,7 @@ func TestLoadConfigSmallest(t *testing.T) {
 		Cache:     128_000_000,
 		Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
 		Retain:    Retain{MinFree: MinFree{Part: 0.05}},
-		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp"}},
+		Cameras:   []Camera{{Name: "door", Streams: []Stream{{Name: "main", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp"}}}},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -89,7 +89,9 @@ cameras:
 	}
 	var cameras []string
 	for _, camera := range c.Cameras {
-		cameras = append(cameras, strings.Join([]string{camera.Name, camera.URL.Reveal(), camera.Sub.Reveal(), camera.Transport}, " "))
+		main, _ := camera.Stream("main")
+		sub, _ := camera.Stream("sub")
+		cameras = append(cameras, strings.Join([]string{camera.Name, main.URL.Reveal(), sub.URL.Reveal(), main.Transport}, " "))
 	}
 	want := []string{
 		"front-door rtsp://admin:s3cret%2F%40%3A%3F%23%25&%20%E2%82%AC@192.0.2.10:8554/stream1?x=1 rtsps://192.0.2.10/stream2 auto",
@@ -135,7 +137,7 @@ func TestLoadConfigWithoutSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := c.Cameras[0]; !a.URL.IsZero() || a.Sub.Reveal() != "rtsp://h/2" {
+	if a := c.Cameras[0]; !a.Streams[0].URL.IsZero() || a.Streams[1].URL.Reveal() != "rtsp://h/2" {
 		t.Errorf("camera = %+v, want no url but a sub", a)
 	}
 }
@@ -169,7 +171,7 @@ func TestLoadConfigMistakes(t *testing.T) {
 		},
 		{
 			"unknown key of a camera", head + "cameras:\n  front-door: { url: 'rtsp://h', motion: { days: 3 } }\n",
-			`:3:34: cameras.front-door.motion: unknown key; want url, sub, transport, samples or retain`,
+			`:3:34: cameras.front-door.motion: unknown key; want url, sub, streams, transport, samples or retain`,
 		},
 		{"days of nothing", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 0 } }\n", `:3:41: cameras.a.retain.days: "0"; want a number of days from 0.01 to 36500, such as 30`},
 		{"size without unit", head + "cameras:\n  a: { url: 'rtsp://h', retain: { bytes: 500 } }\n", `:3:42: cameras.a.retain.bytes: "500" is no size; want a number and a unit, such as 500GB or 1.5TiB`},
@@ -286,7 +288,7 @@ func TestLoadConfigSecretFile(t *testing.T) {
 			if want := directory + "/nvrfs.yaml:4:10: cameras.a.url: " + tt.want; err.Error() != want {
 				t.Errorf("%s:\n got %v\nwant %s", tt.url, err, want)
 			}
-		} else if got := c.Cameras[0].URL.Reveal(); got != tt.want {
+		} else if got := c.Cameras[0].Streams[0].URL.Reveal(); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.url, got, tt.want)
 		}
 	}
@@ -348,19 +350,116 @@ func TestClosest(t *testing.T) {
 	}
 }
 
-func FuzzLoadConfig(f *testing.F) {
+func TestParseBounds(t *testing.T) {
+	for name, text := range map[string]string{
+		"long":     "# " + strings.Repeat("x", maxFile),
+		"brackets": "a: " + strings.Repeat("[", 500_000),
+		"braces":   strings.Repeat("{a: ", 250_000),
+		"dashes":   strings.Repeat("- ", 500_000),
+		"keys":     strings.Repeat("? ", 500_000),
+		"entries":  strings.Repeat("a: b\n", 200_000),
+		"aliases":  "a: &a [x,x,x,x]\n" + strings.Repeat("b: [*a,*a,*a,*a]\n", 50_000),
+		"indented": indented(1400),
+		"tags":     "a: " + strings.Repeat("!!x ", 250_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			_, err := Parse("nvrfs.yaml", []byte(text), testVariables)
+			var mistake *Error
+			if !errors.As(err, &mistake) {
+				t.Errorf("got %v, want an Error", err)
+			}
+			if took := time.Since(start); took > 30*time.Second { // 0.3 s on an idle machine; without bounds minutes
+				t.Errorf("refused after %v", took)
+			}
+		})
+	}
+}
+
+// indented is a file of so many mappings, each below the one before.
+func indented(depth int) string {
+	var text strings.Builder
+	for i := range depth {
+		text.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return text.String()
+}
+
+func TestStreams(t *testing.T) {
+	c, err := loadText(t, `data: /d
+cameras:
+  yard:
+    url: rtsp://h/1
+    sub: rtsp://h/2
+    transport: udp
+    retain: { days: 2 }
+    streams:
+      wide: rtsp://h/3
+      thermal: { url: rtsp://h/4, transport: tcp, samples: /mnt/b, retain: { bytes: 5GB } }
+  pair:
+    streams: { left: rtsp://h/5, main: rtsp://h/6 }
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := Limits{Age: 48 * time.Hour}
+	want := []Camera{
+		{Name: "yard", Streams: []Stream{
+			{Name: "main", URL: literalURL(t, "rtsp://h/1"), Transport: "udp", Retain: two},
+			{Name: "sub", URL: literalURL(t, "rtsp://h/2"), Transport: "udp", Retain: two},
+			{Name: "wide", URL: literalURL(t, "rtsp://h/3"), Transport: "udp", Retain: two},
+			{Name: "thermal", URL: literalURL(t, "rtsp://h/4"), Transport: "tcp", Samples: "/mnt/b", Retain: Limits{Bytes: 5_000_000_000}},
+		}},
+		{Name: "pair", Streams: []Stream{
+			{Name: "left", URL: literalURL(t, "rtsp://h/5"), Transport: "tcp"},
+			{Name: "main", URL: literalURL(t, "rtsp://h/6"), Transport: "tcp"},
+		}},
+	}
+	if !reflect.DeepEqual(c.Cameras, want) {
+		t.Errorf("got  %+v\nwant %+v", c.Cameras, want)
+	}
+}
+
+func TestStreamMistakes(t *testing.T) {
+	const head = "data: /d\ncameras:\n  a:\n"
+	tests := []struct{ text, want string }{
+		{"    streams:\n", ":4:5: cameras.a.streams: has no value; want a mapping of names to values"},
+		{"    streams: {}\n", ":4:5: cameras.a.streams: names no stream; want at least one, such as main: rtsp://192.0.2.10/stream1"},
+		{"    streams: { a.b: rtsp://h }\n", ":4:16: cameras.a.streams.a.b: a stream's name cannot hold '.'; want letters, digits, - and _, at most 64, starting with a letter or digit"},
+		{"    streams: { nul: rtsp://h }\n", ":4:16: cameras.a.streams.nul: this name is a device to Windows, so shares would not show it; want another name"},
+		{"    streams: { b: rtsp://h, B: rtsp://h }\n", `:4:29: cameras.a.streams.B: the same as "b" but for capitals, which some systems do not tell apart; want another name`},
+		{"    url: rtsp://h\n    streams: { Main: rtsp://h }\n", `:5:16: cameras.a.streams.Main: the camera's url is the stream "main" already; leave one of them out`},
+		{"    sub: rtsp://h\n    streams: { sub: rtsp://h }\n", `:5:16: cameras.a.streams.sub: the camera's sub is the stream "sub" already; leave one of them out`},
+		{"    streams: { b: { transport: udp } }\n", ":4:16: cameras.a.streams.b.url: is missing; add one such as url: rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"},
+		{"    streams: { b: { url: 'rtsp://h', sub: x } }\n", ":4:38: cameras.a.streams.b.sub: unknown key; want url, transport, samples or retain"},
+		{"    streams: { b: [] }\n", ":4:16: cameras.a.streams.b: is a list; want text such as rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"},
+	}
+	for _, tt := range tests {
+		_, err := loadText(t, head+tt.text)
+		if want := "nvrfs.yaml" + tt.want; err == nil || err.Error() != want {
+			t.Errorf("%s\n got %v\nwant %s", tt.text, err, want)
+		}
+	}
+}
+
+// FuzzParse checks that whatever is in the file makes a configuration or an Error of one line.
+func FuzzParse(f *testing.F) {
 	f.Add("data: /d\nmount: { path: /m, umask: 0027 }\nrecording: { length: 1m }\ncameras:\n  a:\n    url: rtsp://u:${PASSWORD}@h/\n")
+	f.Add("data: /d\ncameras: { a: { streams: { main: 'rtsp://h', b: { url: 'rtsp://h', samples: /s, retain: { days: 1 } } } } }\n")
 	f.Add("data: &a /d\nmount: *a\ncameras: !!map\n  ? [x]\n  : |\n    y\n")
 	f.Add("---\n...\n---\n<<: 1\n")
-	reader := configReader{directory: "/", env: testVariables}
+	f.Add(strings.Repeat("{a: ", 30) + strings.Repeat("}", 30))
 	f.Fuzz(func(t *testing.T, text string) {
-		root, err := parseYAML("nvrfs.yaml", []byte(text))
+		c, err := Parse("/nvrfs.yaml", []byte(text), testVariables)
 		if err == nil {
-			_, err = reader.config(root)
+			if c.Data == "" || len(c.Cameras) == 0 || len(c.Cameras[0].Streams) == 0 {
+				t.Errorf("taken, but incomplete: %+v", c)
+			}
+			return
 		}
 		var mistake *Error
-		if err != nil && !errors.As(err, &mistake) {
-			t.Errorf("got %v, want an Error", err)
+		if !errors.As(err, &mistake) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %q, want an Error of one line", err)
 		}
 	})
 }

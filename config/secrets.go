@@ -43,6 +43,15 @@ func (u URL) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, u.sh
 // LogValue returns String.
 func (u URL) LogValue() slog.Value { return slog.StringValue(u.shown) }
 
+// GoString returns String.
+func (u URL) GoString() string { return u.shown }
+
+// Equal reports whether u and v are the same URL, secrets included.
+func (u URL) Equal(v URL) bool { return u.IsZero() == v.IsZero() && u.Reveal() == v.Reveal() }
+
+// MarshalYAML returns String.
+func (u URL) MarshalYAML() (any, error) { return u.shown, nil }
+
 // MarshalJSON returns String as JSON.
 func (u URL) MarshalJSON() ([]byte, error) { return json.Marshal(u.shown) }
 

@@ -120,7 +120,7 @@ func TestParseCameraURLMistakes(t *testing.T) {
 func TestCameraURLHides(t *testing.T) {
 	u := literalURL(t, "rtsp://u:hunter2@h/s")
 	type unexported struct{ url URL }
-	values := []any{u, &u, []URL{u}, map[string]URL{"a": u}, Camera{URL: u}, &Config{Cameras: []Camera{{URL: u}}}, unexported{u}, &unexported{u}}
+	values := []any{u, &u, []URL{u}, map[string]URL{"a": u}, Stream{URL: u}, &Config{Cameras: []Camera{{Streams: []Stream{{URL: u}}}}}, unexported{u}, &unexported{u}}
 	var written strings.Builder
 	for _, value := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T"} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -26,8 +27,15 @@ type yamlValue struct {
 
 // parseYAML returns the mapping that text, the content of file, consists of.
 func parseYAML(file string, text []byte) (yamlValue, error) {
+	if len(text) > maxFile {
+		return yamlValue{}, &Error{File: file, Err: fmt.Errorf("is longer than %d bytes, which no configuration is", maxFile)}
+	}
+	tokens := lexer.Tokenize(string(text))
+	if err := checkSize(file, tokens); err != nil {
+		return yamlValue{}, err
+	}
 	// Duplicate keys are left to fields, which knows their paths.
-	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return yamlValue{}, syntaxError(file, err)
 	}
@@ -46,6 +54,36 @@ func parseYAML(file string, text []byte) (yamlValue, error) {
 		second := yamlValue{file: file, node: bodies[1]}
 		return yamlValue{}, second.errorf("a second document; want one only, without a line of ---")
 	}
+}
+
+// Bounds of what is parsed: the parser takes time by the square of how many entries there are, and of how deep they nest.
+const (
+	maxTokens = 30_000 // a camera takes some 20
+	maxNested = 32
+)
+
+func checkSize(file string, tokens token.Tokens) error {
+	if len(tokens) > maxTokens {
+		return &Error{File: file, Err: fmt.Errorf("holds more than %d names, values and signs; want fewer cameras in one file", maxTokens)}
+	}
+	open, inLine, line := 0, 0, 0 // brackets that are open; signs that nest without one, in the line
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			inLine, line = 0, t.Position.Line
+		}
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			open++
+		case token.MappingEndType, token.SequenceEndType:
+			open--
+		case token.SequenceEntryType, token.MappingKeyType:
+			inLine++
+		}
+		if open > maxNested || inLine > maxNested {
+			return &Error{File: file, Line: line, Column: t.Position.Column, Err: fmt.Errorf("nests more than %d deep", maxNested)}
+		}
+	}
+	return nil
 }
 
 func syntaxError(file string, err error) error {
@@ -137,6 +175,12 @@ func (v yamlValue) fields(known ...string) *yamlFields {
 		f.values[name] = values[i]
 	}
 	return f
+}
+
+// has reports whether the mapping has the field name.
+func (f *yamlFields) has(name string) bool {
+	_, ok := f.values[name]
+	return ok
 }
 
 // optional sets *to to what read makes of the field name, if there is one.

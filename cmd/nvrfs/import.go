@@ -100,8 +100,12 @@ func (im *importing) run(ctx context.Context, paths []string) error {
 	}
 	for _, c := range cfg.Cameras {
 		if c.Name == name {
-			o.Samples = c.Samples
-			im.warnOfAge(c, plans)
+			s, ok := c.Stream(stream)
+			if !ok && len(c.Streams) > 0 {
+				s = c.Streams[0]
+			}
+			o.Samples = s.Samples
+			im.warnOfAge(s, plans)
 		}
 	}
 	if err := checkRoom(o, plans); err != nil {
@@ -216,10 +220,10 @@ func importTrack(t *camera.Track, entry mp4.SampleEntry) recorder.ImportTrack {
 }
 
 // warnOfAge says when footage would be deleted as soon as the recorder runs.
-func (im *importing) warnOfAge(c config.Camera, plans []importPlan) {
-	if age := im.env.now().Sub(plans[0].start); c.Retain.Age > 0 && age > c.Retain.Age {
+func (im *importing) warnOfAge(s config.Stream, plans []importPlan) {
+	if age := im.env.now().Sub(plans[0].start); s.Retain.Age > 0 && age > s.Retain.Age {
 		im.env.log.Warn("the footage is older than its camera keeps: nvrfs run deletes it when it starts",
-			"keeps", c.Retain.Age.String(), "do", "hold it first, with nvrfs keep, or have retain keep more")
+			"keeps", s.Retain.Age.String(), "do", "hold it first, with nvrfs keep, or have retain keep more")
 	}
 }
 

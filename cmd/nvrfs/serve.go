@@ -125,15 +125,14 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 // streams lists what cfg has recorded.
 func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOptions) {
 	for _, c := range cfg.Cameras {
-		add := func(name string, u config.URL) {
-			streams = append(streams, recorder.StreamOptions{Camera: c.Name, Name: name, Samples: c.Samples, Retain: recorder.Limits(c.Retain), Source: &recorder.RTSP{
-				URL: u.Reveal(), Transport: recorder.Transport(c.Transport), UserAgent: "nvrfs/" + buildVersion(),
-				Log: env.log.With("camera", c.Name, "stream", name),
-			}})
-		}
-		add("main", c.URL)
-		if !c.Sub.IsZero() {
-			add("sub", c.Sub)
+		for _, x := range c.Streams {
+			streams = append(streams, recorder.StreamOptions{
+				Camera: c.Name, Name: x.Name, Samples: x.Samples, Retain: recorder.Limits(x.Retain),
+				Source: &recorder.RTSP{
+					URL: x.URL.Reveal(), Transport: recorder.Transport(x.Transport), UserAgent: "nvrfs/" + buildVersion(),
+					Log: env.log.With("camera", c.Name, "stream", x.Name),
+				},
+			})
 		}
 	}
 	return streams
