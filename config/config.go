@@ -55,7 +55,7 @@ const (
 
 // Read reads the configuration file at path, as Parse does.
 func Read(path string, env Lookup) (*Config, error) {
-	text, err := readFile(path)
+	text, err := ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,8 @@ func Read(path string, env Lookup) (*Config, error) {
 // maxFile is more than a file of a thousand cameras has. YAML takes many times the memory of its text.
 const maxFile = 1 << 20
 
-func readFile(path string) ([]byte, error) {
+// ReadFile returns the content of the configuration file at path, or as much of it as shows that it is too long.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, unreadable(path, err)

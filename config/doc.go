@@ -2,9 +2,12 @@
 // line, what is wrong, and what would be right.
 //
 //	config.go   the value, and how it is read
+//	camera.go   cameras and their streams
 //	retain.go   how much footage is kept
 //	cache.go    memory
 //	secrets.go  URLs with passwords in them, which show themselves without
+//	diff.go     what makes one configuration another
+//	edit.go     edits of the text that keep all else of it, by way of cutter.go; file.go writes it
 //	yaml.go     YAML read strictly, with the place of each value
 //	words.go    "did you mean …?"
 //

@@ -29,6 +29,7 @@ var commands = []func(*environment) *cobra.Command{
 	newCheckCommand,
 	newRebuildCommand,
 	newUpgradeCommand,
+	newConfigCommand,
 	newTSCommand,
 	newCameraCommand,
 	newVersionCommand,
