@@ -104,7 +104,7 @@ func (r configReader) streams(v yamlValue, of *yamlFields, common Stream) ([]Str
 	}
 	streams := make([]Stream, 0, len(names))
 	for i, name := range names {
-		if err := checkName("stream", name); err != nil {
+		if err := CheckStreamName(name); err != nil {
 			return nil, values[i].atKey().errorf("%w", err)
 		}
 		alike := func(other string) bool { return strings.EqualFold(other, name) }

@@ -69,18 +69,14 @@ const maxFile = 1 << 20
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, unreadable(path, err)
+		return nil, &Error{File: path, Err: withoutPath(err)}
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1)) // one byte too many is for Parse to refuse
 	if err != nil {
-		return nil, unreadable(path, err)
+		return nil, &Error{File: path, Err: withoutPath(err)}
 	}
 	return text, nil
-}
-
-func unreadable(path string, err error) error {
-	return &Error{File: path, Err: fmt.Errorf("%w; name a readable configuration file with --config", withoutPath(err))}
 }
 
 // Lookup returns the value of an environment variable, and whether it is set, as os.LookupEnv does.

@@ -29,7 +29,7 @@ func loadText(t *testing.T, text string) (*Config, error) {
 	return Read("nvrfs.yaml", testVariables)
 }
 
-func TestLoadConfigSmallest(t *testing.T) {
+func TestReadSmallest(t *testing.T) {
 	c, err := loadText(t, "data: /var/lib/nvrfs\ncameras:\n  door:\n    url: rtsp://192.0.2.10/1\n")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestLoadConfigSmallest(t *testing.T) {
 	}
 }
 
-func TestLoadConfigLargest(t *testing.T) {
+func TestReadLargest(t *testing.T) {
 	c, err := loadText(t, `# all there is
 data: footage          # beside this file
 mount: { path: /mnt/nvr/, allow_other: true, uid: 1000, gid: 1001, umask: "0027" }
@@ -103,7 +103,7 @@ cameras:
 	}
 }
 
-func TestLoadConfigMountPathOnly(t *testing.T) {
+func TestReadMountPathOnly(t *testing.T) {
 	c, err := loadText(t, "data: /d\nmount: mnt\ncameras: { a: { url: rtsp://192.0.2.1 } }\n")
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestLoadConfigMountPathOnly(t *testing.T) {
 	}
 }
 
-func TestLoadConfigUmask(t *testing.T) {
+func TestReadUmask(t *testing.T) {
 	for _, written := range []string{`"0027"`, "0027", "027", "27", "0o27"} {
 		c, err := loadText(t, "data: /d\nmount: { path: /m, umask: "+written+" }\ncameras: { a: { url: rtsp://h } }\n")
 		if err != nil {
@@ -127,7 +127,7 @@ func TestLoadConfigUmask(t *testing.T) {
 }
 
 // Commands that only look at footage need no secrets.
-func TestLoadConfigWithoutSecrets(t *testing.T) {
+func TestReadWithoutSecrets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "nvrfs.yaml")
 	text := "data: /d\ncameras:\n  a: { url: 'rtsp://u:${NOWHERE}@h/', sub: 'rtsp://h/2' }\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -142,7 +142,7 @@ func TestLoadConfigWithoutSecrets(t *testing.T) {
 	}
 }
 
-func TestLoadConfigMistakes(t *testing.T) {
+func TestReadMistakes(t *testing.T) {
 	const head = "data: /d\n"
 	const camera = "cameras: { a: { url: rtsp://192.0.2.1/ } }\n"
 	tests := []struct {
@@ -250,21 +250,21 @@ func TestLoadConfigMistakes(t *testing.T) {
 	}
 }
 
-func TestLoadConfigUnreadable(t *testing.T) {
+func TestReadUnreadable(t *testing.T) {
 	t.Chdir(t.TempDir())
 	_, err := Read("nvrfs.yaml", testVariables)
-	want := "nvrfs.yaml: no such file or directory; name a readable configuration file with --config"
+	want := "nvrfs.yaml: no such file or directory"
 	if err == nil || err.Error() != want {
 		t.Errorf("missing file:\n got %v\nwant %s", err, want)
 	}
 	_, err = Read(".", testVariables)
-	want = ".: is a directory; name a readable configuration file with --config"
+	want = ".: is a directory"
 	if err == nil || err.Error() != want {
 		t.Errorf("directory:\n got %v\nwant %s", err, want)
 	}
 }
 
-func TestLoadConfigSecretFile(t *testing.T) {
+func TestReadSecretFile(t *testing.T) {
 	directory := t.TempDir()
 	write := func(name, content string) {
 		if err := os.WriteFile(filepath.Join(directory, name), []byte(content), 0o600); err != nil {

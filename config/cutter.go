@@ -182,6 +182,9 @@ func (c cutter) extent(e cutEntry) (start, end int, ok bool) {
 // scalarLength is how long the scalar is that text starts with, if it is of one line.
 func scalarLength(text string, flow bool) int {
 	line, _, _ := strings.Cut(text, "\n")
+	if line == "" {
+		return 0
+	}
 	switch quote := line[0]; quote {
 	case '"', '\'':
 		for i := 1; i < len(line); i++ {

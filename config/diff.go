@@ -32,8 +32,7 @@ func (c StreamChange) Retain() bool {
 	return c.Old == nil || c.New == nil || c.Old.Retain != c.New.Retain
 }
 
-// Diff returns what makes former the configuration latter. It is as good as what was read: secrets that were not looked
-// for do not differ.
+// Diff returns what makes latter of the configuration former. URLs whose secrets were not looked for are equal.
 func Diff(former, latter *Config) Difference {
 	return Difference{
 		Streams: diffStreams(former, latter),

@@ -25,6 +25,7 @@ func Set(path, value string) Edit { return Edit{path: strings.Split(path, "."), 
 // Unset removes the name at a path with its value, and with the mapping around it where that is empty then.
 func Unset(path string) Edit { return Edit{path: strings.Split(path, "."), unset: true} }
 
+// String says what the edit does, without the value, which may hold a password.
 func (e Edit) String() string {
 	verb := "set "
 	if e.unset {
@@ -32,6 +33,9 @@ func (e Edit) String() string {
 	}
 	return verb + Redact(strings.Join(e.path, "."))
 }
+
+// GoString returns String.
+func (e Edit) GoString() string { return e.String() }
 
 // Apply returns text, the content of the file at path, with edits. All else stays as it is, byte for byte, comments
 // included. The result has been read as Parse does with env, so that it is good to be written.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -99,6 +100,20 @@ func TestApplyRefuses(t *testing.T) {
 				t.Errorf("\n got %v\nwant /nvrfs.yaml%s", err, tt.want)
 			}
 		})
+	}
+}
+
+// The value of an edit may hold a password.
+func TestEditHides(t *testing.T) {
+	e := Set("cameras.a.url", "rtsp://u:hunter2@h/s")
+	if got := fmt.Sprintf("%v %+v %#v %s", e, e, e, []Edit{e}); strings.Contains(got, "hunter2") {
+		t.Errorf("the password is in %s", got)
+	}
+	for _, value := range []string{"rtsp:// u: hunter2@h/s", "[rtsp://u:hunter2@h/s]", "http://u:hunter2@h/s", "'rtsp://u:hunter2@h/s"} {
+		_, err := Apply("/nvrfs.yaml", []byte(editable), testVariables, Set("cameras.barn.url", value))
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", value, err)
+		}
 	}
 }
 

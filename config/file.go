@@ -37,7 +37,7 @@ func writeFile(path string, before, after []byte) error {
 	directory, name := filepath.Split(path)
 	temp, err := os.CreateTemp(directory, "."+name+".*")
 	if err != nil {
-		return err
+		return fmt.Errorf("make a file beside it: %w", withoutPath(err))
 	}
 	defer os.Remove(temp.Name()) // which is not there any more when all went well
 	err = errors.Join(fill(temp, info, after), temp.Close())

@@ -10,6 +10,9 @@ import (
 // as behind Samba; the dot is what tells a second stream, "front-door.sub".
 func CheckName(name string) error { return checkName("camera", name) }
 
+// CheckStreamName reports why name cannot be that of a camera's stream. It is formed as a camera's.
+func CheckStreamName(name string) error { return checkName("stream", name) }
+
 // checkName reports why name cannot be that of a camera or a stream, which whose says.
 func checkName(whose, name string) error {
 	const want = "letters, digits, - and _, at most 64, starting with a letter or digit"

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 )
 
 // literalURL is the URL of a URL without secrets.
@@ -35,7 +37,7 @@ func testSecrets(name string) (string, error) {
 	return value, nil
 }
 
-func TestParseCameraURL(t *testing.T) {
+func TestParseURL(t *testing.T) {
 	tests := []struct{ template, revealed, shown string }{
 		{"rtsp://192.0.2.10/stream1", "rtsp://192.0.2.10/stream1", "rtsp://192.0.2.10/stream1"},
 		{"rtsps://cam.example:322/a?b=c&d", "rtsps://cam.example:322/a?b=c&d", "rtsps://cam.example:322/a?b=c&d"},
@@ -72,7 +74,7 @@ func TestParseCameraURL(t *testing.T) {
 	}
 }
 
-func TestParseCameraURLMistakes(t *testing.T) {
+func TestParseURLMistakes(t *testing.T) {
 	const (
 		notURL = "not a URL; want one such as rtsp://user:${PASSWORD}@192.0.2.10/stream1, where / ? # @ % in a name or " +
 			"password that stands in it are written %2F %3F %23 %40 %25"
@@ -117,7 +119,7 @@ func TestParseCameraURLMistakes(t *testing.T) {
 }
 
 // However a URL or what holds it is written, the password is not.
-func TestCameraURLHides(t *testing.T) {
+func TestURLHides(t *testing.T) {
 	u := literalURL(t, "rtsp://u:hunter2@h/s")
 	type unexported struct{ url URL }
 	values := []any{u, &u, []URL{u}, map[string]URL{"a": u}, Stream{URL: u}, &Config{Cameras: []Camera{{Streams: []Stream{{URL: u}}}}}, unexported{u}, &unexported{u}}
@@ -131,6 +133,10 @@ func TestCameraURLHides(t *testing.T) {
 			t.Fatal(err)
 		}
 		written.Write(marshalled)
+		if marshalled, err = yaml.Marshal(value); err != nil {
+			t.Fatal(err)
+		}
+		written.Write(marshalled)
 		slog.New(slog.NewTextHandler(&written, nil)).Info("text", "value", value)
 		slog.New(slog.NewJSONHandler(&written, nil)).Info("json", "value", value)
 	}
@@ -141,6 +147,9 @@ func TestCameraURLHides(t *testing.T) {
 	}
 	if !strings.Contains(written.String(), "rtsp://u:xxxxx@h/s") {
 		t.Errorf("the URL without its password is missing in:\n%s", written.String())
+	}
+	if same := literalURL(t, "rtsp://u:hunter2@h/s"); !u.Equal(same) || u.Equal(literalURL(t, "rtsp://u:hunter3@h/s")) || u.Equal(URL{}) || !(URL{}).Equal(URL{}) {
+		t.Error("Equal does not compare what is hidden")
 	}
 	if got := (URL{}).Reveal(); got != "" {
 		t.Errorf("the zero URL reveals %q", got)
@@ -166,8 +175,8 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-// FuzzParseCameraURL puts a secret into every kind of place: whatever comes out, the secret does not.
-func FuzzParseCameraURL(f *testing.F) {
+// FuzzParseURL puts a secret into every kind of place: whatever comes out, the secret does not.
+func FuzzParseURL(f *testing.F) {
 	f.Add("rtsp://u:${S}@h/s")
 	f.Add("rtsp://${S}@h/${S}?${S}")
 	f.Add("${S}")

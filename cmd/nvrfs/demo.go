@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nvrfs/camera"
-	"nvrfs/config"
 	"nvrfs/store"
 )
 
@@ -69,7 +68,7 @@ func (env *environment) demo(ctx context.Context, dir string) (err error) {
 	if err := writeDemoConfig(file, cam.URL()); err != nil {
 		return err
 	}
-	cfg, err := config.Read(file, env.lookupEnv)
+	cfg, err := readConfig(file, env.lookupEnv)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (f *footageFlags) add(cmd *cobra.Command) {
 func (f *footageFlags) configuration(env *environment) (cfg *config.Config, err error) {
 	cfg = &config.Config{Data: f.data, Timezone: env.local}
 	if f.data == "" {
-		if cfg, err = config.Read(f.config, nil); err != nil {
+		if cfg, err = readConfig(f.config, nil); err != nil {
 			return nil, err
 		}
 	}

@@ -119,12 +119,14 @@ func (im *importing) stream() (camera, stream string, err error) {
 	if im.label == "" {
 		return "", "", usageErrorf("whose footage is it? Name the camera, with: --camera CAMERA")
 	}
-	camera, stream = im.label, "main"
-	if main, ok := strings.CutSuffix(im.label, ".sub"); ok {
-		camera, stream = main, "sub"
+	camera, stream, named := strings.Cut(im.label, ".")
+	if !named || stream == "main" { // whose label is the camera's name
+		camera, stream = im.label, "main"
 	}
-	if err := config.CheckName(camera); err != nil {
-		return "", "", usageErrorf("--camera %s: %w", im.label, err)
+	for _, err := range []error{config.CheckName(camera), config.CheckStreamName(stream), checkStreamName(stream)} {
+		if err != nil {
+			return "", "", usageErrorf("--camera %s: %w", im.label, err)
+		}
 	}
 	return camera, stream, nil
 }

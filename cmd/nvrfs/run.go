@@ -25,7 +25,7 @@ A camera that is away is tried again for as long as it takes.`,
   nvrfs run --config nvrfs.yaml --log-format json`,
 		Args: wantArgs(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Read(file, env.lookupEnv)
+			cfg, err := readConfig(file, env.lookupEnv)
 			if err != nil {
 				return err
 			}
