@@ -17,7 +17,7 @@ type Stream struct {
 	URL       URL
 	Transport string // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
 	Samples   string // directory of its sample files; "" is the one in Data
-	Retain    Limits
+	Retain    Limits // its own take the place of all of the camera's
 }
 
 // Stream returns the camera's stream of that name.
@@ -56,38 +56,35 @@ func (r configReader) cameras(v yamlValue) ([]Camera, error) {
 	return cameras, nil
 }
 
+// shortForms are the keys of a camera that are short for a stream of a name.
+var shortForms = []struct{ key, name string }{{"url", "main"}, {"sub", "sub"}}
+
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	c := Camera{Name: name}
 	common := Stream{Transport: "tcp"} // what the streams have where they do not say otherwise
-	var main, sub URL
-	var named []Stream
 	f := v.fields("url", "sub", "streams", "transport", "samples", "retain")
+	if !f.has("streams") {
+		f.need("url", urlExample)
+	}
 	optional(f, "transport", &common.Transport, readTransport)
 	optional(f, "samples", &common.Samples, r.path(samplesExample))
 	optional(f, "retain", &common.Retain, readLimits)
-	if f.has("streams") {
-		optional(f, "url", &main, r.url)
-	} else {
-		required(f, "url", urlExample, &main, r.url)
-	}
-	optional(f, "sub", &sub, r.url)
-	optional(f, "streams", &named, func(v yamlValue) ([]Stream, error) { return r.streams(v, f, common) })
-	for _, short := range []struct {
-		key, name string
-		url       URL
-	}{{"url", "main", main}, {"sub", "sub", sub}} {
-		if f.has(short.key) {
+	for _, short := range shortForms {
+		optional(f, short.key, &c.Streams, func(v yamlValue) ([]Stream, error) {
 			s := common
-			s.Name, s.URL = short.name, short.url
-			c.Streams = append(c.Streams, s)
-		}
+			var err error
+			s.Name = short.name
+			s.URL, err = r.url(v)
+			return append(c.Streams, s), err
+		})
 	}
-	c.Streams = append(c.Streams, named...)
+	optional(f, "streams", &c.Streams, func(v yamlValue) ([]Stream, error) { return r.streams(v, c.Streams, common) })
 	return c, f.err
 }
 
-// streams reads the streams of the camera that has the fields of, by name. They differ from common in what they say.
-func (r configReader) streams(v yamlValue, of *yamlFields, common Stream) ([]Stream, error) {
+// streams reads the streams of a camera by name, and returns them behind those that its short forms have made. They differ
+// from common in what they say.
+func (r configReader) streams(v yamlValue, streams []Stream, common Stream) ([]Stream, error) {
 	names, values, err := v.entries()
 	if err != nil {
 		return nil, err
@@ -95,27 +92,13 @@ func (r configReader) streams(v yamlValue, of *yamlFields, common Stream) ([]Str
 	if len(names) == 0 {
 		return nil, v.errorf("names no stream; want at least one, such as main: rtsp://192.0.2.10/stream1")
 	}
-	var taken []string
-	short := map[string]string{}
-	for key, name := range map[string]string{"url": "main", "sub": "sub"} {
-		if of.has(key) {
-			taken, short[name] = append(taken, name), key
-		}
-	}
-	streams := make([]Stream, 0, len(names))
 	for i, name := range names {
 		if err := CheckStreamName(name); err != nil {
 			return nil, values[i].atKey().errorf("%w", err)
 		}
-		alike := func(other string) bool { return strings.EqualFold(other, name) }
-		if at := slices.IndexFunc(taken, alike); at >= 0 {
-			if key, ok := short[taken[at]]; ok {
-				return nil, values[i].atKey().errorf("the camera's %s is the stream %q already; leave one of them out", key, taken[at])
-			}
-			return nil, values[i].atKey().errorf(
-				"the same as %q but for capitals, which some systems do not tell apart; want another name", taken[at])
+		if err := checkAlone(values[i].atKey(), name, streams, len(streams)-i); err != nil {
+			return nil, err
 		}
-		taken = append(taken, name)
 		s, err := r.stream(name, values[i], common)
 		if err != nil {
 			return nil, err
@@ -123,6 +106,20 @@ func (r configReader) streams(v yamlValue, of *yamlFields, common Stream) ([]Str
 		streams = append(streams, s)
 	}
 	return streams, nil
+}
+
+// checkAlone checks that none of streams, the first of which come from short forms, has a name like that of key.
+func checkAlone(key yamlValue, name string, streams []Stream, short int) error {
+	at := slices.IndexFunc(streams, func(s Stream) bool { return strings.EqualFold(s.Name, name) })
+	switch {
+	case at < 0:
+		return nil
+	case at < short:
+		i := slices.IndexFunc(shortForms, func(f struct{ key, name string }) bool { return f.name == streams[at].Name })
+		return key.errorf("the camera's %s is the stream %q already; leave one of them out", shortForms[i].key, streams[at].Name)
+	default:
+		return key.errorf("the same as %q but for capitals, which some systems do not tell apart; want another name", streams[at].Name)
+	}
 }
 
 // stream reads a mapping, or just the URL.

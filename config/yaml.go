@@ -199,12 +199,18 @@ func optional[T any](f *yamlFields, name string, to *T, read func(yamlValue) (T,
 
 // required is optional for a field that must be there; example is a right value.
 func required[T any](f *yamlFields, name, example string, to *T, read func(yamlValue) (T, error)) {
-	if _, ok := f.values[name]; !ok && f.err == nil {
-		missing := f.of
-		missing.path = strings.TrimPrefix(missing.path+"."+name, ".")
-		f.err = missing.errorf("is missing; add one such as %s: %s", name, example)
-	}
+	f.need(name, example)
 	optional(f, name, to, read)
+}
+
+// need makes it a mistake that the field name is missing; example is a right value.
+func (f *yamlFields) need(name, example string) {
+	if f.has(name) || f.err != nil {
+		return
+	}
+	missing := f.of
+	missing.path = strings.TrimPrefix(missing.path+"."+name, ".")
+	f.err = missing.errorf("is missing; add one such as %s: %s", name, example)
 }
 
 // atKey is the key of v in v's place: what errors about the name point at.
