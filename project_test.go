@@ -19,10 +19,11 @@ var mayImport = map[string][]string{
 	"media":    {},
 	"schema":   {"media"},
 	"store":    {},
-	"config":   {},
+	"config":   {"redact"},
+	"redact":   {},
 	"camera":   {},
 	"playback": {"media", "mp4", "schema", "store"},
-	"recorder": {"media", "mp4", "schema", "store"},
+	"recorder": {"media", "mp4", "redact", "schema", "store"},
 	"fs":       {"playback"},
 	"web":      {"playback"},
 }

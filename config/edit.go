@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"nvrfs/redact"
 )
 
 // An Edit changes one value of a configuration file.
@@ -31,7 +33,7 @@ func (e Edit) String() string {
 	if e.unset {
 		verb = "unset "
 	}
-	return verb + Redact(strings.Join(e.path, "."))
+	return verb + redact.Text(strings.Join(e.path, "."))
 }
 
 // GoString returns String.

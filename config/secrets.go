@@ -11,10 +11,12 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"nvrfs/redact"
 )
 
 // hidden stands where a secret does.
-const hidden = "xxxxx"
+const hidden = redact.Hidden
 
 // A URL is an RTSP URL that may hold secrets. However it is printed, logged or marshalled, it shows hidden for
 // them; only Reveal returns them. The zero URL is no URL.
@@ -76,7 +78,7 @@ func ParseURL(template string, lookup func(name string) (string, error)) (URL, e
 		return URL{}, err
 	}
 	secret := full.String()
-	return URL{shown: Redact(public.String()), secret: &secret}, nil
+	return URL{shown: redact.Text(public.String()), secret: &secret}, nil
 }
 
 // The parts of a URL in which a value is placed differently.
@@ -184,22 +186,6 @@ func parseRTSP(s string) (*url.URL, error) {
 			"in a path want the @ written %40")
 	}
 	return u, nil
-}
-
-var (
-	credentials   = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://[^\s/?#@:"']*):[^\s"'<>]*@`)
-	queryPassword = regexp.MustCompile(`(?i)\b(pass|password|passwd|pwd|token|secret)=[^\s&;"'<>]+`)
-)
-
-// Redact returns s with the passwords of URLs in it hidden: user:password@ and the likes of password=.
-func Redact(s string) string {
-	if strings.Contains(s, "://") {
-		s = credentials.ReplaceAllString(s, "$1:"+hidden+"@")
-	}
-	if strings.Contains(s, "=") {
-		s = queryPassword.ReplaceAllString(s, "$1="+hidden)
-	}
-	return s
 }
 
 // environmentSecret returns the environment variable name.

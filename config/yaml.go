@@ -14,6 +14,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"nvrfs/redact"
 )
 
 // A yamlValue is a value of a YAML file with the way to it. It is read strictly: its methods return an Error with
@@ -95,7 +97,7 @@ func syntaxError(file string, err error) error {
 	return &Error{
 		File: file, Line: at.Line, Column: at.Column,
 		Err: fmt.Errorf("is not YAML: %s; see that names and values are indented alike and quoted where need be",
-			Redact(located.GetMessage())),
+			redact.Text(located.GetMessage())),
 	}
 }
 
@@ -103,7 +105,7 @@ func syntaxError(file string, err error) error {
 func (v yamlValue) errorf(format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	if v.path != "" {
-		err = fmt.Errorf("%s: %w", Redact(v.path), err) // a URL may have slipped in for a name
+		err = fmt.Errorf("%s: %w", redact.Text(v.path), err) // a URL may have slipped in for a name
 	}
 	at := v.position()
 	return &Error{File: v.file, Line: at.Line, Column: at.Column, Err: err}

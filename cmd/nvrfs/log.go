@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nvrfs/config"
+	"nvrfs/redact"
 )
 
 // logOptions are the global flags of logging.
@@ -87,7 +87,7 @@ func (h *textHandler) Handle(ctx context.Context, record slog.Record) error {
 	h.out.mu.Lock()
 	defer h.out.mu.Unlock()
 	h.out.line.Reset()
-	fmt.Fprintf(&h.out.line, "%s %-5s %s ", record.Time.Format(time.TimeOnly), record.Level, config.Redact(record.Message))
+	fmt.Fprintf(&h.out.line, "%s %-5s %s ", record.Time.Format(time.TimeOnly), record.Level, redact.Text(record.Message))
 
 	headless := slog.NewRecord(time.Time{}, record.Level, "", 0) // a zero time is left out
 	record.Attrs(func(attr slog.Attr) bool {
@@ -106,7 +106,7 @@ func redactAttr(_ []string, attr slog.Attr) slog.Attr {
 	switch attr.Value.Kind() {
 	case slog.KindString, slog.KindAny:
 		shown := attr.Value.String()
-		if safe := config.Redact(shown); safe != shown {
+		if safe := redact.Text(shown); safe != shown {
 			attr.Value = slog.StringValue(safe)
 		}
 	}

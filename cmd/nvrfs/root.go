@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"nvrfs/config"
+	"nvrfs/redact"
 )
 
 // commands makes the subcommands, in the order in which the help lists them.
@@ -106,7 +107,7 @@ func seeHelp(cmd *cobra.Command, err error) string {
 // oneLine returns the message of err, which may be several joined ones, as one line without passwords.
 func oneLine(err error) string {
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
-	return config.Redact(strings.Join(lines, "; "))
+	return redact.Text(strings.Join(lines, "; "))
 }
 
 func (env *environment) newRootCommand(commands []func(*environment) *cobra.Command) *cobra.Command {
