@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"syscall"
 	"time"
 
@@ -61,7 +62,11 @@ func reader(ctx context.Context) string {
 	if !ok {
 		return "unknown"
 	}
-	return fmt.Sprintf("process %d", c.Pid)
+	program, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", c.Pid))
+	if err != nil {
+		return fmt.Sprintf("process %d", c.Pid)
+	}
+	return fmt.Sprintf("process %d (%s)", c.Pid, bytes.TrimSpace(program))
 }
 
 // entryHandle is an open entry.

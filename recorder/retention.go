@@ -65,7 +65,7 @@ type retention struct {
 	freed  freed
 	floors floors
 	disks  store.Asking
-	said  map[string]bool // what was logged, until it is no longer so
+	said   map[string]bool // what was logged, until it is no longer so
 }
 
 func newRetention(r *Recorder) *retention {

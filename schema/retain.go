@@ -38,7 +38,7 @@ const (
 	qGarbage = `SELECT recording_id, dir_id, bytes, since_90k FROM garbage ORDER BY recording_id`
 	qOldest  = `SELECT id, start_90k, wall_duration_90k, bytes, dir_id, sealed FROM recording
 		WHERE stream_id = ? AND start_90k >= ? ORDER BY start_90k, id`
-	qNewest = `SELECT start_90k, wall_duration_90k FROM recording WHERE stream_id = ? ORDER BY start_90k DESC, id DESC`
+	qNewest    = `SELECT start_90k, wall_duration_90k FROM recording WHERE stream_id = ? ORDER BY start_90k DESC, id DESC`
 	qHasSealed = `SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_listing WHERE dir_id = ? AND sealed = 1)`
 )
 

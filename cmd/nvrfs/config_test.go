@@ -41,8 +41,8 @@ func TestLoadConfigSmallest(t *testing.T) {
 		Timezone:  time.Local,
 		Cache:     128_000_000,
 		Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
-		Retain:    Retain{MinFree: recorder.MinFree{Part: 0.05}},
-		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp"}},
+		Retain:    Retain{MinFree: recorder.MinFree{Part: 0.05}, AtLeast: time.Hour},
+		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp", Retain: recorder.Limits{AtLeast: time.Hour}}},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
