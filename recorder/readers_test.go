@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -203,6 +205,62 @@ func TestSlowToShow(t *testing.T) {
 	y.round()
 	if got := y.numbers(0); len(got) != 28 {
 		t.Errorf("%d recordings are left when the bytes are not coming", len(got))
+	}
+}
+
+// TestReadersOnARealDisk has somebody hold on to all of the files of a small filesystem.
+func TestReadersOnARealDisk(t *testing.T) {
+	data := t.TempDir()
+	if err := unix.Mount("tmpfs", data, "tmpfs", 0, "size=64m"); err != nil {
+		t.Skip("no filesystem of its own can be mounted: ", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(data, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	y := newYard(t, Options{Data: data, Streams: streamsOf(Limits{}, "cam")})
+	y.keep.space, y.keep.disk = diskSpace, diskOf
+	y.record(0, dawn, 30)()
+	var open []*os.File
+	for _, path := range y.files("cam") {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, f)
+	}
+	free, _, err := diskSpace(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y.keep.minFree.Bytes = free + 3*y.bytes(0, 30)
+	started := y.now
+	for range 20 {
+		y.round()
+		y.now = y.now.Add(5 * time.Second)
+	}
+	left := len(y.numbers(0))
+	if left < 25 || left > 27 { // the database takes some space, too
+		t.Errorf("%d recordings are left", left)
+	}
+	before, _, err := diskSpace(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y.keep.minFree.Bytes = 0
+	y.now = started.Add(store.ReadersKeep + time.Minute)
+	y.round()
+	if after, _, err := diskSpace(data); err != nil || after-before < 2*y.bytes(0, 30) {
+		t.Errorf("when the readers have had their time, %d bytes more are free, %v", after-before, err)
+	}
+	for _, f := range open {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := len(y.numbers(0)); got < 25 {
+		t.Errorf("%d recordings are left", got)
 	}
 }
 
