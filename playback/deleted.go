@@ -155,7 +155,7 @@ func (l *Library) pinIn(ctx context.Context, dir int64, f *File, deleted map[sch
 		bytes += f.Parts()[i].Length
 	}
 	if bytes > 0 {
-		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed, or after "+store.ReadersKeep.String(), "entry", f.e.Name, "reader", f.reader, "bytes", bytes)
+		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", bytes)
 	}
 }
 
