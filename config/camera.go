@@ -61,7 +61,7 @@ var shortForms = []struct{ key, name string }{{"url", "main"}, {"sub", "sub"}}
 
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	c := Camera{Name: name}
-	common := Stream{Transport: "tcp"} // what the streams have where they do not say otherwise
+	common := Stream{Transport: "tcp", Retain: Limits{AtLeast: unsaid}} // what the streams have where they do not say otherwise
 	f := v.fields("url", "sub", "streams", "transport", "samples", "retain")
 	if !f.has("streams") {
 		f.need("url", urlExample)

@@ -114,7 +114,7 @@ type configReader struct {
 func (r configReader) config(root yamlValue) (*Config, error) {
 	c := &Config{
 		Timezone: time.Local, Cache: DefaultCache, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
-		Retain: Retain{MinFree: MinFree{Part: 0.05}},
+		Retain: Retain{MinFree: MinFree{Part: 0.05}, AtLeast: defaultAtLeast},
 	}
 	f := root.fields("data", "mount", "timezone", "http", "cache", "recording", "retain", "cameras")
 	required(f, "data", dataExample, &c.Data, r.path(dataExample))
@@ -125,6 +125,12 @@ func (r configReader) config(root yamlValue) (*Config, error) {
 	optional(f, "recording", &c.Recording, c.Recording.read)
 	optional(f, "retain", &c.Retain, c.Retain.read)
 	required(f, "cameras", "{ front-door: { url: rtsp://192.0.2.10/stream1 } }", &c.Cameras, r.cameras)
+	for i := range c.Cameras {
+		for k := range c.Cameras[i].Streams {
+			limits := &c.Cameras[i].Streams[k].Retain
+			*limits = withDefault(*limits, c.Retain.AtLeast)
+		}
+	}
 	return c, f.err
 }
 
