@@ -418,17 +418,17 @@ cameras:
 	if err != nil {
 		t.Fatal(err)
 	}
-	two := Limits{Age: 48 * time.Hour}
+	two := Limits{Age: 48 * time.Hour, AtLeast: time.Hour} // where nobody says what is kept at least
 	want := []Camera{
 		{Name: "yard", Streams: []Stream{
 			{Name: "main", URL: literalURL(t, "rtsp://h/1"), Transport: "udp", Retain: two},
 			{Name: "sub", URL: literalURL(t, "rtsp://h/2"), Transport: "udp", Retain: two},
 			{Name: "wide", URL: literalURL(t, "rtsp://h/3"), Transport: "udp", Retain: two},
-			{Name: "thermal", URL: literalURL(t, "rtsp://h/4"), Transport: "tcp", Samples: "/mnt/b", Retain: Limits{Bytes: 5_000_000_000}},
+			{Name: "thermal", URL: literalURL(t, "rtsp://h/4"), Transport: "tcp", Samples: "/mnt/b", Retain: Limits{Bytes: 5_000_000_000, AtLeast: time.Hour}},
 		}},
 		{Name: "pair", Streams: []Stream{
-			{Name: "left", URL: literalURL(t, "rtsp://h/5"), Transport: "tcp"},
-			{Name: "main", URL: literalURL(t, "rtsp://h/6"), Transport: "tcp"},
+			{Name: "left", URL: literalURL(t, "rtsp://h/5"), Transport: "tcp", Retain: Limits{AtLeast: time.Hour}},
+			{Name: "main", URL: literalURL(t, "rtsp://h/6"), Transport: "tcp", Retain: Limits{AtLeast: time.Hour}},
 		}},
 	}
 	if !reflect.DeepEqual(c.Cameras, want) {
