@@ -75,6 +75,10 @@ func (s *source) splice(pipe int, off, n int64) (moved int64) {
 		return 0
 	}
 	defer f.release()
+	if r, ok := f.r.(store.WatchedReader); ok {
+		w := r.Watch()
+		defer w.End(w.Begin())
+	}
 	for moved < n {
 		m, err := unix.Splice(int(f.r.Fd()), &off, pipe, nil, int(n-moved), 0)
 		if err == unix.EINTR {
