@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"mp4/demux": {"codec", "media"},
 	"schema":    {"media"},
 	"store":     {},
+	"config":    {"redact"},
 	"redact":    {},
 	"camera":    {"codec", "media", "mp4/demux"},
 	"playback":  {"media", "mp4", "schema", "store"},
@@ -40,6 +41,7 @@ var onlyIn = map[string][]string{
 	"github.com/bluenviron/gortsplib": {"codec", "recorder/rtsp", "camera", "bench/cameras"},
 	"github.com/hanwen/go-fuse":       {"fs", "integration/faultfs", "bench/peer"},
 	"github.com/mattn/go-sqlite3":     {"schema", "cmd/nvrfs"},
+	"github.com/goccy/go-yaml":        {"config"},
 	"database/sql":                    {"schema"},
 }
 

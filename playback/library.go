@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,6 +65,7 @@ type Library struct {
 	opened  map[*File]struct{}
 	deleted deletions
 	dirs    map[int64]store.Store // sample directories that were read from
+	watches map[int64]*store.Watch
 	nextSub int
 	subs    map[int]func([]Change)
 }
@@ -108,6 +110,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		deleted:  deletions{},
 		toPin:    toPin{left: map[int64]*unpinned{}},
 		dirs:     map[int64]store.Store{},
+		watches:  map[int64]*store.Watch{},
 		subs:     map[int]func([]Change){},
 	}
 	l.samples = newSampleFiles(l.sampleDir, openSamples)
@@ -159,7 +162,45 @@ func (l *Library) openSampleDir(id int64) (store.Store, error) {
 	if !ok {
 		return nil, fmt.Errorf("sample directory %d is not in the database", id)
 	}
-	return store.Open(schema.SampleDirPath(l.o.Data, path), l.db.UUID())
+	path = schema.SampleDirPath(l.o.Data, path)
+	w := l.watch(id, path)
+	defer w.End(w.Begin())
+	st, err := store.Open(path, l.db.UUID())
+	if err != nil {
+		return nil, err
+	}
+	return store.Watched(st, w), nil
+}
+
+// watch returns what has the log say when a sample directory does not answer its readers, and who has opened footage on it.
+func (l *Library) watch(dir int64, path string) *store.Watch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.watches[dir] == nil {
+		l.watches[dir] = store.NewWatch(l.o.Log.With("path", path), "reading", func() []any { return []any{"readers", l.readersOf(dir)} })
+	}
+	return l.watches[dir]
+}
+
+// mostReaders bounds a line of the log.
+const mostReaders = 5
+
+// readersOf names some who have footage of a sample directory open.
+func (l *Library) readersOf(dir int64) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var names []string
+	for f := range l.opened {
+		on := slices.ContainsFunc(f.Parts(), func(p mp4.Part) bool { return keyOf(&p).dir == dir })
+		if on && !slices.Contains(names, f.reader) {
+			names = append(names, f.reader)
+		}
+	}
+	slices.Sort(names)
+	if more := len(names) - mostReaders; more > 0 {
+		names = append(names[:mostReaders], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // Location is that of the days and hours.
@@ -207,6 +248,7 @@ func (l *Library) Run(ctx context.Context) {
 
 // follow takes in the changes since rev, and returns the newest one.
 func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
+	l.loseOld()
 	if len(l.toPin.left) > 0 {
 		l.pin(ctx)
 	}

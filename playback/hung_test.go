@@ -1,0 +1,115 @@
+package playback
+
+import (
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nvrfs/integration/footage"
+	"nvrfs/media"
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+// slowStore is a disk whose files hang when they are read, until back is closed.
+type slowStore struct {
+	store.Store
+	back chan struct{}
+}
+
+type slowReader struct {
+	store.Reader
+	back chan struct{}
+}
+
+func (s slowStore) Open(k store.Key) (store.Reader, error) {
+	f, err := s.Store.Open(k)
+	return slowReader{f, s.back}, err
+}
+
+func (r slowReader) ReadAt(p []byte, off int64) (int, error) {
+	<-r.back
+	return r.Reader.ReadAt(p, off)
+}
+
+// lockedLog is a log that is read while it is written.
+type lockedLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// TestHungDiskIsSaid: where a reader waits for a disk that hangs, the log says so within seconds: who, and for which one.
+func TestHungDiskIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	if err := footage.Make(t.Context(), dir, footage.Camera{Name: "cam", Tiny: true, Start: noon, Duration: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	log := new(lockedLog)
+	l, err := Open(t.Context(), Options{Data: dir, Location: time.UTC, Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s, err := l.Stream(t.Context(), "cam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	day, err := l.WholeDay(t.Context(), s, l.DayAt(media.FromTime(noon)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := l.Open(t.Context(), day, "process 4711")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	path := schema.SampleDirPath(dir, schema.DefaultSampleDir)
+	disk, err := store.Open(path, l.db.UUID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		back := make(chan struct{})
+		watched := store.Watched(slowStore{disk, back}, l.watch(1, path))
+		l.samples.store = func(int64) (store.Store, error) { return watched, nil }
+		done := make(chan error, 1)
+		go func() {
+			_, err := io.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size()))
+			done <- err
+		}()
+		time.Sleep(2*store.AnswerWithin + time.Second)
+		synctest.Wait()
+		for _, want := range []string{"the disk does not answer; reading waits for it", "path=" + path, `readers="process 4711"`} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not say %s: %s", want, log)
+			}
+		}
+		close(back)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(3 * store.AnswerWithin)
+		synctest.Wait()
+		if !strings.Contains(log.String(), "the disk answers again; reading goes on") {
+			t.Errorf("that it is over is not said: %s", log)
+		}
+		l.samples.open.remove(func(sampleKey, *sampleFile) bool { return true })
+	})
+}
