@@ -23,11 +23,12 @@
 //     number alone. It removes only files that hold no whole fragment and nothing but the beginning of one.
 //   - What waits for a disk is bounded. A camera or a disk that is away ends runs of its own streams only, and is tried again
 //     for ever.
+//   - Whatever bytes a camera sends end at most its own session, with a reason. A panic on the way does, too.
 //   - Only one process records into a data directory.
 //
 // # What it does not know
 //
 // The package knows no FUSE, no HTTP, and no days or hours except that a recording ends at each quarter of an hour of UTC.
-// Only the files named after RTSP, H.264 and AAC know what those are: for the rest a sample is bytes with times, and a
-// camera is a Source.
+// Only the files named after RTSP, H.264 and AAC, describe.go and assembly.go know what those are: for the rest a sample is
+// bytes with times, and a camera is a Source.
 package recorder

@@ -304,7 +304,7 @@ func (s *rtspSession) take(m *description.Media) error {
 			}
 			v, err := newVideoTrack(m, f)
 			if err == nil {
-				s.video = v
+				s.video, m.Formats = v, oneEach(m.Formats, f)
 			}
 			return err
 		case *format.MPEG4Audio, *format.MPEG4AudioLATM:
@@ -313,7 +313,7 @@ func (s *rtspSession) take(m *description.Media) error {
 			}
 			a, err := newAudioTrack(m, f)
 			if err == nil {
-				s.audio, s.tie.rate = a, float64(a.aac.entry.Timescale)
+				s.audio, s.tie.rate, m.Formats = a, float64(a.aac.entry.Timescale), oneEach(m.Formats, f)
 			}
 			return err
 		}
