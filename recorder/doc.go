@@ -23,6 +23,7 @@
 //     number alone. It removes only files that hold no whole fragment and nothing but the beginning of one.
 //   - What waits for a disk is bounded. A camera or a disk that is away ends runs of its own streams only, and is tried again
 //     for ever.
+//   - Whatever bytes a camera sends end at most its own session, with a reason. A panic on the way does, too.
 //   - Only one process records into a data directory.
 //
 // # What it does not know

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/auth"
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 	"github.com/bluenviron/gortsplib/v5/pkg/sdpunmarshaler"
 
@@ -37,11 +39,15 @@ func (s *session) onResponse(res *base.Response) {
 	s.failLocked(err)
 }
 
-// readHeaders reads the headers that gortsplib reads. Their errors are gortsplib's to report; only a panic matters here.
+// readHeaders reads the headers that gortsplib reads. Their errors are gortsplib's to report; only a panic matters here. A key
+// that cannot be read is taken out, because gortsplib reads its parts in random order, and may come to panic over one where
+// here another had failed before.
 func readHeaders(h base.Header) {
 	_ = new(headers.Session).Unmarshal(h["Session"])
 	_ = new(headers.Transport).Unmarshal(h["Transport"])
-	_ = new(headers.KeyMgmt).Unmarshal(h["KeyMgmt"])
+	if err := new(headers.KeyMgmt).Unmarshal(h["KeyMgmt"]); err != nil {
+		delete(h, "KeyMgmt")
+	}
 	_ = (&auth.Sender{WWWAuth: h["WWW-Authenticate"]}).Initialize()
 	for _, urls := range []base.HeaderValue{h["Location"], h["Content-Base"]} {
 		for _, u := range urls {
@@ -169,4 +175,15 @@ func describedCodec(track []byte) string {
 		}
 	}
 	return guard.Shorten(strings.TrimSpace(first), maxCodecName)
+}
+
+// oneEach leaves chosen and one other format of each payload type. gortsplib never ends the goroutine of a second one.
+func oneEach(formats []format.Format, chosen format.Format) []format.Format {
+	out := []format.Format{chosen}
+	for _, f := range formats {
+		if !slices.ContainsFunc(out, func(o format.Format) bool { return o.PayloadType() == f.PayloadType() }) {
+			out = append(out, f)
+		}
+	}
+	return out
 }

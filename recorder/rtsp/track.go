@@ -79,6 +79,7 @@ func (s *session) take(m *description.Media) error {
 			t.rate = receiver.Entry().Timescale
 			s.audio, s.tie.Rate = &t, float64(t.rate)
 		}
+		m.Formats = oneEach(m.Formats, f)
 		return nil
 	}
 	return why
