@@ -47,7 +47,7 @@ func (s *stream) block(why error) {
 		return
 	}
 	if s.blocked.CompareAndSwap(nil, &why) { // else it keeps the first reason, so that the log is quiet
-		s.log.Error("recording stops", "reason", why, "do", "free space, raise the limits, or remove holds: nvrfs keep --list")
+		s.log.Error("recording stops", "reason", why, "do", "see what else fills the disk and free space, change the limits of retain (min_free, bytes, at_least), or remove holds: nvrfs keep --list")
 	}
 }
 

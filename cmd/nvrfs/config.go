@@ -110,7 +110,7 @@ type configReader struct {
 func (r configReader) config(root yamlValue) (*Config, error) {
 	c := &Config{
 		Timezone: time.Local, Cache: playback.DefaultCache, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
-		Retain: Retain{MinFree: recorder.MinFree{Part: 0.05}},
+		Retain: Retain{MinFree: recorder.MinFree{Part: 0.05}, AtLeast: defaultAtLeast},
 	}
 	f := root.fields("data", "mount", "timezone", "http", "cache", "recording", "retain", "cameras")
 	required(f, "data", dataExample, &c.Data, r.path(dataExample))
@@ -121,6 +121,9 @@ func (r configReader) config(root yamlValue) (*Config, error) {
 	optional(f, "recording", &c.Recording, c.Recording.read)
 	optional(f, "retain", &c.Retain, c.Retain.read)
 	required(f, "cameras", "{ front-door: { url: rtsp://192.0.2.10/stream1 } }", &c.Cameras, r.cameras)
+	for i := range c.Cameras {
+		c.Cameras[i].Retain = withDefault(c.Cameras[i].Retain, c.Retain.AtLeast)
+	}
 	return c, f.err
 }
 
@@ -252,7 +255,7 @@ func (r configReader) cameras(v yamlValue) ([]Camera, error) {
 }
 
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
-	c := Camera{Name: name, Transport: "tcp"}
+	c := Camera{Name: name, Transport: "tcp", Retain: recorder.Limits{AtLeast: unsaid}}
 	f := v.fields("url", "sub", "transport", "samples", "retain")
 	required(f, "url", urlExample, &c.URL, r.url)
 	optional(f, "sub", &c.Sub, r.url)

@@ -41,8 +41,8 @@ func TestLoadConfigSmallest(t *testing.T) {
 		Timezone:  time.Local,
 		Cache:     128_000_000,
 		Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
-		Retain:    Retain{MinFree: recorder.MinFree{Part: 0.05}},
-		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp"}},
+		Retain:    Retain{MinFree: recorder.MinFree{Part: 0.05}, AtLeast: time.Hour},
+		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp", Retain: recorder.Limits{AtLeast: time.Hour}}},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -115,6 +115,19 @@ func TestLoadConfigMountPathOnly(t *testing.T) {
 	}
 }
 
+func TestLoadConfigAtLeast(t *testing.T) {
+	c, err := loadText(t, "data: /d\nretain: { at_least: 1.5d }\ncameras:\n"+
+		"  a: { url: 'rtsp://h', retain: { days: 1 } }\n  b: { url: 'rtsp://h', retain: { at_least: 90m, days: 1 } }\n  c: { url: 'rtsp://h', retain: { at_least: 0 } }\n  d: { url: 'rtsp://h' }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Duration{36 * time.Hour, 90 * time.Minute, 0, 36 * time.Hour} { // what all keep never contradicts the days of one
+		if got := c.Cameras[i].Retain.AtLeast; got != want {
+			t.Errorf("camera %s keeps at least %v, want %v", c.Cameras[i].Name, got, want)
+		}
+	}
+}
+
 func TestLoadConfigUmask(t *testing.T) {
 	for _, written := range []string{`"0027"`, "0027", "027", "27", "0o27"} {
 		c, err := loadText(t, "data: /d\nmount: { path: /m, umask: "+written+" }\ncameras: { a: { url: rtsp://h } }\n")
@@ -174,6 +187,9 @@ func TestLoadConfigMistakes(t *testing.T) {
 			`:3:34: cameras.front-door.motion: unknown key; want url, sub, transport, samples or retain`,
 		},
 		{"days of nothing", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 0 } }\n", `:3:41: cameras.a.retain.days: "0"; want a number of days from 0.01 to 36500, such as 30`},
+		{"at least more than days", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 1, at_least: 25h } }\n", `:3:54: cameras.a.retain.at_least: 25h is more than the 24h of days, after which footage is deleted; want less, or more days`},
+		{"at least without unit", head + "retain: { at_least: 7 }\n" + camera, `:2:21: retain.at_least: "7"; want a stretch of time up to 3650d, such as 90m, 24h or 7d, or 0 for none`},
+		{"at least for ever", head + "retain: { at_least: 4000d }\n" + camera, `:2:21: retain.at_least: "4000d"; want a stretch of time up to 3650d, such as 90m, 24h or 7d, or 0 for none`},
 		{"size without unit", head + "cameras:\n  a: { url: 'rtsp://h', retain: { bytes: 500 } }\n", `:3:42: cameras.a.retain.bytes: "500" is no size; want a number and a unit, such as 500GB or 1.5TiB`},
 		{"a tiny cache", head + "cache: 1kB\n" + camera, `:2:8: cache: "1kB"; want a size of 4MB or more, such as 128MB`},
 		{"a cache of no size", head + "cache: much\n" + camera, `:2:8: cache: "much"; want a size of 4MB or more, such as 128MB`},

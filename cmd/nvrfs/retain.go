@@ -16,21 +16,67 @@ const bytesExample = "500GB"
 type Retain struct {
 	Bytes   int64            // 0 is no limit
 	MinFree recorder.MinFree // of each disk with sample files
+	AtLeast time.Duration    // of each stream, kept though a disk is too full; default defaultAtLeast
 }
 
+// defaultAtLeast is what a stream keeps where nobody says otherwise: what happened just now can still be looked at, and a card
+// on which there is room for a few hours never gets that far.
+const defaultAtLeast = time.Hour
+
 func (r Retain) read(v yamlValue) (Retain, error) {
-	f := v.fields("bytes", "min_free")
+	f := v.fields("bytes", "min_free", "at_least")
 	optional(f, "bytes", &r.Bytes, readBytes)
 	optional(f, "min_free", &r.MinFree, readMinFree)
+	optional(f, "at_least", &r.AtLeast, readStretch)
 	return r, f.err
 }
 
 // readLimits reads how much footage of a camera is kept.
 func readLimits(v yamlValue) (l recorder.Limits, err error) {
-	f := v.fields("days", "bytes")
+	f := v.fields("days", "bytes", "at_least")
+	l.AtLeast = unsaid
 	optional(f, "days", &l.Age, readDays)
 	optional(f, "bytes", &l.Bytes, readBytes)
+	optional(f, "at_least", &l.AtLeast, readStretch)
+	if f.err == nil && l.Age > 0 && l.AtLeast > l.Age {
+		f.err = f.values["at_least"].errorf("%s is more than the %s of days, after which footage is deleted; want less, or more days", brief(l.AtLeast), brief(l.Age))
+	}
 	return l, f.err
+}
+
+// unsaid stands for what all cameras keep at least, where the one has no at_least of its own.
+const unsaid = -1
+
+// withDefault returns limits with what all cameras keep at least, where they say nothing.
+func withDefault(l recorder.Limits, atLeast time.Duration) recorder.Limits {
+	if l.AtLeast == unsaid {
+		l.AtLeast = atLeast
+	}
+	return l
+}
+
+// readStretch reads how long a stretch of footage is: a duration, or days.
+func readStretch(v yamlValue) (time.Duration, error) {
+	const want = "a stretch of time up to 3650d, such as 90m, 24h or 7d, or 0 for none"
+	text, err := v.number(want)
+	if err != nil {
+		return 0, err
+	}
+	var d time.Duration
+	if digits, ok := strings.CutSuffix(text, "d"); ok {
+		var days float64
+		days, err = strconv.ParseFloat(digits, 64)
+		if !(days >= 0 && days <= 3650) {
+			return 0, v.errorf("%q; want %s", text, want)
+		}
+		d = time.Duration(days * 24 * float64(time.Hour))
+	} else {
+		d, err = time.ParseDuration(text)
+	}
+	if err != nil || d < 0 || d > 3650*24*time.Hour {
+		return 0, v.errorf("%q; want %s", text, want)
+	}
+	return d, nil
 }
 
 func readDays(v yamlValue) (time.Duration, error) {
