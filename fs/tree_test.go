@@ -16,7 +16,7 @@ import (
 
 	"nvrfs/integration/footage"
 	"nvrfs/playback"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // oneDay is footage of two streams in two hours, with a gap.
@@ -246,7 +246,7 @@ func TestHiddenFiles(t *testing.T) {
 	if grows := st.Streams[2]; grows.Growing != nil {
 		t.Errorf("status of a stream that nothing records is %+v", grows)
 	}
-	lock, err := store.LockDir(f.data) // as a recorder has it
+	lock, err := dir.LockDir(f.data) // as a recorder has it
 	if err != nil {
 		t.Fatal(err)
 	}

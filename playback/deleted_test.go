@@ -15,6 +15,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // A day whose recordings are deleted one by one, while nobody lists, is looked at once when someone does.
@@ -44,15 +45,15 @@ func (h hungStore) Open(store.Key) (store.Reader, error) {
 // Footage that is deleted from a disk that hangs, while a reader has it open, holds up no news for long, and none of what is
 // deleted from other disks.
 func TestDeletedFromADiskThatHangs(t *testing.T) {
-	dir := t.TempDir()
+	data := t.TempDir()
 	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	for _, name := range []string{"bad", "good"} {
-		if err := footage.Make(t.Context(), dir, footage.Camera{Name: name, Tiny: true, Start: noon, Duration: time.Minute}); err != nil {
+		if err := footage.Make(t.Context(), data, footage.Camera{Name: name, Tiny: true, Start: noon, Duration: time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var log strings.Builder
-	l, err := Open(t.Context(), Options{Data: dir, Location: time.UTC, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	l, err := Open(t.Context(), Options{Data: data, Location: time.UTC, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestDeletedFromADiskThatHangs(t *testing.T) {
 			deleted[source.key.id] = true
 		}
 	}
-	samples, err := store.Open(filepath.Join(dir, schema.DefaultSampleDir), l.db.UUID())
+	samples, err := dir.Open(filepath.Join(data, schema.DefaultSampleDir), l.db.UUID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,13 +123,13 @@ func TestDeletedFromADiskThatHangs(t *testing.T) {
 
 // Who keeps deleted footage open for too long loses it, and is named in the log, also where nothing is read.
 func TestReadersLoseDeletedFootage(t *testing.T) {
-	dir := t.TempDir()
+	data := t.TempDir()
 	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	if err := footage.Make(t.Context(), dir, footage.Camera{Name: "cam", Tiny: true, Start: noon, Duration: 2 * time.Minute}); err != nil {
+	if err := footage.Make(t.Context(), data, footage.Camera{Name: "cam", Tiny: true, Start: noon, Duration: 2 * time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	l, err := Open(t.Context(), Options{Data: dir, Location: time.UTC, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	l, err := Open(t.Context(), Options{Data: data, Location: time.UTC, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +142,7 @@ func TestReadersLoseDeletedFootage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	samples, err := store.Open(filepath.Join(dir, schema.DefaultSampleDir), l.db.UUID())
+	samples, err := dir.Open(filepath.Join(data, schema.DefaultSampleDir), l.db.UUID())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // ErrNotFound says that there is no such stream, day, entry, or footage.
@@ -128,7 +129,7 @@ func (l *Library) Data() string { return l.o.Data }
 
 // Recorded reports whether a process records into the data directory now, or mends it. Where none does, what is not sealed
 // was cut off.
-func (l *Library) Recorded() bool { return store.CheckUnlocked(l.o.Data) != nil }
+func (l *Library) Recorded() bool { return dir.CheckUnlocked(l.o.Data) != nil }
 
 // sampleDir opens a sample directory. A disk that is not there costs only the footage on it.
 func (l *Library) sampleDir(id int64) (store.Store, error) {
@@ -159,7 +160,7 @@ func (l *Library) openSampleDir(id int64) (store.Store, error) {
 	if !ok {
 		return nil, fmt.Errorf("sample directory %d is not in the database", id)
 	}
-	return store.Open(schema.SampleDirPath(l.o.Data, path), l.db.UUID())
+	return dir.Open(schema.SampleDirPath(l.o.Data, path), l.db.UUID())
 }
 
 // Location is that of the days and hours.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func TestLRU(t *testing.T) {
@@ -90,7 +91,7 @@ func (r *countingReader) Close() error {
 // countedFiles makes sample files 1 to n, of which each holds its number.
 func countedFiles(t *testing.T, n int64) *countingStore {
 	t.Helper()
-	dir, err := store.Attach(filepath.Join(t.TempDir(), "samples"), "a database")
+	dir, err := dir.Attach(filepath.Join(t.TempDir(), "samples"), "a database")
 	if err != nil {
 		t.Fatal(err)
 	}

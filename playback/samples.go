@@ -76,7 +76,7 @@ func (s *source) splice(pipe int, off, n int64) (moved int64) {
 	}
 	defer f.release()
 	for moved < n {
-		m, err := unix.Splice(int(f.r.Fd()), &off, pipe, nil, int(n-moved), 0)
+		m, err := unix.Splice(int(f.r.(interface{ Fd() uintptr }).Fd()), &off, pipe, nil, int(n-moved), 0)
 		if err == unix.EINTR {
 			continue
 		}

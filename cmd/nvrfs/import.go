@@ -16,7 +16,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/recorder"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func newImportCommand(env *environment) *cobra.Command {
@@ -90,7 +90,7 @@ func (im *importing) run(ctx context.Context, paths []string) error {
 	if err := im.env.host.checkDataDir(o.Data, true); err != nil {
 		return err
 	}
-	if err := store.CheckUnlocked(o.Data); err != nil {
+	if err := dir.CheckUnlocked(o.Data); err != nil {
 		return err
 	}
 	plans, err := im.plan(ctx, paths, cfg.Timezone)

@@ -1,4 +1,4 @@
-package store
+package dir
 
 import (
 	"errors"
@@ -8,14 +8,13 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nvrfs/store"
 )
 
 // A Lock keeps every other recorder away from a data directory. The kernel drops it when the process ends, however it
 // ends.
 type Lock struct{ f *os.File }
-
-// ErrLocked says that another process records into a data directory.
-var ErrLocked = errors.New("another nvrfs records into it")
 
 // LockDir takes the lock of a data directory, or returns ErrLocked.
 func LockDir(dir string) (*Lock, error) {
@@ -59,7 +58,7 @@ func CheckUnlocked(dir string) error {
 // locked says that a directory is, and who has the lock.
 func locked(dir string) error {
 	holder, _ := os.ReadFile(lockPath(dir))
-	return fmt.Errorf("data directory %s: %w (process %s)", dir, ErrLocked, strings.TrimSpace(string(holder)))
+	return fmt.Errorf("data directory %s: %w (process %s)", dir, store.ErrLocked, strings.TrimSpace(string(holder)))
 }
 
 func lockPath(dir string) string { return filepath.Join(dir, "lock") }
