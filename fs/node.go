@@ -86,7 +86,7 @@ func (b *base) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 	return 0
 }
 
-// digest is an inode number that Entry.Inode never has: its highest bit is 0. It is FNV-1a of the parts, with a zero behind each.
+// digest is an inode number that no Entry.ID is: its highest bit is 0. It is FNV-1a of the parts, with a zero behind each.
 func digest(parts ...string) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)

@@ -118,7 +118,7 @@ func TestAttributes(t *testing.T) {
 	if err := unix.Stat(f.path(file), &st); err != nil {
 		t.Fatal(err)
 	}
-	if st.Mode != syscall.S_IFREG|0o440 || st.Uid != uid || st.Gid != gid || st.Nlink != 1 || st.Ino != e.Inode {
+	if st.Mode != syscall.S_IFREG|0o440 || st.Uid != uid || st.Gid != gid || st.Nlink != 1 || st.Ino != e.ID {
 		t.Errorf("%+v", st)
 	}
 	if st.Size != e.Size || st.Blocks != (e.Size+511)/512 || st.Blksize != blockSize {

@@ -22,7 +22,7 @@ type Entry struct {
 	Start time.Time
 	End   time.Time // wall time of the end; the file's modification time
 	ETag  string    // without quotes; equal ETags mean equal bytes
-	Inode uint64    // follows from the ETag
+	ID    uint64    // tells the bytes from all others, as ETag does; its highest bit is 1
 	Place int64     // within its hour, from 0: it rises along the listing, and stays when other entries come and go
 
 	stream         *Stream
@@ -148,7 +148,7 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	e.Start, e.End = media.ToTime(start), media.ToTime(end)
 	digest := e.digest(recs)
 	e.ETag = etag(digest)
-	e.Inode = binary.BigEndian.Uint64(digest[16:]) | 1<<63 // apart from directories
+	e.ID = binary.BigEndian.Uint64(digest[16:]) | 1<<63
 	if e.kind == hourEntry && recs[len(recs)-1].Start90k >= newest90k {
 		e.recs = slices.Clone(recs)
 		for i := range e.recs {
@@ -169,7 +169,7 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	return e, nil
 }
 
-// dayMark keeps a day of one entry apart from that entry: both are in the mount, and an inode is in one place.
+// dayMark keeps a day of one entry apart from that entry: both are shown, and an ID is that of one file in one place.
 const dayMark = "/day"
 
 func etag(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:16]) }

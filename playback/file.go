@@ -36,14 +36,15 @@ func (f *File) ModTime() time.Time { return f.e.End }
 // ETag tells the bytes from all others, without quotes.
 func (f *File) ETag() string { return f.e.ETag }
 
-// Splice puts the n bytes at off into a pipe that has room for them, where they lie in one sample file and are all there, and
-// returns how many are in it: n, or fewer, and then ReadAt tells why. No byte is copied.
-func (f *File) Splice(pipe int, off, n int64) (moved int64) {
+// WithFile lends use the file in which the n bytes at off lie, at the offset at, so that the kernel can move them on without a
+// copy; the descriptor is use's only until it returns. It returns what use does: how many of the bytes were used, which are n,
+// or fewer, and then ReadAt tells why. It returns 0, without calling use, where the bytes do not lie in one file of this machine.
+func (f *File) WithFile(off, n int64, use func(fd uintptr, at, n int64) (used int64)) (used int64) {
 	part, at, length, ok := f.Extent(off)
 	if !ok || n > length {
 		return 0
 	}
-	return part.Source.(*source).splice(pipe, at, n)
+	return part.Source.(*source).withFile(at, n, use)
 }
 
 // Open opens an entry for a reader, who is named in the log where that matters, and who closes it. It returns ErrStale when

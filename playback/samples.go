@@ -4,8 +4,6 @@ import (
 	"io"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -67,25 +65,15 @@ func (s *source) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// splice puts n bytes of the sample file into a pipe, and returns how many are in it.
-func (s *source) splice(pipe int, off, n int64) (moved int64) {
-	defer func() { s.files.count.read(moved, n) }()
+// withFile lends the sample file to use, and returns how many of its n bytes at off use took.
+func (s *source) withFile(off, n int64, use func(fd uintptr, at, n int64) int64) (used int64) {
+	defer func() { s.files.count.read(used, n) }()
 	f, err := s.files.acquire(s.key)
 	if err != nil {
 		return 0
 	}
 	defer f.release()
-	for moved < n {
-		m, err := unix.Splice(int(f.r.(interface{ Fd() uintptr }).Fd()), &off, pipe, nil, int(n-moved), 0)
-		if err == unix.EINTR {
-			continue
-		}
-		if m <= 0 || err != nil {
-			break
-		}
-		moved += int64(m)
-	}
-	return moved
+	return use(f.r.(interface{ Fd() uintptr }).Fd(), off, n)
 }
 
 // acquire returns an open sample file, which the caller releases.
