@@ -20,9 +20,10 @@ var mayImport = map[string][]string{
 	"schema":    {"media"},
 	"store":     {},
 	"store/dir": {"store"},
+	"redact":    {},
 	"camera":    {},
 	"playback":  {"media", "mp4", "schema", "store", "store/dir"},
-	"recorder":  {"media", "mp4", "schema", "store", "store/dir"},
+	"recorder":  {"media", "mp4", "redact", "schema", "store", "store/dir"},
 	"fs":        {"playback"},
 	"web":       {"playback"},
 }

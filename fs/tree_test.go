@@ -101,8 +101,8 @@ func TestClockChange(t *testing.T) {
 	f := newFixture(t, fixtureOptions{location: berlin, cameras: []footage.Camera{{Name: "cam", Start: start, Duration: 2 * time.Minute, Tiny: true}}})
 	want := []string{
 		"./", "2026-10-25/",
-		"2026-10-25/02+0100/", "2026-10-25/02+0100/cam_2026-10-25_02-00-00+0100.mp4",
-		"2026-10-25/02+0200/", "2026-10-25/02+0200/cam_2026-10-25_02-59-00+0200.mp4",
+		"2026-10-25/02A+0200/", "2026-10-25/02A+0200/cam_2026-10-25_02A-59-00+0200.mp4",
+		"2026-10-25/02B+0100/", "2026-10-25/02B+0100/cam_2026-10-25_02B-00-00+0100.mp4",
 	}
 	if got := walk(t, f.path("cam")); !slices.Equal(got, want) {
 		t.Errorf("the tree is %q, want %q", got, want)

@@ -17,7 +17,7 @@ const longest90k = 2 * 15 * 60 * 90000
 func (l *Library) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entry, error) {
 	e := &Entry{
 		stream: &s, kind: clipEntry, from90k: media.FromTime(from), to90k: media.FromTime(to),
-		Name: fmt.Sprintf("%s--%s.mp4", from.In(l.o.Location).Format(nameFormat), to.In(l.o.Location).Format(nameFormat)),
+		Name: clipName(from, to, l.o.Location),
 	}
 	newest90k, err := l.newest90k(ctx, s)
 	if err != nil {
@@ -31,6 +31,12 @@ func (l *Library) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entr
 		return nil, fmt.Errorf("%s from %s to %s: %w", s.Label, from.Format(time.RFC3339), to.Format(time.RFC3339), ErrNotFound)
 	}
 	return l.entry(ctx, e, recs, newest90k)
+}
+
+func clipName(from, to time.Time, loc *time.Location) string {
+	b := appendLocal(nil, from, hourOf(from, loc), loc)
+	b = appendLocal(append(b, "--"...), to, hourOf(to, loc), loc)
+	return string(append(b, ".mp4"...))
 }
 
 // overlapping lists the recordings that have a part in [from90k, to90k), by start.

@@ -13,6 +13,8 @@ type Key struct {
 }
 
 // A Store keeps sample files. When it is not where it was, its methods return ErrAway, and not that a file is missing.
+// What has a sample file's name but is no regular file is listed by Scan, and not opened: Reopen, Open and Size return
+// ErrNotRegular.
 type Store interface {
 	// Create makes a file for writing. It fails when there is one.
 	Create(Key) (Writer, error)

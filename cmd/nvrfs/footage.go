@@ -11,6 +11,7 @@ import (
 
 	"nvrfs/playback"
 	"nvrfs/schema"
+	"nvrfs/store"
 	"nvrfs/store/dir"
 )
 
@@ -101,6 +102,14 @@ func absolute(path string) (string, error) {
 		return "", fmt.Errorf("find the path of %s: %w", path, err)
 	}
 	return abs, nil
+}
+
+// explainAway says what to do about a sample directory that is not there, or whose disk hangs.
+func explainAway(err error) error {
+	if errors.Is(err, store.ErrAway) || errors.Is(err, store.ErrNoAnswer) {
+		return &environmentError{"sample files", err.Error(), "mount the disk, and try again"}
+	}
+	return err
 }
 
 // stream returns the stream with a label, or an error that names those that there are.

@@ -169,7 +169,7 @@ func localTime(t90k int64, loc *time.Location) string {
 
 // open opens a file for f. With tell, it says what of it cannot be imported.
 func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) error) error {
-	file, err := os.Open(path)
+	file, err := dir.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (im *importing) all(ctx context.Context, o recorder.ImportOptions, plans []
 	o.Committed = bar.Add
 	to, err := recorder.OpenImporter(ctx, o)
 	if err != nil {
-		return err
+		return explainAway(err)
 	}
 	err = im.each(ctx, to, plans, loc)
 	sum, closing := to.Close()
