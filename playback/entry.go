@@ -58,7 +58,7 @@ const joinGap90k = 2 * 90000
 
 // WholeDay returns the entry that joins all recordings that start on a day.
 func (l *Library) WholeDay(ctx context.Context, s Stream, day Span) (*Entry, error) {
-	newest90k, recs, err := l.startingIn(ctx, s, day)
+	newest90k, recs, err := l.newestAndIn(ctx, s, day)
 	if err != nil {
 		return nil, err
 	}
@@ -68,18 +68,24 @@ func (l *Library) WholeDay(ctx context.Context, s Stream, day Span) (*Entry, err
 	return l.entry(ctx, &Entry{Name: day.Name + ".mp4", stream: &s, kind: dayEntry, from90k: day.From90k, to90k: day.To90k}, recs, newest90k)
 }
 
-// startingIn lists the recordings that start in a span, and says when the newest one of the stream started before that.
-func (l *Library) startingIn(ctx context.Context, s Stream, span Span) (newest90k int64, recs []schema.Recording, err error) {
+// newestAndIn says when the newest recording of a stream starts, and after that lists those that start in a span.
+func (l *Library) newestAndIn(ctx context.Context, s Stream, span Span) (newest90k int64, recs []schema.Recording, err error) {
 	if newest90k, err = l.newest90k(ctx, s); err != nil {
 		return 0, nil, err
 	}
-	recs, err = l.db.StartingIn(ctx, s.id, span.From90k, span.To90k)
+	recs, err = l.startingIn(ctx, s.id, span.From90k, span.To90k)
 	return newest90k, recs, err
+}
+
+// startingIn lists all recordings of a stream that start in [from90k, to90k), by start.
+func (l *Library) startingIn(ctx context.Context, stream, from90k, to90k int64) ([]schema.Recording, error) {
+	recs, _, err := l.src.SomeStartingIn(ctx, new(schema.Room), stream, from90k, to90k, math.MaxInt)
+	return recs, err
 }
 
 // newest90k returns when the newest recording of a stream starts.
 func (l *Library) newest90k(ctx context.Context, s Stream) (start90k int64, err error) {
-	start90k, _, _, err = l.db.LastSpan(ctx, s.id, math.MaxInt64)
+	start90k, _, _, err = l.src.LastSpan(ctx, s.id, math.MaxInt64)
 	return start90k, err
 }
 
