@@ -161,7 +161,9 @@ func (f whileRead) WithFile(_, n int64, _ func(fd uintptr, at, n int64) int64) i
 // A recording that is pinned while its object is read, which may open it once more, is closed by the source, so that its space is
 // free when the pin is gone.
 func TestPinnedWhileItIsRead(t *testing.T) {
-	keep := func() (store.Reader, error) { return &keptBytes{ReaderAt: strings.NewReader("footage"), open: new(atomic.Int64)}, nil }
+	keep := func() (store.Reader, error) {
+		return &keptBytes{ReaderAt: strings.NewReader("footage"), open: new(atomic.Int64)}, nil
+	}
 	for name, read := range map[string]func(*recordingPart) int64{
 		"read": func(r *recordingPart) int64 { n, _ := r.ReadAt(make([]byte, 7), 0); return int64(n) },
 		"lent": func(r *recordingPart) int64 { return r.withFile(0, 7, nil) },
