@@ -2,11 +2,13 @@ package local
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"nvrfs/mp4"
 	"nvrfs/playback/lru"
 	"nvrfs/schema"
+	"nvrfs/store"
 	"nvrfs/store/dir"
 )
 
@@ -20,7 +22,7 @@ const openFiles = 256
 // database, which is only read.
 type Source struct {
 	*schema.DB
-	data  string
+	dirs  *sampleDirs
 	files *sampleFiles
 }
 
@@ -30,8 +32,14 @@ func Open(ctx context.Context, data string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	dirs := sampleDirs{db: db, data: data, open: map[int64]files{}}
-	return &Source{DB: db, data: data, files: newSampleFiles(dirs.dir, openFiles)}, nil
+	dirs := &sampleDirs{db: db, data: data, open: map[int64]files{}, watches: map[int64]*store.Watch{}}
+	return &Source{DB: db, dirs: dirs, files: newSampleFiles(dirs.dir, openFiles)}, nil
+}
+
+// Watch has the log say when a disk does not answer readers, and when that is over. readers names those who have opened what lies
+// on a device. It is called before anything is read.
+func (s *Source) Watch(log *slog.Logger, readers func(device int64) (names string)) {
+	s.dirs.log, s.dirs.readers = log, readers
 }
 
 // Close closes the database and the sample files. Objects must not be read any more, unless they are kept.
@@ -41,10 +49,10 @@ func (s *Source) Close() error {
 }
 
 // Dir is the data directory.
-func (s *Source) Dir() string { return s.data }
+func (s *Source) Dir() string { return s.dirs.data }
 
 // Recorded reports whether a process records into the data directory now, or mends it.
-func (s *Source) Recorded() bool { return dir.CheckUnlocked(s.data) != nil }
+func (s *Source) Recorded() bool { return dir.CheckUnlocked(s.dirs.data) != nil }
 
 // Deleted lists the recordings that were deleted, and whose sample files are still to be removed.
 func (s *Source) Deleted(ctx context.Context) ([]schema.RecordingID, error) {
