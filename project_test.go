@@ -22,18 +22,21 @@ var mayImport = map[string][]string{
 	"mp4/demux": {"codec", "media"},
 	"schema":    {"media"},
 	"store":     {},
+	"store/dir": {"store"},
 	"config":    {"redact"},
 	"redact":    {},
 	"camera":    {"codec", "media", "mp4/demux"},
-	"playback":  {"media", "mp4", "schema", "store"},
-	"recorder":  {"media", "mp4", "recorder/guard", "schema", "store"},
+	"fs":        {"playback"},
+	"web":       {"playback"},
 
+	"playback":       {"media", "mp4", "schema", "store", "playback/local", "playback/lru"},
+	"playback/local": {"mp4", "schema", "store", "store/dir", "playback/lru"},
+	"playback/lru":   {},
+
+	"recorder":          {"media", "mp4", "recorder/guard", "schema", "store", "store/dir"},
 	"recorder/guard":    {},
 	"recorder/rtpclock": {"media"},
 	"recorder/rtsp":     {"codec", "media", "recorder/guard", "recorder/rtpclock", "redact"},
-
-	"fs":  {"playback"},
-	"web": {"playback"},
 }
 
 // onlyIn says which packages may import a module.

@@ -15,6 +15,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // archive describes rows to fill a database with: what nvrfs import would make of footage, without the footage. The indexes
@@ -53,7 +54,7 @@ func fill(ctx context.Context, data string, archives ...archive) error {
 		return err
 	}
 	defer db.Close()
-	samples, err := store.Attach(filepath.Join(data, schema.DefaultSampleDir), db.UUID())
+	samples, err := dir.Attach(filepath.Join(data, schema.DefaultSampleDir), db.UUID())
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func fill(ctx context.Context, data string, archives ...archive) error {
 	return nil
 }
 
-func (a archive) fill(ctx context.Context, db *schema.DB, samples *store.Dir) error {
+func (a archive) fill(ctx context.Context, db *schema.DB, samples *dir.Dir) error {
 	var stream schema.Stream
 	var entries []int64
 	err := db.Write(ctx, func(tx *schema.Tx) (err error) {
@@ -118,7 +119,7 @@ func (a archive) fill(ctx context.Context, db *schema.DB, samples *store.Dir) er
 }
 
 // file makes a sample file of holes.
-func (a archive) file(samples *store.Dir, stream schema.Stream, r *schema.Recording) error {
+func (a archive) file(samples *dir.Dir, stream schema.Stream, r *schema.Recording) error {
 	if !a.files {
 		return nil
 	}

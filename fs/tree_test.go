@@ -16,7 +16,7 @@ import (
 
 	"nvrfs/integration/footage"
 	"nvrfs/playback"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // oneDay is footage of two streams in two hours, with a gap.
@@ -118,7 +118,7 @@ func TestAttributes(t *testing.T) {
 	if err := unix.Stat(f.path(file), &st); err != nil {
 		t.Fatal(err)
 	}
-	if st.Mode != syscall.S_IFREG|0o440 || st.Uid != uid || st.Gid != gid || st.Nlink != 1 || st.Ino != e.Inode {
+	if st.Mode != syscall.S_IFREG|0o440 || st.Uid != uid || st.Gid != gid || st.Nlink != 1 || st.Ino != e.ID {
 		t.Errorf("%+v", st)
 	}
 	if st.Size != e.Size || st.Blocks != (e.Size+511)/512 || st.Blksize != blockSize {
@@ -246,7 +246,7 @@ func TestHiddenFiles(t *testing.T) {
 	if grows := st.Streams[2]; grows.Growing != nil {
 		t.Errorf("status of a stream that nothing records is %+v", grows)
 	}
-	lock, err := store.LockDir(f.data) // as a recorder has it
+	lock, err := dir.LockDir(f.data) // as a recorder has it
 	if err != nil {
 		t.Fatal(err)
 	}

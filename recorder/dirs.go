@@ -12,6 +12,7 @@ import (
 
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // sampleDir is a directory of sample files.
@@ -74,7 +75,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 		}
 		delete(needed, path)
 		// First the directory: what it is refused for may be mended, and then it must still be new to the database.
-		attach := func(path string) (store.Store, error) { return watched(path)(store.Attach(path, db.UUID())) }
+		attach := func(path string) (store.Store, error) { return watched(path)(dir.Attach(path, db.UUID())) }
 		x := openAll(new(store.Asking), map[int64]string{0: path}, attach)[0]
 		if x.err != nil {
 			return nil, nil, x.err
@@ -128,7 +129,7 @@ func refuseOrphans(o Options) error {
 		paths = append(paths, samplesOf(o.Data, s))
 	}
 	for _, path := range paths {
-		if owner, err := store.Database(path); err == nil {
+		if owner, err := dir.Database(path); err == nil {
 			return fmt.Errorf("%w: there is no %s in %s, but sample directory %s belongs to one (%s); nothing was touched: restore it, or make a new one from the sample files with: nvrfs rebuild --data %s",
 				ErrLost, schema.FileName, o.Data, path, owner, o.Data)
 		}
@@ -139,9 +140,9 @@ func refuseOrphans(o Options) error {
 // openDir opens a directory; those of a fresh database are made.
 func openDir(path, database string, fresh bool) (store.Store, error) {
 	if fresh {
-		return store.Attach(path, database)
+		return dir.Attach(path, database)
 	}
-	return store.Open(path, database)
+	return dir.Open(path, database)
 }
 
 // opened is what came of opening a directory.
@@ -196,7 +197,7 @@ func readDirs(ctx context.Context, db *schema.DB, data string, log *slog.Logger)
 	for id, path := range paths {
 		paths[id] = schema.SampleDirPath(data, path)
 	}
-	open := func(path string) (store.Store, error) { return store.Open(path, db.UUID()) }
+	open := func(path string) (store.Store, error) { return dir.Open(path, db.UUID()) }
 	dirs := map[int64]sampleDir{}
 	for id, x := range openAll(new(store.Asking), paths, open) {
 		if x.err != nil {

@@ -11,6 +11,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // Options says what to record, and where.
@@ -46,7 +47,7 @@ const stopDeadline = 30 * time.Second
 // A Recorder records into a data directory. Only one at a time can.
 type Recorder struct {
 	o       Options
-	lock    *store.Lock
+	lock    *dir.Lock
 	db      *schema.DB
 	dirs    map[int64]sampleDir // those that were there when it started
 	late    map[int64]*lateDir  // those that streams need, but that were not
@@ -70,7 +71,7 @@ func Open(ctx context.Context, o Options) (*Recorder, error) {
 	if o.clock == nil {
 		o.clock = steadyClock()
 	}
-	lock, err := store.LockDir(o.Data)
+	lock, err := dir.LockDir(o.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -157,10 +157,12 @@ func (s *watched) Present() error {
 	return s.Store.Present()
 }
 
-// A WatchedReader is the Reader of a Store that is Watched. Who reads by Fd, past ReadAt, says so itself.
+// A WatchedReader is the Reader of a Store that is Watched. Who reads by Fd, past ReadAt, has Unwatched give the Reader whose Fd
+// that is, and says so itself.
 type WatchedReader interface {
 	Reader
 	Watch() *Watch
+	Unwatched() Reader
 }
 
 type watchedReader struct {
@@ -168,7 +170,8 @@ type watchedReader struct {
 	w *Watch
 }
 
-func (r *watchedReader) Watch() *Watch { return r.w }
+func (r *watchedReader) Watch() *Watch     { return r.w }
+func (r *watchedReader) Unwatched() Reader { return r.Reader }
 
 func (r *watchedReader) ReadAt(p []byte, off int64) (int, error) {
 	g := r.w.Begin()

@@ -9,7 +9,7 @@ import (
 	"nvrfs/camera"
 	"nvrfs/codec"
 	"nvrfs/media"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func newCameraCommand(env *environment) *cobra.Command {
@@ -35,7 +35,7 @@ NVRFS_CAMERA_PASSWORD. FILE has a picture of
 			}
 			o.Clip = camera.DemoClip()
 			if len(args) > 0 {
-				f, err := store.OpenRegular(args[0], os.O_RDONLY)
+				f, err := dir.OpenRegular(args[0], os.O_RDONLY)
 				if err != nil {
 					return usageErrorf("%w", err)
 				}

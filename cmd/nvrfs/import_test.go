@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"nvrfs/recorder"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func TestTimeInName(t *testing.T) {
@@ -143,7 +143,7 @@ func TestImportAllOrNothing(t *testing.T) {
 func TestImportWhereARecorderIsAtWork(t *testing.T) {
 	data, files := t.TempDir(), t.TempDir()
 	clip := testFile(t, "camera/clip.mp4", files, "2026-11-19_10-00-00.mp4")
-	lock, err := store.LockDir(data)
+	lock, err := dir.LockDir(data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package playback
+package local_test
 
 import (
 	"io"
@@ -11,30 +11,11 @@ import (
 
 	"nvrfs/integration/footage"
 	"nvrfs/media"
+	"nvrfs/playback"
+	"nvrfs/playback/local"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
-
-// slowStore is a disk whose files hang when they are read, until back is closed.
-type slowStore struct {
-	store.Store
-	back chan struct{}
-}
-
-type slowReader struct {
-	store.Reader
-	back chan struct{}
-}
-
-func (s slowStore) Open(k store.Key) (store.Reader, error) {
-	f, err := s.Store.Open(k)
-	return slowReader{f, s.back}, err
-}
-
-func (r slowReader) ReadAt(p []byte, off int64) (int, error) {
-	<-r.back
-	return r.Reader.ReadAt(p, off)
-}
 
 // lockedLog is a log that is read while it is written.
 type lockedLog struct {
@@ -62,7 +43,11 @@ func TestHungDiskIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := new(lockedLog)
-	l, err := Open(t.Context(), Options{Data: dir, Location: time.UTC, Log: slog.New(slog.NewTextHandler(log, nil))})
+	src, err := local.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := playback.New(t.Context(), src, playback.Options{Location: time.UTC, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,14 +66,11 @@ func TestHungDiskIsSaid(t *testing.T) {
 	}
 	defer f.Close()
 	path := schema.SampleDirPath(dir, schema.DefaultSampleDir)
-	disk, err := store.Open(path, l.db.UUID())
-	if err != nil {
-		t.Fatal(err)
-	}
 	synctest.Test(t, func(t *testing.T) {
 		back := make(chan struct{})
-		watched := store.Watched(slowStore{disk, back}, l.watch(1, path))
-		l.samples.store = func(int64) (store.Store, error) { return watched, nil }
+		if err := src.HangReads(path, back); err != nil {
+			t.Fatal(err)
+		}
 		done := make(chan error, 1)
 		go func() {
 			_, err := io.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size()))
@@ -110,6 +92,6 @@ func TestHungDiskIsSaid(t *testing.T) {
 		if !strings.Contains(log.String(), "the disk answers again; reading goes on") {
 			t.Errorf("that it is over is not said: %s", log)
 		}
-		l.samples.open.remove(func(sampleKey, *sampleFile) bool { return true })
+		src.Forget(func(schema.RecordingID) bool { return true })
 	})
 }
