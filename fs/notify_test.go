@@ -3,7 +3,8 @@ package fs
 import (
 	"context"
 	"os"
-	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,47 +13,45 @@ import (
 	"nvrfs/playback"
 )
 
-// slowDir finds a file when it is told to.
-type slowDir struct {
-	s       *Server
-	asked   chan struct{} // gets a value when it is asked
-	answers chan struct{} // closed when it answers
-}
-
-func (d slowDir) list(context.Context) (listing, error) { return listing{}, nil }
-func (d slowDir) modTime() time.Time                    { return time.Time{} }
-
-func (d slowDir) find(context.Context, string) (child, error) {
-	d.asked <- struct{}{}
-	<-d.answers
-	return child{name: "file", file: func(context.Context) (node, error) {
-		return d.s.textNode("file", nil, time.Time{}, keepLong), nil
-	}}, nil
-}
-
 // A lookup that is under way is waited for, and what it found is known then.
 func TestUnderWay(t *testing.T) {
-	f := newFixture(t, fixtureOptions{still: true, cameras: []footage.Camera{{Name: "cam", Start: growStart, Duration: time.Minute, Tiny: true}}})
-	slow := slowDir{f.s, make(chan struct{}, 1), make(chan struct{})}
-	if _, err := os.Stat(f.path("cam")); err != nil {
-		t.Fatal(err)
-	}
-	f.s.nodes.mu.Lock()
-	f.s.nodes.kept[inoOf("/cam")] = f.s.dirNode(slow, "/cam")
-	f.s.nodes.mu.Unlock()
-
+	asked, answers := make(chan struct{}, 1), make(chan struct{})
+	var slow atomic.Bool
+	f := newFixture(t, fixtureOptions{
+		still: true, cameras: []footage.Camera{{Name: "cam", Start: growStart, Duration: time.Minute, Tiny: true}},
+		sees: func(playback.Stream) bool {
+			if slow.Load() {
+				asked <- struct{}{}
+				<-answers
+				slow.Store(false)
+			}
+			return true
+		},
+	})
+	release := sync.OnceFunc(func() { close(answers) })
+	t.Cleanup(release)
+	slow.Store(true)
 	looked, waited := make(chan error, 1), make(chan bool, 1)
 	go func() {
-		_, err := os.Stat(filepath.Join(f.mnt, "cam", "file"))
+		_, err := os.Stat(f.path("cam"))
 		looked <- err
 	}()
-	<-slow.asked
+	<-asked
 	go func() {
 		f.s.underWay.wait()
-		_, _, known := f.s.nodes.get(digest("file", ""))
-		waited <- known
+		waited <- f.s.knows(inoOf("/cam"))
 	}()
-	close(slow.answers)
+	eventually(t, "it waits", func() bool {
+		f.s.underWay.mu.Lock()
+		defer f.s.underWay.mu.Unlock()
+		return f.s.underWay.now == nil // wait has taken it
+	})
+	select {
+	case <-waited:
+		t.Error("it does not wait")
+	default:
+	}
+	release()
 	select {
 	case known := <-waited:
 		if !known {
@@ -77,7 +76,7 @@ func TestToldAgain(t *testing.T) {
 			synctest.Wait()
 			return s.newest.Swap(0) != 0
 		}
-		change := []playback.Change{{Stream: "cam", Listed: true}}
+		change := []playback.Change{{Stream: playback.Stream{Label: "cam"}, Listed: true}}
 		n.add(change)
 		if !told() {
 			t.Error("it is not told at once")

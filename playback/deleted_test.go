@@ -22,8 +22,8 @@ func TestDaysOfDeletedFootage(t *testing.T) {
 	a, b := Span{"2026-11-20", 0, 10}, Span{"2026-11-21", 10, 20}
 	x := listings{days: map[int64]streamDays{7: {days: []Span{a, b}}}}
 	for range 1000 {
-		x.add(&Change{stream: 7, Day: a, Listed: true, deleted: true})
-		x.add(&Change{stream: 7, Day: b, Listed: true, deleted: true})
+		x.add(&Change{Stream: Stream{id: 7}, Day: a, Listed: true, deleted: true})
+		x.add(&Change{Stream: Stream{id: 7}, Day: b, Listed: true, deleted: true})
 	}
 	if got := x.days[7].unsure; !slices.Equal(got, []Span{a, b}) {
 		t.Errorf("%d days are unsure", len(got))

@@ -25,6 +25,7 @@ type Options struct {
 	Location *time.Location // of the days and hours
 	Cache    int64          // bytes of memory that all caches together may take, about; 0 means DefaultCache
 	Poll     time.Duration  // how often to look for new footage; 0 means 500 ms
+	Version  string         // of the program, for status.json
 	Log      *slog.Logger
 }
 
@@ -70,12 +71,11 @@ type Library struct {
 
 // A Change says that the entries of an hour are not what they were.
 type Change struct {
-	Stream string // label
+	Stream Stream
 	Day    Span
 	Hour   Span
 	Listed bool // a recording was added or deleted; otherwise one that was there has grown
 
-	stream  int64
 	deleted bool // a recording was
 }
 
@@ -219,9 +219,10 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 	if err != nil {
 		return rev, err
 	}
-	label := map[int64]string{}
-	for _, s := range streams {
-		label[s.ID] = s.Label()
+	byID := map[int64]Stream{}
+	for i := range streams {
+		s, _ := streamOf(&streams[i])
+		byID[s.id] = s
 	}
 	type hourKey struct{ stream, from90k int64 }
 	seen := map[hourKey]int{}
@@ -236,7 +237,7 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 		if !ok {
 			i = len(news)
 			seen[k] = i
-			news = append(news, Change{Stream: label[stream], Day: day.Span, Hour: hour, stream: stream})
+			news = append(news, Change{Stream: byID[stream], Day: day.Span, Hour: hour})
 		}
 		x := &news[i]
 		x.Listed = x.Listed || c.Kind != schema.Grown
@@ -280,7 +281,7 @@ func (l *Library) forget(changes []Change, streams []Stream) {
 	}
 	for i := range changes {
 		c := &changes[i]
-		l.forgetHourLocked(c.stream, c.Hour.From90k, c.Listed)
+		l.forgetHourLocked(c.Stream.id, c.Hour.From90k, c.Listed)
 		if c.Listed {
 			l.listed.add(c)
 		}

@@ -29,7 +29,7 @@ type streamDays struct {
 
 // add takes in that recordings were added to a day, or deleted from it.
 func (x *listings) add(c *Change) {
-	known, ok := x.days[c.stream]
+	known, ok := x.days[c.Stream.id]
 	if !ok {
 		return
 	}
@@ -40,7 +40,7 @@ func (x *listings) add(c *Change) {
 	if c.deleted && !slices.Contains(known.unsure, c.Day) {
 		known.unsure = append(slices.Clone(known.unsure), c.Day)
 	}
-	x.days[c.stream] = known
+	x.days[c.Stream.id] = known
 }
 
 // dayKey is a day of a stream.
