@@ -78,7 +78,7 @@ func (env *environment) show(ctx context.Context, v shown, ready func()) (err er
 		env.log.Info("serving HTTP", "url", "http://"+l.Addr().String()+"/")
 		ways++
 		wg.Go(func() {
-			ended <- way{"the HTTP server stopped; the mount goes on", web.Serve(ctx, l, web.NewHandler(lib, env.log))}
+			ended <- way{"the HTTP server stopped; the mount goes on", web.Serve(ctx, l, web.NewHandler(view, env.log))}
 		})
 	}
 	if v.mount.Path != "" {
