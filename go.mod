@@ -12,7 +12,7 @@ require (
 	github.com/mattn/go-sqlite3 v1.14.52
 	github.com/pion/rtcp v1.2.17
 	github.com/pion/rtp v1.10.6
-	github.com/schollz/progressbar/v3 v3.19.0
+	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	golang.org/x/sys v0.49.0

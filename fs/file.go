@@ -18,7 +18,7 @@ type entryNode struct {
 	path string       // of clips and whole days, which the Ref does not tell
 }
 
-func (n *entryNode) number() uint64    { return n.e.Inode }
+func (n *entryNode) number() uint64    { return n.e.ID }
 func (n *entryNode) ref() playback.Ref { return n.in }
 
 func (n *entryNode) attr() attr {

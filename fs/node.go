@@ -157,7 +157,7 @@ func (n *dirNode) readFrom(l playback.Listing, after uint64, add func(e dirEntry
 		of := known
 		switch {
 		case c.Entry != nil:
-			e.ino = c.Entry.Inode
+			e.ino = c.Entry.ID
 		case c.IsDir():
 			e.mode, e.ino = syscall.S_IFDIR, inoOf(n.path+"/"+c.Name)
 		default:
@@ -177,7 +177,7 @@ func inoOf(path string) uint64 {
 	return digest(path)
 }
 
-// digest is an inode number that Entry.Inode never has: its highest bit is 0. It is FNV-1a of the parts, with a zero behind each.
+// digest is an inode number that no Entry.ID is: its highest bit is 0. It is FNV-1a of the parts, with a zero behind each.
 func digest(parts ...string) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)

@@ -200,7 +200,7 @@ func (n *notifier) look(ctx context.Context, c playback.Change) (now afterChange
 	}
 	now.inodes = map[string]uint64{}
 	for _, e := range entries {
-		now.inodes[e.Name] = e.Inode
+		now.inodes[e.Name] = e.ID
 	}
 	now.hourGone = len(entries) == 0
 	if now.hourGone {

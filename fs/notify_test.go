@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"os"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,55 +12,76 @@ import (
 	"nvrfs/playback"
 )
 
-// A lookup that is under way is waited for, and what it found is known then.
-func TestUnderWay(t *testing.T) {
-	asked, answers := make(chan struct{}, 1), make(chan struct{})
-	var slow atomic.Bool
-	f := newFixture(t, fixtureOptions{
-		still: true, cameras: []footage.Camera{{Name: "cam", Start: growStart, Duration: time.Minute, Tiny: true}},
-		sees: func(playback.Stream) bool {
-			if slow.Load() {
-				asked <- struct{}{}
-				<-answers
-				slow.Store(false)
-			}
-			return true
-		},
-	})
-	release := sync.OnceFunc(func() { close(answers) })
-	t.Cleanup(release)
-	slow.Store(true)
-	looked, waited := make(chan error, 1), make(chan bool, 1)
-	go func() {
-		_, err := os.Stat(f.path("cam"))
-		looked <- err
-	}()
-	<-asked
-	go func() {
-		f.s.underWay.wait()
-		waited <- f.s.knows(inoOf("/cam"))
-	}()
-	eventually(t, "it waits", func() bool {
-		f.s.underWay.mu.Lock()
-		defer f.s.underWay.mu.Unlock()
-		return f.s.underWay.now == nil // wait has taken it
-	})
-	select {
-	case <-waited:
-		t.Error("it does not wait")
-	default:
-	}
-	release()
-	select {
-	case known := <-waited:
-		if !known {
-			t.Error("what was looked up meanwhile is not known")
+// What has begun is waited for, and nothing that begins later.
+func TestWaitForWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var u underWay
+		u.wait() // for nothing
+		first, second := u.begin(), u.begin()
+		waited := false
+		go func() {
+			u.wait()
+			waited = true
+		}()
+		synctest.Wait()
+		later := u.begin()
+		first.Done()
+		synctest.Wait()
+		if waited {
+			t.Error("it does not wait for all that had begun")
 		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("it still waits")
-	}
-	if err := <-looked; err != nil {
-		t.Error(err)
+		second.Done()
+		synctest.Wait()
+		if !waited {
+			t.Error("it waits for more than had begun")
+		}
+		later.Done()
+		u.wait()
+	})
+}
+
+// TestUnderWay has the kernel look something up, and list it. Either counts as under way until it is answered, so that whoever
+// waits for it finds known what was looked up.
+func TestUnderWay(t *testing.T) {
+	for name, ask := range map[string]func(f *fixture) error{
+		"a lookup":  func(f *fixture) error { _, err := os.Stat(f.path("cam")); return err },
+		"a listing": func(f *fixture) error { _, err := os.ReadDir(f.mnt); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var slow atomic.Bool
+			seen, answers := make(chan struct{}, 10), make(chan struct{})
+			f := newFixture(t, fixtureOptions{
+				still: true, cameras: []footage.Camera{{Name: "cam", Start: growStart, Duration: time.Minute, Tiny: true}},
+				sees: func(playback.Stream) bool {
+					if slow.Load() {
+						seen <- struct{}{}
+						<-answers
+					}
+					return true
+				},
+			})
+			f.s.underWay.wait() // for what was asked before
+			slow.Store(true)
+
+			asked := make(chan error, 1)
+			go func() { asked <- ask(f) }()
+			<-seen
+			f.s.underWay.mu.Lock()
+			begun := f.s.underWay.now
+			f.s.underWay.mu.Unlock()
+			if begun == nil {
+				close(answers)
+				t.Fatal("it does not count as under way")
+			}
+			close(answers)
+			begun.Wait()
+			if !f.s.knows(inoOf("/cam")) {
+				t.Error("what was looked up is not known when that is answered")
+			}
+			if err := <-asked; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -14,7 +14,7 @@
 //
 // # Invariants
 //
-//   - An Entry and a File never change. When footage is added, the next listing has a new Entry with a new ETag and Inode.
+//   - An Entry and a File never change. When footage is added, the next listing has a new Entry with a new ETag and ID.
 //   - Equal ETags mean equal bytes.
 //   - Sealed recordings never change, so what was computed from them is cached for good, up to the configured bound.
 package playback

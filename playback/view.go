@@ -45,7 +45,7 @@ func (v *View) Recorded() bool { return v.l.Recorded() }
 
 // Ready returns an error where the database does not answer.
 func (v *View) Ready(ctx context.Context) error {
-	_, err := v.l.db.Rev(ctx)
+	_, err := v.l.src.Rev(ctx)
 	return err
 }
 

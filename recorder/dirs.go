@@ -11,6 +11,7 @@ import (
 
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // sampleDir is a directory of sample files.
@@ -58,7 +59,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 			dirs[id] = sampleDir{path, x.store}
 		case !isNeeded:
 			o.Log.Warn("a sample directory is not there; its footage cannot be shown, and what was being recorded there waits for a start with it", "path", path, "err", x.err)
-		case fresh, errors.Is(x.err, store.ErrForeign): // that does not pass
+		case fresh, o.needAll, errors.Is(x.err, store.ErrForeign): // waiting would not help
 			return nil, nil, x.err
 		default:
 			late[id] = newLateDir(id, path, labels, open, o.Log)
@@ -72,7 +73,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 		}
 		delete(needed, path)
 		// First the directory: what it is refused for may be mended, and then it must still be new to the database.
-		attach := func(path string) (store.Store, error) { return store.Attach(path, db.UUID()) }
+		attach := func(path string) (store.Store, error) { return dir.Attach(path, db.UUID()) }
 		x := openAll(new(store.Asking), map[int64]string{0: path}, attach)[0]
 		if x.err != nil {
 			return nil, nil, x.err
@@ -107,7 +108,7 @@ func refuseOrphans(o Options) error {
 		paths = append(paths, samplesOf(o.Data, s))
 	}
 	for _, path := range paths {
-		if owner, err := store.Database(path); err == nil {
+		if owner, err := dir.Database(path); err == nil {
 			return fmt.Errorf("%w: there is no %s in %s, but sample directory %s belongs to one (%s); nothing was touched: restore it, or make a new one from the sample files with: nvrfs rebuild --data %s",
 				ErrLost, schema.FileName, o.Data, path, owner, o.Data)
 		}
@@ -118,9 +119,9 @@ func refuseOrphans(o Options) error {
 // openDir opens a directory; those of a fresh database are made.
 func openDir(path, database string, fresh bool) (store.Store, error) {
 	if fresh {
-		return store.Attach(path, database)
+		return dir.Attach(path, database)
 	}
-	return store.Open(path, database)
+	return dir.Open(path, database)
 }
 
 // opened is what came of opening a directory.
@@ -172,15 +173,17 @@ func readDirs(ctx context.Context, db *schema.DB, data string, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	dirs := map[int64]sampleDir{}
 	for id, path := range paths {
-		path = schema.SampleDirPath(data, path)
-		st, err := store.Open(path, db.UUID())
-		if err != nil {
-			log.Warn("a sample directory cannot be read", "path", path, "err", err)
+		paths[id] = schema.SampleDirPath(data, path)
+	}
+	open := func(path string) (store.Store, error) { return dir.Open(path, db.UUID()) }
+	dirs := map[int64]sampleDir{}
+	for id, x := range openAll(new(store.Asking), paths, open) {
+		if x.err != nil {
+			log.Warn("a sample directory cannot be read", "path", paths[id], "err", x.err)
 			continue
 		}
-		dirs[id] = sampleDir{path, st}
+		dirs[id] = sampleDir{paths[id], x.store}
 	}
 	return dirs, nil
 }

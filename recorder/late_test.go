@@ -15,6 +15,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // lateTest is a recorder that starts while the disk of some streams is away. It runs by a simulated clock.
@@ -354,7 +355,7 @@ func TestMovedStreamsDirComesLate(t *testing.T) {
 func TestForeignDir(t *testing.T) {
 	l := newLateTest(t)
 	foreign := filepath.Join(t.TempDir(), "foreign")
-	if _, err := store.Attach(foreign, "another"); err != nil {
+	if _, err := dir.Attach(foreign, "another"); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(os.RemoveAll(l.disk), os.Rename(foreign, l.disk)); err != nil {

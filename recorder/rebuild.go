@@ -14,6 +14,7 @@ import (
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // RebuildOptions says where sample files lie besides the data directory, and has functions that are told how Rebuild gets
@@ -51,7 +52,7 @@ const rebuildBatch = 64
 // It returns ErrNothingDone where there is a database, or the sample directories do not belong to one; and
 // store.ErrLocked when a recorder is at work. Where it fails later, there is no database as before.
 func Rebuild(ctx context.Context, data string, o RebuildOptions) (sum RebuildSummary, err error) {
-	lock, err := store.LockDir(data)
+	lock, err := dir.LockDir(data)
 	if err != nil {
 		return sum, err
 	}
@@ -98,7 +99,7 @@ func rebuildFrom(data string, samples []string) (uuid string, paths []string, er
 		}
 	}
 	for _, path := range paths {
-		owner, err := store.Database(path)
+		owner, err := dir.Database(path)
 		if err != nil {
 			return "", nil, err
 		}
@@ -155,7 +156,7 @@ func (r *rebuilder) fill(ctx context.Context, uuid string, paths []string) error
 func (r *rebuilder) openDirs(ctx context.Context, uuid string, paths []string) error {
 	r.dirs = map[int64]sampleDir{}
 	for _, path := range paths {
-		st, err := store.Open(path, uuid)
+		st, err := dir.Open(path, uuid)
 		if err != nil {
 			return err
 		}
@@ -171,7 +172,7 @@ func (r *rebuilder) openDirs(ctx context.Context, uuid string, paths []string) e
 		return nil
 	}
 	first := schema.SampleDirPath(r.data, schema.DefaultSampleDir)
-	st, err := store.Attach(first, uuid)
+	st, err := dir.Attach(first, uuid)
 	r.dirs[1] = sampleDir{first, st}
 	return err
 }
@@ -191,7 +192,7 @@ func (r *rebuilder) list() (map[string][]place, error) {
 			}
 			for _, n := range numbers {
 				size, err := d.store.Size(store.Key{Stream: label, Number: n})
-				if err != nil {
+				if err != nil && !errors.Is(err, store.ErrNotRegular) {
 					return nil, err
 				}
 				files[label], total = append(files[label], place{n, dir}), total+size
@@ -251,7 +252,11 @@ func (s *rebuiltStream) run(ctx context.Context) error {
 func (s *rebuiltStream) file(ctx context.Context, p place) (size int64, err error) {
 	st := s.dirs[p.dir].store
 	rec := recovery{db: s.db, dir: p.dir, st: st, key: store.Key{Stream: s.label, Number: p.number}, reason: cutOffReason, log: s.o.Log.With("stream", s.label, "recording", p.number)}
-	if size, err = st.Size(rec.key); err != nil {
+	size, err = st.Size(rec.key)
+	switch {
+	case errors.Is(err, store.ErrNotRegular):
+		return 0, s.setAside(&rec, p, err.Error())
+	case err != nil:
 		return 0, err
 	}
 	found, err := rec.read()

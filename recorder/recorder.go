@@ -11,6 +11,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // Options says what to record, and where.
@@ -23,7 +24,8 @@ type Options struct {
 	MinFree MinFree // of each disk
 	Log     *slog.Logger
 
-	open func(path, database string, fresh bool) (store.Store, error) // a sample directory; nil means openDir
+	needAll bool                                                         // Open fails where a sample directory that a stream needs is away, in place of waiting for it
+	open    func(path, database string, fresh bool) (store.Store, error) // a sample directory; nil means openDir
 }
 
 // StreamOptions is one stream of a camera.
@@ -42,7 +44,7 @@ const stopDeadline = 30 * time.Second
 // A Recorder records into a data directory. Only one at a time can.
 type Recorder struct {
 	o       Options
-	lock    *store.Lock
+	lock    *dir.Lock
 	db      *schema.DB
 	dirs    map[int64]sampleDir // those that were there when it started
 	late    map[int64]*lateDir  // those that streams need, but that were not
@@ -63,7 +65,7 @@ func Open(ctx context.Context, o Options) (*Recorder, error) {
 	if o.open == nil {
 		o.open = openDir
 	}
-	lock, err := store.LockDir(o.Data)
+	lock, err := dir.LockDir(o.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/pion/rtp"
 
 	"nvrfs/media"
+	"nvrfs/redact"
 )
 
 // Transport is how RTP packets travel.
@@ -77,7 +78,7 @@ func (r *RTSP) Run(ctx context.Context, h media.Handler) error {
 func (r *RTSP) run(ctx context.Context, h media.Handler) error {
 	u, err := base.ParseURL(r.URL)
 	if err != nil || u.Host == "" { // what err says may quote the password
-		return fmt.Errorf("the camera's URL %s is not valid; write rtsp://user:password@host:port/path, with %%40, %%2F, %%3A, %%23, %%25 for @, /, :, #, %% in the password", redactURL(r.URL))
+		return fmt.Errorf("the camera's URL %s is not valid; write rtsp://user:password@host:port/path, with %%40, %%2F, %%3A, %%23, %%25 for @, /, :, #, %% in the password", redact.URL(r.URL))
 	}
 	s := newRTSPSession(r, h)
 	s.client.Scheme, s.client.Host = u.Scheme, u.Host
@@ -86,7 +87,7 @@ func (r *RTSP) run(ctx context.Context, h media.Handler) error {
 	}
 	if err := s.setUp(ctx, u); err != nil {
 		s.close()
-		return fmt.Errorf("connect to %s: %w", redactURL(r.URL), hideSecrets(explain(err), r.URL))
+		return fmt.Errorf("connect to %s: %w", redact.URL(r.URL), s.secrets.Error(explain(err)))
 	}
 	return s.watch(ctx)
 }
@@ -94,7 +95,7 @@ func (r *RTSP) run(ctx context.Context, h media.Handler) error {
 // rtspSession is one connection to a camera, from DESCRIBE to TEARDOWN.
 type rtspSession struct {
 	h              media.Handler
-	url            string // of which errors must not hold the password
+	secrets        *redact.Secrets // of the URL: the camera may send them back
 	log            *slog.Logger
 	client         *gortsplib.Client
 	silenceTimeout time.Duration
@@ -116,14 +117,16 @@ type rtspSession struct {
 }
 
 func newRTSPSession(r *RTSP, h media.Handler) *rtspSession {
+	secrets := redact.Of(r.URL)
+	log := secrets.Logger(r.Log)
 	s := &rtspSession{
 		h:              h,
-		url:            r.URL,
-		log:            r.Log,
+		secrets:        secrets,
+		log:            log,
 		silenceTimeout: cmp.Or(r.SilenceTimeout, defaultSilenceTimeout),
 		syncTimeout:    cmp.Or(r.SyncTimeout, defaultSyncTimeout),
 		failed:         make(chan error, 1),
-		loss:           lossLog{log: r.Log},
+		loss:           lossLog{log: log},
 	}
 	s.client = &gortsplib.Client{
 		Protocol:     r.Transport.protocol(),
@@ -317,9 +320,9 @@ func (s *rtspSession) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-s.failed:
-			return err
+			return s.secrets.Error(err)
 		case err := <-closed:
-			return fmt.Errorf("the RTSP session ended: %w", hideSecrets(explain(err), s.url))
+			return fmt.Errorf("the RTSP session ended: %w", s.secrets.Error(explain(err)))
 		case now := <-tick.C:
 			if err := s.overdue(now); err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 const zoneUsage = "the `ZONE` of days and hours, such as Europe/Berlin (default the host's)"
@@ -84,7 +85,7 @@ func (env *environment) dataDir(path string) (string, error) {
 		return "", err
 	}
 	if _, err := env.host.stat(filepath.Join(path, schema.FileName)); err != nil {
-		if _, err := store.Database(schema.SampleDirPath(path, schema.DefaultSampleDir)); err == nil {
+		if _, err := dir.Database(schema.SampleDirPath(path, schema.DefaultSampleDir)); err == nil {
 			return "", &environmentError{
 				"data directory " + path, "there is no " + schema.FileName + " beside its sample files",
 				"restore it, or make a new one from them with: nvrfs rebuild --data " + path,
@@ -101,6 +102,14 @@ func absolute(path string) (string, error) {
 		return "", fmt.Errorf("find the path of %s: %w", path, err)
 	}
 	return abs, nil
+}
+
+// explainAway says what to do about a sample directory that is not there, or whose disk hangs.
+func explainAway(err error) error {
+	if errors.Is(err, store.ErrAway) || errors.Is(err, store.ErrNoAnswer) {
+		return &environmentError{"sample files", err.Error(), "mount the disk, and try again"}
+	}
+	return err
 }
 
 // stream returns the stream with a label, or an error that names those that there are.

@@ -16,7 +16,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/recorder"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func newImportCommand(env *environment) *cobra.Command {
@@ -90,7 +90,7 @@ func (im *importing) run(ctx context.Context, paths []string) error {
 	if err := im.env.host.checkDataDir(o.Data, true); err != nil {
 		return err
 	}
-	if err := store.CheckUnlocked(o.Data); err != nil {
+	if err := dir.CheckUnlocked(o.Data); err != nil {
 		return err
 	}
 	plans, err := im.plan(ctx, paths, cfg.Timezone)
@@ -169,7 +169,7 @@ func localTime(t90k int64, loc *time.Location) string {
 
 // open opens a file for f. With tell, it says what of it cannot be imported.
 func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) error) error {
-	file, err := os.Open(path)
+	file, err := dir.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (im *importing) all(ctx context.Context, o recorder.ImportOptions, plans []
 	o.Committed = bar.Add
 	to, err := recorder.OpenImporter(ctx, o)
 	if err != nil {
-		return err
+		return explainAway(err)
 	}
 	err = im.each(ctx, to, plans, loc)
 	sum, closing := to.Close()

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -46,7 +47,7 @@ func (env *environment) checkRecord(cfg *Config) error {
 	if err := env.host.checkDataDir(cfg.Data, true); err != nil {
 		return err
 	}
-	if err := store.CheckUnlocked(cfg.Data); err != nil {
+	if err := dir.CheckUnlocked(cfg.Data); err != nil {
 		return explainLocked(err)
 	}
 	if err := checkListen(cfg.HTTP.Listen); err != nil {

@@ -11,10 +11,12 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	hide "nvrfs/redact"
 )
 
 // hidden stands where a secret does.
-const hidden = "xxxxx"
+const hidden = hide.Hidden
 
 // A CameraURL is an RTSP URL that may hold secrets. However it is printed, logged or marshalled, it shows hidden for
 // them; only Reveal returns them. The zero CameraURL is no URL.
@@ -177,21 +179,8 @@ func parseRTSP(s string) (*url.URL, error) {
 	return u, nil
 }
 
-var (
-	credentials   = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://[^\s/?#@:"']*):[^\s"'<>]*@`)
-	queryPassword = regexp.MustCompile(`(?i)\b(pass|password|passwd|pwd|token|secret)=[^\s&;"'<>]+`)
-)
-
-// redact returns s with the passwords of URLs in it hidden: user:password@ and the likes of password=.
-func redact(s string) string {
-	if strings.Contains(s, "://") {
-		s = credentials.ReplaceAllString(s, "$1:"+hidden+"@")
-	}
-	if strings.Contains(s, "=") {
-		s = queryPassword.ReplaceAllString(s, "$1="+hidden)
-	}
-	return s
-}
+// redact returns s with what looks like a password hidden.
+func redact(s string) string { return hide.Text(s) }
 
 // environmentSecret returns the environment variable name.
 func environmentSecret(name string, env func(string) (string, bool)) (string, error) {
