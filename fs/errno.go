@@ -37,7 +37,7 @@ func (s *Server) errno(what, path string, pid uint32, err error) syscall.Errno {
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("no answer within %s: %w", s.deadline, err)
+		err = fmt.Errorf("no answer within %s: %w", s.o.deadline, err)
 	}
 	s.failures.add(what, path, pid, err)
 	return syscall.EIO

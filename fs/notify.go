@@ -147,7 +147,7 @@ func (n *notifier) notifyOf(c playback.Change) {
 
 // forgetFiles has the kernel forget, of the hour of a change, what there is no more, or by another inode number.
 func (n *notifier) forgetFiles(c playback.Change) {
-	ctx, cancel := context.WithTimeout(n.ctx, requestDeadline)
+	ctx, cancel := context.WithTimeout(n.ctx, n.s.o.deadline)
 	defer cancel()
 	now := n.look(ctx, c)
 	for _, hour := range c.Hours() {
@@ -170,7 +170,7 @@ func (n *notifier) forgetFiles(c playback.Change) {
 
 // forgetAll has the kernel forget all names and listings that may change.
 func (n *notifier) forgetAll() {
-	ctx, cancel := context.WithTimeout(n.ctx, requestDeadline)
+	ctx, cancel := context.WithTimeout(n.ctx, n.s.o.deadline)
 	defer cancel()
 	for ino, ref := range n.s.nodes.all() {
 		if n.ctx.Err() != nil {

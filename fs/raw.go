@@ -214,7 +214,7 @@ func (s *Server) knows(ino uint64) bool {
 
 // request is the context of one request.
 func (s *Server) request() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(s.ctx, s.deadline)
+	return context.WithTimeout(s.ctx, s.o.deadline)
 }
 
 func (s *Server) mountOptions() fuse.MountOptions {

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,12 +22,13 @@ type Options struct {
 	UID, GID   *uint32 // owner of everything; nil means the process's
 	Umask      uint32  // permissions taken away from 0555 for directories and 0444 for files; writing is never allowed
 	Log        *slog.Logger
+
+	deadline time.Duration // of a request; requestDeadline but in tests
 }
 
 // A Server is a mounted view of footage. It is safe for concurrent use.
 type Server struct {
 	view     *playback.View
-	deadline time.Duration // of a request
 	o        Options
 	uid, gid uint32
 	path     string // of the mount point, absolute
@@ -86,10 +88,11 @@ func Mount(ctx context.Context, view *playback.View, mountpoint string, o Option
 
 func newServer(view *playback.View, path string, o Options) *Server {
 	s := &Server{
-		view: view, deadline: requestDeadline, o: o, path: path, uid: uint32(os.Getuid()), gid: uint32(os.Getgid()),
+		view: view, o: o, path: path, uid: uint32(os.Getuid()), gid: uint32(os.Getgid()),
 		failures: failureLog{log: o.Log}, pipes: newPipes(), started: time.Now(), done: make(chan struct{}),
 		nodes: newNodes(), handles: handles{open: map[uint64]openFile{}},
 	}
+	s.o.deadline = cmp.Or(o.deadline, requestDeadline)
 	if o.UID != nil {
 		s.uid = *o.UID
 	}
