@@ -85,7 +85,7 @@ func (v *View) Resolve(ctx context.Context, path string) (n Node, canonical stri
 // Find returns what a directory has under a name, or ErrNotFound. It may find more than is listed.
 func (v *View) Find(ctx context.Context, d Dir, name string) (n Node, err error) {
 	if name == "" || len(name) > longestName || strings.ContainsAny(name, "/\x00") {
-		return n, notIn(d, name)
+		return n, ErrNotFound
 	}
 	switch d.kind {
 	case rootDir:
@@ -114,11 +114,7 @@ func (v *View) Find(ctx context.Context, d Dir, name string) (n Node, err error)
 	case hourDir:
 		return v.findInHour(ctx, d, name)
 	}
-	return n, notIn(d, name)
-}
-
-func notIn(d Dir, name string) error {
-	return fmt.Errorf("%s/%.*q: %w", d.Path(), longestName, name, ErrNotFound)
+	return n, ErrNotFound
 }
 
 func (v *View) findStream(ctx context.Context, k kind, info bool, label string) (Node, error) {
@@ -139,13 +135,13 @@ func (v *View) findHidden(ctx context.Context, name string) (n Node, err error) 
 		}
 		return n, err
 	}
-	return n, notIn(Dir{kind: hiddenDir}, name)
+	return n, ErrNotFound
 }
 
 func (v *View) findClip(ctx context.Context, d Dir, name string) (n Node, err error) {
 	from, to, ok := ParseClipName(name, v.l.o.Location)
 	if !ok {
-		return n, notIn(d, name)
+		return n, ErrNotFound
 	}
 	n.Name = name
 	n.Entry, err = v.Clip(ctx, d.stream, from, to)
@@ -155,7 +151,7 @@ func (v *View) findClip(ctx context.Context, d Dir, name string) (n Node, err er
 func (v *View) findDayFile(ctx context.Context, d Dir, name string) (n Node, err error) {
 	day, ok := strings.CutSuffix(name, ".mp4")
 	if !ok {
-		return n, notIn(d, name)
+		return n, ErrNotFound
 	}
 	span, err := v.Day(ctx, d.stream, day)
 	if err != nil {
@@ -171,7 +167,7 @@ func (v *View) findInHour(ctx context.Context, d Dir, name string) (n Node, err 
 	if d.info {
 		var ok bool
 		if entry, ok = strings.CutSuffix(name, infoSuffix); !ok {
-			return n, notIn(d, name)
+			return n, ErrNotFound
 		}
 	}
 	entries, err := v.Entries(ctx, d.stream, d.hour)
@@ -188,7 +184,7 @@ func (v *View) findInHour(ctx context.Context, d Dir, name string) (n Node, err 
 			break
 		}
 	}
-	return n, notIn(d, name)
+	return n, ErrNotFound
 }
 
 // fileInHour returns an entry, or the file that says what it is made of.
