@@ -110,7 +110,7 @@ func NewFile(parts []Part, cache TableCache) (*File, error) {
 
 var sized = sync.Pool{New: func() any { return new(File) }}
 
-// Size returns the size of the File of parts, of which it needs neither Name, Source nor Load.
+// Size returns the size of the File of parts, of which it needs neither Name, Object nor Load.
 func Size(parts []Part) (int64, error) {
 	f := sized.Get().(*File)
 	defer sized.Put(f)

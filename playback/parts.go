@@ -87,9 +87,18 @@ type index struct {
 	schema.Decoder
 	sums   []schema.Track
 	tracks []media.Samples
+	decode func(packed []byte) error // decodes tracks; made once, so that lending an index allocates nothing
 }
 
-var indexes = sync.Pool{New: func() any { return new(index) }}
+var indexes = sync.Pool{New: func() any {
+	x := new(index)
+	x.decode = func(packed []byte) error {
+		decoded, err := x.Decode(packed, x.sums)
+		x.tracks = append(x.tracks, decoded...)
+		return err
+	}
+	return x
+}}
 
 // lend decodes the index of the recording, and lends it to use.
 func (r *recordingPart) lend(use func([]media.Samples) error) error {
@@ -100,12 +109,7 @@ func (r *recordingPart) lend(use func([]media.Samples) error) error {
 		t := &r.tracks[i]
 		x.sums = append(x.sums, schema.Track{Sums: t.Sums})
 	}
-	decode := func(packed []byte) error {
-		decoded, err := x.Decode(packed, x.sums)
-		x.tracks = append(x.tracks, decoded...)
-		return err
-	}
-	if err := r.lib.withPackedIndex(r.id, decode); err != nil {
+	if err := r.lib.withPackedIndex(r.id, x.decode); err != nil {
 		return err
 	}
 	return use(x.tracks)
