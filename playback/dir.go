@@ -2,8 +2,6 @@ package playback
 
 import (
 	"context"
-	"crypto/sha256"
-	"time"
 )
 
 // Names in the tree that are no one's footage.
@@ -239,18 +237,3 @@ func (c *Change) Listings() []Dir {
 
 // dayFileName is the name of the file of a whole day.
 func dayFileName(day Span) string { return day.Name + ".mp4" }
-
-// A Text is a small file that is made when it is looked up. It must not be changed.
-type Text struct {
-	Bytes   []byte
-	ModTime time.Time
-	Changes bool // nobody is told when there is another content; otherwise it is that of an entry, or never changes
-
-	ref Ref
-}
-
-// ETag tells the bytes from all others, without quotes.
-func (t *Text) ETag() string { return etag(sha256.Sum256(t.Bytes)) }
-
-// IsClip reports whether the entry is a clip: of a range that someone named.
-func (e *Entry) IsClip() bool { return e.kind == clipEntry }

@@ -2,7 +2,6 @@ package playback
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"sort"
@@ -294,21 +293,4 @@ func (d Dir) hourNode(hour Span) Node {
 func dayOrder(day Span) uint64 {
 	const before = 2000 * 365 * 24
 	return uint64(day.From90k/hour90k + before)
-}
-
-//go:embed README.txt
-var readme []byte
-
-func (v *View) readme() *Text {
-	return &Text{Bytes: readme, ModTime: v.made, ref: Ref{kind: readmeFile}}
-}
-
-// infoText is the file that says what an entry is made of.
-func (v *View) infoText(ctx context.Context, e *Entry) (*Text, error) {
-	info, err := v.Info(ctx, e)
-	if err != nil {
-		return nil, err
-	}
-	text, err := encode(info)
-	return &Text{Bytes: text, ModTime: e.End, ref: refOf(e, true)}, err
 }
