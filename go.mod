@@ -3,9 +3,9 @@ module nvrfs
 go 1.26.0
 
 require (
-	github.com/abema/go-mp4 v1.7.1
-	github.com/bluenviron/gortsplib/v5 v5.6.4
-	github.com/bluenviron/mediacommon/v2 v2.9.3
+	github.com/abema/go-mp4 v1.7.3
+	github.com/bluenviron/gortsplib/v5 v5.6.5
+	github.com/bluenviron/mediacommon/v2 v2.9.5
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/uuid v1.6.0
 	github.com/hanwen/go-fuse/v2 v2.12.1

@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"schema":         {"media"},
 	"store":          {},
 	"store/dir":      {"store"},
+	"config":         {"redact"},
 	"redact":         {},
 	"camera":         {},
 	"playback":       {"media", "mp4", "schema", "store", "playback/local", "playback/lru"},
@@ -36,6 +37,7 @@ var onlyIn = map[string][]string{
 	"github.com/bluenviron/gortsplib": {"recorder", "camera"},
 	"github.com/hanwen/go-fuse":       {"fs", "integration/faultfs", "bench/peer"},
 	"github.com/mattn/go-sqlite3":     {"schema", "cmd/nvrfs"},
+	"github.com/goccy/go-yaml":        {"config"},
 	"database/sql":                    {"schema"},
 }
 

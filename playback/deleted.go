@@ -144,7 +144,7 @@ func (l *Library) keepFor(ctx context.Context, device int64, f *File, deleted ma
 		length += f.Parts()[i].Length
 	}
 	if length > 0 {
-		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed", "entry", f.e.Name, "reader", f.reader, "bytes", length)
+		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", length)
 	}
 }
 

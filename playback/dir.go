@@ -1,8 +1,6 @@
 package playback
 
-import (
-	"context"
-)
+import "context"
 
 // Names in the tree that are no one's footage.
 const (

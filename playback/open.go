@@ -57,6 +57,9 @@ func New(ctx context.Context, src Source, o Options) (*Library, error) {
 		calendar: calendar{loc: o.Location},
 		toKeep:   toKeep{left: map[int64]*unkept{}},
 	}
+	if s, ok := src.(watchedSource); ok {
+		s.Watch(o.Log, l.readers.on)
+	}
 	l.ahead.ctx, l.ahead.stop = context.WithCancel(context.Background())
 	return l, nil
 }

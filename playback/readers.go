@@ -1,8 +1,10 @@
 package playback
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,6 +79,30 @@ func (r *readers) of(ids map[schema.RecordingID]bool) (files []*File) {
 		}
 	}
 	return files
+}
+
+// mostReaders bounds a line of the log.
+const mostReaders = 5
+
+// on names some of those who have opened what lies on a device.
+func (r *readers) on(device int64) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for f := range r.files {
+		lies := slices.ContainsFunc(f.Parts(), func(p mp4.Part) bool {
+			o, ok := recordingOf(&p).object.(keptObject)
+			return ok && o.Device() == device
+		})
+		if lies && !slices.Contains(names, f.reader) {
+			names = append(names, f.reader)
+		}
+	}
+	slices.Sort(names)
+	if more := len(names) - mostReaders; more > 0 {
+		names = append(names[:mostReaders], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // shows reports whether a file shows a recording for which is is true.

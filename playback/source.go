@@ -2,6 +2,7 @@ package playback
 
 import (
 	"context"
+	"log/slog"
 
 	"nvrfs/media"
 	"nvrfs/mp4"
@@ -60,6 +61,12 @@ type (
 	// true, so that their space is freed; they are opened again when they are read.
 	forgettingSource interface {
 		Forget(deleted func(schema.RecordingID) bool)
+	}
+
+	// A watchedSource has the log say when a device does not answer, and when that is over. Watch is called before anything is
+	// read; readers names some who have opened what lies on a device.
+	watchedSource interface {
+		Watch(log *slog.Logger, readers func(device int64) (names string))
 	}
 
 	// A countingSource counts what it does.

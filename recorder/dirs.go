@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -45,7 +46,8 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 	if err != nil {
 		return nil, nil, err
 	}
-	open := func(path string) (store.Store, error) { return o.open(path, db.UUID(), fresh) }
+	watched := watchedBy(o)
+	open := func(path string) (store.Store, error) { return watched(path)(o.open(path, db.UUID(), fresh)) }
 	for id, path := range known {
 		known[id] = schema.SampleDirPath(o.Data, path)
 	}
@@ -73,7 +75,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 		}
 		delete(needed, path)
 		// First the directory: what it is refused for may be mended, and then it must still be new to the database.
-		attach := func(path string) (store.Store, error) { return dir.Attach(path, db.UUID()) }
+		attach := func(path string) (store.Store, error) { return watched(path)(dir.Attach(path, db.UUID())) }
 		x := openAll(new(store.Asking), map[int64]string{0: path}, attach)[0]
 		if x.err != nil {
 			return nil, nil, x.err
@@ -85,6 +87,25 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 		dirs[id] = sampleDir{path, x.store}
 	}
 	return dirs, late, nil
+}
+
+// watchedBy returns what has the log say when a directory that was opened does not answer, and which streams that holds up.
+func watchedBy(o Options) func(path string) func(store.Store, error) (store.Store, error) {
+	return func(path string) func(store.Store, error) (store.Store, error) {
+		var labels []string
+		for _, s := range o.Streams {
+			if samplesOf(o.Data, s) == path {
+				labels = append(labels, schema.Label(s.Camera, s.Name))
+			}
+		}
+		w := store.NewWatch(o.Log.With("path", path), "recording", func() []any { return []any{"streams", strings.Join(labels, " ")} })
+		return func(st store.Store, err error) (store.Store, error) {
+			if err != nil {
+				return nil, err
+			}
+			return store.Watched(st, w), nil
+		}
+	}
 }
 
 // nothingRecorded reports whether nothing was ever recorded.

@@ -24,6 +24,9 @@ type Options struct {
 	MinFree MinFree // of each disk
 	Log     *slog.Logger
 
+	clock       func() int64  // wall time for retention, 90k; nil means steadyClock
+	retainEvery time.Duration // between two looks of retention; 0 means retainEvery
+
 	needAll bool                                                         // Open fails where a sample directory that a stream needs is away, in place of waiting for it
 	open    func(path, database string, fresh bool) (store.Store, error) // a sample directory; nil means openDir
 }
@@ -64,6 +67,9 @@ func Open(ctx context.Context, o Options) (*Recorder, error) {
 	}
 	if o.open == nil {
 		o.open = openDir
+	}
+	if o.clock == nil {
+		o.clock = steadyClock()
 	}
 	lock, err := dir.LockDir(o.Data)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nvrfs/config"
 	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -31,10 +32,10 @@ func (f *footageFlags) add(cmd *cobra.Command) {
 }
 
 // configuration returns what the flags say: all of a configuration file, or only the data directory and the time zone.
-func (f *footageFlags) configuration(env *environment) (cfg *Config, err error) {
-	cfg = &Config{Data: f.data, Timezone: env.local}
+func (f *footageFlags) configuration(env *environment) (cfg *config.Config, err error) {
+	cfg = &config.Config{Data: f.data, Timezone: env.local}
 	if f.data == "" {
-		if cfg, err = LoadConfig(f.config, nil); err != nil {
+		if cfg, err = readConfig(f.config, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -68,7 +69,7 @@ func (env *environment) zone(name string) (*time.Location, error) {
 	if name == "" {
 		return env.local, nil
 	}
-	loc, err := loadTimezone(name)
+	loc, err := config.LoadTimezone(name)
 	if err != nil {
 		return nil, usageErrorf("--timezone: %w", err)
 	}
@@ -129,5 +130,5 @@ func stream(ctx context.Context, view *playback.View, label string) (playback.St
 	if len(labels) == 0 {
 		return s, usageErrorf("camera %s: there is no footage at all", label)
 	}
-	return s, usageErrorf("camera %s has no footage; there is some of %s", label, orList(labels))
+	return s, usageErrorf("camera %s has no footage; there is some of %s", label, config.OrList(labels))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nvrfs/config"
 	"nvrfs/media"
 	"nvrfs/playback"
 )
@@ -48,7 +49,7 @@ Values that start with - stand after --.`,
 			loc := env.local
 			if zone != "" {
 				var err error
-				if loc, err = loadTimezone(zone); err != nil {
+				if loc, err = config.LoadTimezone(zone); err != nil {
 					return usageErrorf("--timezone: %w", err)
 				}
 			}

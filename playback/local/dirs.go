@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"nvrfs/schema"
@@ -17,11 +18,14 @@ type files interface {
 
 // sampleDirs are the sample directories that were read from.
 type sampleDirs struct {
-	db   *schema.DB
-	data string
+	db      *schema.DB
+	data    string
+	log     *slog.Logger                  // of disks that do not answer; nil where nobody asked for that
+	readers func(id int64) (names string) // who has opened what lies in one
 
-	mu   sync.Mutex
-	open map[int64]files // by id
+	mu      sync.Mutex
+	open    map[int64]files // by id
+	watches map[int64]*store.Watch
 }
 
 // dir opens a sample directory, or returns the one that is open.
@@ -53,5 +57,25 @@ func (d *sampleDirs) find(id int64) (files, error) {
 	if !ok {
 		return nil, fmt.Errorf("sample directory %d is not in the database", id)
 	}
-	return dir.Open(schema.SampleDirPath(d.data, path), d.db.UUID())
+	path = schema.SampleDirPath(d.data, path)
+	if d.log == nil {
+		return dir.Open(path, d.db.UUID())
+	}
+	w := d.watch(id, path)
+	defer w.End(w.Begin())
+	st, err := dir.Open(path, d.db.UUID())
+	if err != nil {
+		return nil, err
+	}
+	return store.Watched(st, w), nil
+}
+
+// watch returns what has the log say when a sample directory does not answer its readers, and who has opened footage on it.
+func (d *sampleDirs) watch(id int64, path string) *store.Watch {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.watches[id] == nil {
+		d.watches[id] = store.NewWatch(d.log.With("path", path), "reading", func() []any { return []any{"readers", d.readers(id)} })
+	}
+	return d.watches[id]
 }

@@ -175,7 +175,13 @@ func (f *openFile) close() {
 
 // lend lends the file to use where it has a descriptor.
 func (f *openFile) lend(off, n int64, use func(fd uintptr, at, n int64) int64) (used int64) {
-	file, ok := f.r.(interface{ Fd() uintptr })
+	r := f.r
+	if x, ok := r.(store.WatchedReader); ok {
+		w := x.Watch()
+		defer w.End(w.Begin())
+		r = x.Unwatched()
+	}
+	file, ok := r.(interface{ Fd() uintptr })
 	if !ok {
 		return 0
 	}

@@ -2,7 +2,7 @@ package local
 
 import (
 	"context"
-	"errors"
+	"sync"
 
 	"nvrfs/schema"
 )
@@ -21,11 +21,30 @@ func (s *Source) RemoveHold(ctx context.Context, id int64) error {
 	return s.write(ctx, func(tx *schema.Tx) error { return tx.RemoveHold(id) })
 }
 
-// write opens the database for one change, which is rare: everything else only reads.
+// writer is the database, opened for writing when a hold is first changed.
+type writer struct {
+	mu sync.Mutex
+	db *schema.DB
+}
+
 func (s *Source) write(ctx context.Context, change func(*schema.Tx) error) error {
-	db, err := schema.OpenExisting(ctx, s.data)
-	if err != nil {
-		return err
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	if s.writer.db == nil {
+		db, err := schema.OpenExisting(ctx, s.Dir())
+		if err != nil {
+			return err
+		}
+		s.writer.db = db
 	}
-	return errors.Join(db.Write(ctx, change), db.Close())
+	return s.writer.db.Write(ctx, change)
+}
+
+func (w *writer) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.db == nil {
+		return nil
+	}
+	return w.db.Close()
 }

@@ -2,11 +2,14 @@ package local
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
 	"nvrfs/mp4"
 	"nvrfs/playback/lru"
 	"nvrfs/schema"
+	"nvrfs/store"
 	"nvrfs/store/dir"
 )
 
@@ -17,11 +20,12 @@ const deadline = 15 * time.Second
 const openFiles = 256
 
 // A Source is the footage of a data directory. It is safe for concurrent use. Rows, packed indexes and changes are those of the
-// database, which is only read.
+// database, which is only read, but for holds.
 type Source struct {
 	*schema.DB
-	data  string
-	files *sampleFiles
+	dirs   *sampleDirs
+	files  *sampleFiles
+	writer writer
 }
 
 // Open opens the footage in a data directory, also while another process records into it.
@@ -30,21 +34,29 @@ func Open(ctx context.Context, data string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	dirs := sampleDirs{db: db, data: data, open: map[int64]files{}}
-	return &Source{DB: db, data: data, files: newSampleFiles(dirs.dir, openFiles)}, nil
+	dirs := &sampleDirs{db: db, data: data, open: map[int64]files{}, watches: map[int64]*store.Watch{}}
+	return &Source{DB: db, dirs: dirs, files: newSampleFiles(dirs.dir, openFiles)}, nil
+}
+
+// Watch has the log say when a disk does not answer readers, and when that is over. readers names those who have opened what lies
+// on a device. It is called before anything is read.
+func (s *Source) Watch(log *slog.Logger, readers func(device int64) (names string)) {
+	s.dirs.log, s.dirs.readers = log, readers
 }
 
 // Close closes the database and the sample files. Objects must not be read any more, unless they are kept.
 func (s *Source) Close() error {
 	s.files.close()
-	return s.DB.Close()
+	err := s.DB.Close()
+	// The last connection tidies up behind SQLite, which one that only reads cannot.
+	return errors.Join(err, s.writer.close())
 }
 
 // Dir is the data directory.
-func (s *Source) Dir() string { return s.data }
+func (s *Source) Dir() string { return s.dirs.data }
 
 // Recorded reports whether a process records into the data directory now, or mends it.
-func (s *Source) Recorded() bool { return dir.CheckUnlocked(s.data) != nil }
+func (s *Source) Recorded() bool { return dir.CheckUnlocked(s.dirs.data) != nil }
 
 // Deleted lists the recordings that were deleted, and whose sample files are still to be removed.
 func (s *Source) Deleted(ctx context.Context) ([]schema.RecordingID, error) {

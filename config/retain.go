@@ -1,22 +1,35 @@
-package main
+package config
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"nvrfs/recorder"
 )
 
 // bytesExample is a value that would be right, for messages.
 const bytesExample = "500GB"
 
+// Limits say how much of a stream's footage is kept. A zero one does not limit.
+type Limits struct {
+	Age   time.Duration
+	Bytes int64
+	// AtLeast is the stretch of the stream's newest footage that is not deleted for the free space of its disk. Age and Bytes
+	// outrank it.
+	AtLeast time.Duration
+}
+
+// MinFree is how much of a disk is left free: a number of bytes, or a part of the whole.
+type MinFree struct {
+	Bytes int64
+	Part  float64 // 0.05 is 5 %
+}
+
 // Retain says how much of all footage is kept.
 type Retain struct {
-	Bytes   int64            // 0 is no limit
-	MinFree recorder.MinFree // of each disk with sample files
-	AtLeast time.Duration    // of each stream, kept though a disk is too full; default defaultAtLeast
+	Bytes   int64         // 0 is no limit
+	MinFree MinFree       // of each disk with sample files
+	AtLeast time.Duration // of each stream, kept though a disk is too full; default defaultAtLeast
 }
 
 // defaultAtLeast is what a stream keeps where nobody says otherwise: what happened just now can still be looked at, and a card
@@ -32,7 +45,7 @@ func (r Retain) read(v yamlValue) (Retain, error) {
 }
 
 // readLimits reads how much footage of a camera is kept.
-func readLimits(v yamlValue) (l recorder.Limits, err error) {
+func readLimits(v yamlValue) (l Limits, err error) {
 	f := v.fields("days", "bytes", "at_least")
 	l.AtLeast = unsaid
 	optional(f, "days", &l.Age, readDays)
@@ -48,7 +61,7 @@ func readLimits(v yamlValue) (l recorder.Limits, err error) {
 const unsaid = -1
 
 // withDefault returns limits with what all cameras keep at least, where they say nothing.
-func withDefault(l recorder.Limits, atLeast time.Duration) recorder.Limits {
+func withDefault(l Limits, atLeast time.Duration) Limits {
 	if l.AtLeast == unsaid {
 		l.AtLeast = atLeast
 	}
@@ -137,7 +150,7 @@ func parseBytes(s string) (int64, error) {
 }
 
 // readMinFree reads a size, or a part of the disk in percent.
-func readMinFree(v yamlValue) (m recorder.MinFree, err error) {
+func readMinFree(v yamlValue) (m MinFree, err error) {
 	const want = "a part of the disk such as 5%, or a size such as 20GB"
 	text, err := v.number(want)
 	if err != nil {
@@ -148,7 +161,7 @@ func readMinFree(v yamlValue) (m recorder.MinFree, err error) {
 		if err != nil || percent < 0 || percent > 90 {
 			return m, v.errorf("%q; want %s", text, want)
 		}
-		return recorder.MinFree{Part: percent / 100}, nil
+		return MinFree{Part: percent / 100}, nil
 	}
 	if m.Bytes, err = parseBytes(text); err != nil {
 		return m, v.errorf("%q; want %s", text, want)
