@@ -1,6 +1,6 @@
 // Package playback joins rows and bytes into files that can be read, and says which there are. Package fs and package web show what
 // it finds; it knows neither. It does not know either where the rows and bytes come from: that is a Source, such as the database and
-// the sample directories of a recorder, package local.
+// the sample directories of a recorder, package local, of which only Open knows.
 //
 //	          rows, indexes, changes
 //	Source ──────────────────────────> listings, calendar ─> Entry (name, size, times) ─> File (io.ReaderAt)
