@@ -2,6 +2,7 @@
 package nvrfs_test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -70,6 +71,25 @@ func TestImports(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestQuestionsAreAskedThroughViews checks that what shows footage does not go past the View that says what may be seen of it.
+func TestQuestionsAreAskedThroughViews(t *testing.T) {
+	walk(t, func(path string) {
+		if dir := filepath.ToSlash(filepath.Dir(path)); dir != "fs" && dir != "web" || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if x, ok := n.(*ast.SelectorExpr); ok && x.Sel.Name == "Library" {
+				t.Errorf("%s uses a playback.Library; it may only use a playback.View", path)
+			}
+			return true
+		})
 	})
 }
 

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"syscall"
@@ -17,14 +18,16 @@ var errnos = []struct {
 	errno syscall.Errno
 }{
 	{playback.ErrNotFound, syscall.ENOENT},
+	{playback.ErrNotDir, syscall.ENOTDIR},
+	{errIsDir, syscall.EISDIR},
 	{playback.ErrStale, syscall.ESTALE},  // the kernel looks the path up again, once
 	{playback.ErrLost, syscall.ESTALE},   // playback logs who the reader is
 	{context.Canceled, syscall.ENOTCONN}, // the mount was taken away; EINTR would have programs try for ever
 }
 
-// errno turns an error about a file or directory into an errno. An errno tells no story, so those that nobody can expect
-// are logged.
-func (s *Server) errno(what, name string, err error) syscall.Errno {
+// errno turns the error of a request about a file or directory into an errno. An errno tells no story, so those that nobody can
+// expect are logged. pid is who asked.
+func (s *Server) errno(what, path string, pid uint32, err error) syscall.Errno {
 	if err == nil {
 		return 0
 	}
@@ -33,16 +36,19 @@ func (s *Server) errno(what, name string, err error) syscall.Errno {
 			return x.errno
 		}
 	}
-	s.failures.add(what, name, err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %s: %w", s.o.deadline, err)
+	}
+	s.failures.add(what, path, pid, err)
 	return syscall.EIO
 }
 
-// failureLog logs failures, of each name only now and then: a player tries again and again.
+// failureLog logs failures, of each path only now and then: a player tries again and again.
 type failureLog struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
-	byName map[string]*failure
+	byPath map[string]*failure
 }
 
 type failure struct {
@@ -51,27 +57,27 @@ type failure struct {
 }
 
 const (
-	failurePause = time.Minute // between two lines about a name
-	failureNames = 1000        // beyond which everything is forgotten
+	failurePause = time.Minute // between two lines about a path
+	failurePaths = 1000        // beyond which everything is forgotten
 )
 
-func (l *failureLog) add(what, name string, err error) {
-	if more, ok := l.due(name, time.Now()); ok {
-		l.log.Error("cannot "+what, "name", name, "err", err, "not_logged", more)
+func (l *failureLog) add(what, path string, pid uint32, err error) {
+	if more, ok := l.due(path, time.Now()); ok {
+		l.log.Error("cannot "+what, "path", path, "reader", reader(pid), "err", err, "not_logged", more)
 	}
 }
 
 // due reports whether a failure is to be logged, and how many before it were not.
-func (l *failureLog) due(name string, now time.Time) (more int, ok bool) {
+func (l *failureLog) due(path string, now time.Time) (more int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.byName) >= failureNames || l.byName == nil {
-		l.byName = map[string]*failure{}
+	if len(l.byPath) >= failurePaths || l.byPath == nil {
+		l.byPath = map[string]*failure{}
 	}
-	f := l.byName[name]
+	f := l.byPath[path]
 	if f == nil {
 		f = &failure{}
-		l.byName[name] = f
+		l.byPath[path] = f
 	}
 	if now.Sub(f.logged) < failurePause {
 		f.more++

@@ -23,11 +23,13 @@ func TestErrno(t *testing.T) {
 		{fmt.Errorf("x: %w", playback.ErrNotFound), syscall.ENOENT, false},
 		{fmt.Errorf("x: %w", playback.ErrStale), syscall.ESTALE, false},
 		{fmt.Errorf("open sample file: %w", fs.ErrNotExist), syscall.EIO, true},
+		{fmt.Errorf("x: %w", playback.ErrNotDir), syscall.ENOTDIR, false},
+		{errIsDir, syscall.EISDIR, false},
 		{errors.New("x"), syscall.EIO, true},
 	} {
 		var log bytes.Buffer
 		s := &Server{failures: failureLog{log: slog.New(slog.NewTextHandler(&log, nil))}}
-		if got := s.errno("read", "a.mp4", c.err); got != c.want || (log.Len() > 0) != c.logged {
+		if got := s.errno("read", "/a.mp4", 0, c.err); got != c.want || (log.Len() > 0) != c.logged {
 			t.Errorf("%v: %v, logged %q", c.err, got, log.String())
 		}
 	}
@@ -53,11 +55,11 @@ func TestFailureLog(t *testing.T) {
 			t.Errorf("step %d: %d, %t, want %d, %t", i, more, ok, c.more, c.ok)
 		}
 	}
-	for i := range 3 * failureNames {
+	for i := range 3 * failurePaths {
 		l.due(fmt.Sprint(i), now)
 	}
-	if len(l.byName) > failureNames {
-		t.Errorf("it remembers %d names", len(l.byName))
+	if len(l.byPath) > failurePaths {
+		t.Errorf("it remembers %d paths", len(l.byPath))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"nvrfs/integration/footage"
 	"nvrfs/playback"
+	"nvrfs/store/dir"
 )
 
 var growStart = time.Date(2026, 11, 20, 14, 0, 0, 0, time.UTC)
@@ -278,4 +279,29 @@ func TestDeletedFootage(t *testing.T) {
 		eventually(t, name+" is gone", func() bool { _, err := os.Stat(f.path(name)); return errors.Is(err, fs.ErrNotExist) })
 	}
 	eventually(t, "the day is not listed", func() bool { return len(f.names(t, "cam")) == 0 })
+}
+
+// TestStatusIsThatOfNow reads status.json again and again, and looks at its size, while footage grows.
+func TestStatusIsThatOfNow(t *testing.T) {
+	f, g := growing(t, false)
+	const name = ".nvrfs/status.json"
+	bytesNow := func() int64 {
+		var st playback.Status
+		if err := json.Unmarshal(f.read(t, name), &st); err != nil {
+			t.Fatal(err)
+		}
+		return st.Streams[0].Bytes
+	}
+	size, before := f.size(t, name), bytesNow()
+	for range 3 {
+		grow(t, g)
+		eventually(t, "it has the new bytes", func() bool { return bytesNow() > before })
+		before = bytesNow()
+	}
+	lock, err := dir.LockDir(f.data) // as a recorder has it, so that the file says what grows, and is longer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release() //nolint:errcheck // of a test
+	eventually(t, "it is longer", func() bool { return f.size(t, name) > size+50 })
 }

@@ -107,7 +107,7 @@ func (l *logBuffer) String() string {
 // A fixture is a mounted data directory.
 type fixture struct {
 	data, mnt string
-	lib       *playback.Library
+	view      *playback.View
 	s         *Server
 	log       *logBuffer
 }
@@ -115,7 +115,9 @@ type fixture struct {
 type fixtureOptions struct {
 	Options
 	location *time.Location // nil means UTC
-	still    bool           // the library does not look for new footage
+	version  string
+	sees     func(playback.Stream) bool // nil means all streams
+	still    bool                       // the library does not look for new footage
 	cameras  []footage.Camera
 }
 
@@ -132,16 +134,16 @@ func newFixture(t *testing.T, o fixtureOptions) *fixture {
 		o.location = time.UTC
 	}
 	o.Log = slog.New(slog.NewTextHandler(f.log, nil))
-	var err error
-	f.lib, err = playback.Open(t.Context(), playback.Options{Data: f.data, Location: o.location, Poll: 20 * time.Millisecond, Log: o.Log})
+	lib, err := playback.Open(t.Context(), playback.Options{Data: f.data, Location: o.location, Poll: 20 * time.Millisecond, Version: o.version, Log: o.Log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.lib.Close() })
+	t.Cleanup(func() { lib.Close() })
 	if !o.still {
-		runLibrary(t, f.lib)
+		runLibrary(t, lib)
 	}
-	if f.s, err = Mount(t.Context(), f.lib, f.mnt, o.Options); err != nil {
+	f.view = lib.View(o.sees)
+	if f.s, err = Mount(t.Context(), f.view, f.mnt, o.Options); err != nil {
 		t.Fatal(err)
 	}
 	watch(t, f.mnt)
@@ -194,19 +196,19 @@ func (f *fixture) read(t *testing.T, names ...string) []byte {
 // entries lists the entries of an hour that starts with t, as the library has them.
 func (f *fixture) entries(t *testing.T, stream, day, hour string) []*playback.Entry {
 	t.Helper()
-	s, err := f.lib.Stream(t.Context(), stream)
+	s, err := f.view.Stream(t.Context(), stream)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := f.lib.Day(t.Context(), s, day)
+	d, err := f.view.Day(t.Context(), s, day)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := f.lib.Hour(t.Context(), s, d, hour)
+	h, err := f.view.Hour(t.Context(), s, d, hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := f.lib.Entries(t.Context(), s, h)
+	e, err := f.view.Entries(t.Context(), s, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +218,7 @@ func (f *fixture) entries(t *testing.T, stream, day, hour string) []*playback.En
 // content reads an entry through the library.
 func (f *fixture) content(t *testing.T, e *playback.Entry) []byte {
 	t.Helper()
-	file, err := f.lib.Open(t.Context(), e, "test")
+	file, err := f.view.Open(t.Context(), e, "test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func TestMountRefuses(t *testing.T) {
 		file:                            "not a directory",
 		filepath.Join(t.TempDir(), "x"): "no such file or directory",
 	} {
-		s, err := Mount(t.Context(), f.lib, path, Options{Log: slog.New(slog.DiscardHandler)})
+		s, err := Mount(t.Context(), f.view, path, Options{Log: slog.New(slog.DiscardHandler)})
 		if err == nil {
 			s.Unmount(time.Second)
 		}
@@ -177,7 +177,7 @@ func serveOnly() {
 			return err
 		}
 		defer lib.Close()
-		s, err := Mount(ctx, lib, mnt, Options{Log: log})
+		s, err := Mount(ctx, lib.View(nil), mnt, Options{Log: log})
 		if err != nil {
 			return err
 		}

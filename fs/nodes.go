@@ -2,92 +2,48 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"sync"
-	"syscall"
 
 	"nvrfs/playback"
 )
 
-// nodes are the inodes that the kernel knows. Of the directories and entries of footage, and of what tells of entries, of which
-// there may be a hundred thousand, only the place is kept, where they are found again when the kernel asks for them.
+// nodes are the inodes that the kernel knows. Of nearly all, of which there may be a hundred thousand, only the Ref is kept, by
+// which they are found again when the kernel asks for them.
 type nodes struct {
 	mu    sync.Mutex
-	known map[uint64]known     // by inode number; it has no pointers, which the garbage collector would follow
-	files map[hourKey][]uint64 // the numbers of those that lie in an hour
-	kept  map[uint64]node      // those that place does not find
+	known map[uint64]known    // by inode number; it has no pointers, which the garbage collector would follow
+	files map[uint64][]uint64 // the numbers of those that lie in an hour, by the hash of that, since there may be as many as files
+	kept  map[uint64]node     // those that no Ref finds, or not as they were looked up
 }
 
 type known struct {
-	place   place // zero for what is not footage
+	ref     playback.Ref // zero where only kept has it
 	lookups uint64
 }
 
-// place says where in the tree of footage something is, or in that which tells what entries are made of.
-type place struct {
-	from90k int64 // of the day or hour
-	at      int64 // of an entry, Entry.Place; otherwise what directory it is
-	stream  int32
-	info    bool
-}
-
-const (
-	streamPlace = -1 - iota
-	dayPlace
-	hourPlace
-)
-
-// hour is the place of the hour that an entry is in.
-func (p place) hour() place { return place{p.from90k, hourPlace, p.stream, p.info} }
-
-// inHour reports whether it is the place of a file in an hour.
-func (p place) inHour() bool { return p != place{} && p.at >= 0 }
-
-// hourKey is a small digest of the place of an hour, of which there are as many as files.
-type hourKey uint64
-
-func (p place) key() hourKey {
-	k := uint64(p.from90k)<<20 ^ uint64(p.stream)<<1
-	if p.info {
-		k++
-	}
-	return hourKey(k)
-}
-
-// placeOf returns the place of an entry that an hour lists.
-func placeOf(e *playback.Entry, info bool) place {
-	from90k, ok := e.Hour()
-	if !ok {
-		return place{}
-	}
-	return place{from90k, e.Place, e.Stream().ID(), info}
+func newNodes() nodes {
+	return nodes{known: map[uint64]known{}, files: map[uint64][]uint64{}, kept: map[uint64]node{}}
 }
 
 // remember counts a lookup of a node.
 func (t *nodes) remember(n node) {
-	p, keep := place{}, true
-	switch x := n.(type) {
-	case *dirNode:
-		if d, ok := x.d.(interface{ place() place }); ok {
-			p, keep = d.place(), false
-		}
-	case *entryNode:
-		p = placeOf(x.e, false)
-		keep = p == place{} || x.e.Newest() // one that grows may be opened as it was looked up
-	case *infoNode:
-		p, keep = x.place, false
+	ref := n.ref()
+	keep := ref == playback.Ref{}
+	if e, ok := n.(*entryNode); ok && e.e.Newest() {
+		keep = true // one that grows may be opened as it was looked up
 	}
 	ino := n.number()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	was := t.known[ino]
-	t.known[ino] = known{p, was.lookups + 1}
-	if p != was.place {
-		t.forgetFileLocked(ino, was.place)
-		if p.inHour() {
-			t.files[p.key()] = append(t.files[p.key()], ino)
+	t.known[ino] = known{ref, was.lookups + 1}
+	if ref != was.ref {
+		t.forgetFileLocked(ino, was.ref)
+		if hour, ok := ref.Hour(); ok {
+			t.files[hour.Hash()] = append(t.files[hour.Hash()], ino)
 		}
 	}
 	if keep {
@@ -105,144 +61,80 @@ func (t *nodes) forget(ino, lookups uint64) {
 	if k.lookups <= lookups {
 		delete(t.known, ino)
 		delete(t.kept, ino)
-		t.forgetFileLocked(ino, k.place)
+		t.forgetFileLocked(ino, k.ref)
 		return
 	}
 	k.lookups -= lookups
 	t.known[ino] = k
 }
 
-// get returns what the kernel knows by an inode number: a node, or the place of one.
-func (t *nodes) get(ino uint64) (n node, p place, ok bool) {
+// get returns what the kernel knows by an inode number: a node, or where one is.
+func (t *nodes) get(ino uint64) (n node, ref playback.Ref, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k, ok := t.known[ino]
-	return t.kept[ino], k.place, ok
+	return t.kept[ino], k.ref, ok
 }
 
 // forgetFileLocked takes a file out of its hour.
-func (t *nodes) forgetFileLocked(ino uint64, p place) {
-	if !p.inHour() {
+func (t *nodes) forgetFileLocked(ino uint64, ref playback.Ref) {
+	hour, ok := ref.Hour()
+	if !ok {
 		return
 	}
-	left := slices.DeleteFunc(t.files[p.key()], func(x uint64) bool { return x == ino })
+	left := slices.DeleteFunc(t.files[hour.Hash()], func(x uint64) bool { return x == ino })
 	if len(left) == 0 {
-		delete(t.files, p.key())
+		delete(t.files, hour.Hash())
 	} else {
-		t.files[p.key()] = left
+		t.files[hour.Hash()] = left
 	}
 }
 
-// in returns the places of the files that are known in an hour, by inode number.
-func (t *nodes) in(hour place) map[uint64]place {
+// in returns where the files are that are known in an hour, by inode number.
+func (t *nodes) in(hour playback.Ref) map[uint64]playback.Ref {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	found := map[uint64]place{}
-	for _, ino := range t.files[hour.key()] {
-		if p := t.known[ino].place; p.hour() == hour {
-			found[ino] = p
+	found := map[uint64]playback.Ref{}
+	for _, ino := range t.files[hour.Hash()] {
+		ref := t.known[ino].ref
+		if of, _ := ref.Hour(); of == hour {
+			found[ino] = ref
 		}
 	}
 	return found
 }
 
-// all returns the places of everything that is known, by inode number.
-func (t *nodes) all() map[uint64]place {
+// all returns where everything is that is known, by inode number.
+func (t *nodes) all() map[uint64]playback.Ref {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	found := make(map[uint64]place, len(t.known))
+	found := make(map[uint64]playback.Ref, len(t.known))
 	for ino, k := range t.known {
-		found[ino] = k.place
+		found[ino] = k.ref
 	}
 	return found
 }
 
-// node returns what the kernel knows by an inode number, or playback.ErrStale.
+// node returns what the kernel knows by an inode number, as it was looked up: what is kept, is open, or is found again. Otherwise
+// it returns playback.ErrStale.
 func (s *Server) node(ctx context.Context, ino uint64) (node, error) {
-	n, p, ok := s.nodes.get(ino)
+	n, ref, ok := s.nodes.get(ino)
 	if !ok {
 		return nil, playback.ErrStale
 	}
 	if n != nil {
 		return n, nil
 	}
-	stream, err := s.lib.StreamByID(ctx, p.stream)
+	if _, ok := ref.Hour(); ok {
+		if n := s.handles.node(ino); n != nil {
+			return n, nil
+		}
+	}
+	found, err := s.view.At(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	if p.at >= 0 {
-		return s.entryAt(ctx, stream, p, ino)
-	}
-	return s.dirNode(s.dirAt(stream, p), s.pathOf(stream, p)), nil
-}
-
-// dirAt returns the directory at a place.
-func (s *Server) dirAt(stream playback.Stream, p place) directory {
-	switch p.at {
-	case streamPlace:
-		return daysDir{s, stream, p.info}
-	case dayPlace:
-		return hoursDir{s, stream, s.lib.DayAt(p.from90k), p.info}
-	}
-	return hourDir{s, stream, s.lib.HourAt(p.from90k), p.info}
-}
-
-// pathOf returns the path of a directory or entry.
-func (s *Server) pathOf(stream playback.Stream, p place) string {
-	path := "/" + stream.Label
-	if p.info {
-		path = infoPath + path
-	}
-	if p.at == streamPlace {
-		return path
-	}
-	path += "/" + s.lib.DayAt(p.from90k).Name
-	if p.at == dayPlace {
-		return path
-	}
-	hour := s.lib.HourAt(p.from90k)
-	path += "/" + hour.Name
-	if p.at == hourPlace {
-		return path
-	}
-	path += "/" + s.lib.NameAt(stream, hour, p.at)
-	if p.info {
-		path += infoSuffix
-	}
-	return path
-}
-
-// nameOf names what the kernel knows by an inode number, for the log: by its path, where that can be told.
-func (s *Server) nameOf(ctx context.Context, ino uint64) string {
-	if _, p, _ := s.nodes.get(ino); p != (place{}) {
-		if stream, err := s.lib.StreamByID(ctx, p.stream); err == nil {
-			return s.pathOf(stream, p)
-		}
-	}
-	return fmt.Sprintf("inode %d", ino)
-}
-
-const infoPath = "/" + hiddenName + "/info"
-
-// entryAt returns an entry, or what tells of it, as it was looked up: one that is open, or is still listed.
-func (s *Server) entryAt(ctx context.Context, stream playback.Stream, p place, ino uint64) (node, error) {
-	if n := s.handles.node(ino); n != nil {
-		return n, nil
-	}
-	entries, err := s.lib.Entries(ctx, stream, s.lib.HourAt(p.from90k))
-	if err != nil {
-		return nil, err
-	}
-	i := sort.Search(len(entries), func(i int) bool { return entries[i].Place >= p.at })
-	if i == len(entries) || entries[i].Place != p.at {
-		return nil, playback.ErrStale
-	}
-	var n node = s.entryNode(entries[i], keepLong)
-	if p.info {
-		if n, err = s.infoNode(ctx, entries[i]); err != nil {
-			return nil, err
-		}
-	}
+	n = s.nodeOf(&found, func() string { return s.pathOf(ctx, ino) })
 	if n.number() != ino {
 		return nil, playback.ErrStale
 	}
@@ -257,7 +149,88 @@ func (s *Server) dir(ctx context.Context, ino uint64) (*dirNode, error) {
 	}
 	d, ok := n.(*dirNode)
 	if !ok {
-		return nil, syscall.ENOTDIR
+		return nil, playback.ErrNotDir
 	}
 	return d, nil
+}
+
+// errIsDir says that a directory cannot be opened as a file.
+var errIsDir = errors.New("it is a directory")
+
+// file returns a file that the kernel knows.
+func (s *Server) file(ctx context.Context, ino uint64) (file, error) {
+	n, err := s.node(ctx, ino)
+	if err != nil {
+		return nil, err
+	}
+	f, ok := n.(file)
+	if !ok {
+		return nil, errIsDir
+	}
+	return f, nil
+}
+
+// pathOf returns the path of what the kernel knows by an inode number, as far as that can be told.
+func (s *Server) pathOf(ctx context.Context, ino uint64) string {
+	n, ref, _ := s.nodes.get(ino)
+	if e, ok := n.(*entryNode); ok && e.path != "" {
+		return e.path
+	}
+	parent, name, err := s.view.Where(ctx, ref)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("inode %d", ino)
+	case name == "": // the root
+		return ""
+	}
+	return parent.Path() + "/" + name
+}
+
+// handles are the files that are open.
+type handles struct {
+	mu   sync.Mutex
+	last uint64 // number that was given out
+	open map[uint64]openFile
+}
+
+type openFile struct {
+	node   node
+	handle handle
+}
+
+// add returns the number of a new handle of a node.
+func (t *handles) add(n node, h handle) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last++
+	t.open[t.last] = openFile{n, h}
+	return t.last
+}
+
+// get returns a handle, or nil.
+func (t *handles) get(fh uint64) handle {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open[fh].handle
+}
+
+// remove forgets a handle, and returns it, or nil.
+func (t *handles) remove(fh uint64) handle {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.open[fh].handle
+	delete(t.open, fh)
+	return h
+}
+
+// node returns what is open with an inode number, or nil.
+func (t *handles) node(ino uint64) node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.open {
+		if f.node.number() == ino {
+			return f.node
+		}
+	}
+	return nil
 }

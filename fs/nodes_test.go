@@ -1,8 +1,8 @@
 package fs
 
 import (
-	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -15,48 +15,34 @@ import (
 	"nvrfs/playback"
 )
 
-// changingDir has children whose cookies do not follow from how many there are.
-type changingDir struct{ cookies []uint64 }
-
-func (d *changingDir) list(context.Context) (listing, error) {
-	return listing{len(d.cookies), func(i int) child {
-		return child{name: fmt.Sprint(d.cookies[i]), cookie: d.cookies[i], dir: d}
-	}}, nil
-}
-
-func (d *changingDir) find(context.Context, string) (child, error) {
-	return child{}, playback.ErrNotFound
-}
-func (d *changingDir) modTime() time.Time { return time.Time{} }
-
 // A directory that is read in parts shows, once, each child that was there all the time.
 func TestReadInParts(t *testing.T) {
 	for part := 1; part < 8; part++ {
-		d := &changingDir{cookies: []uint64{10, 20, 30, 40, 50, 60, 70}}
-		n := (&Server{}).dirNode(d, "/a/b")
+		orders := []uint64{10, 20, 30, 40, 50, 60, 70} // which do not follow from how many there are
+		n := (&Server{}).dirNode(playback.Root())
 		var names []string
 		after := uint64(0)
 		for round := 0; ; round++ {
 			got := 0
-			err := n.read(t.Context(), after, func(e fuse.DirEntry, _ *child) bool {
+			l := playback.Listing{N: len(orders), At: func(i int) playback.Node {
+				return playback.Node{Name: fmt.Sprint(orders[i]), Order: orders[i]}
+			}}
+			n.readFrom(l, after, func(e dirEntry, _ func() node) bool {
 				if got == part {
 					return false
 				}
 				got++
-				names, after = append(names, e.Name), e.Off
+				names, after = append(names, e.name), e.cookie
 				return true
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
 			if got == 0 {
 				break
 			}
 			switch round { // the first go, others come
 			case 0:
-				d.cookies = slices.Delete(d.cookies, 0, 1)
+				orders = slices.Delete(orders, 0, 1)
 			case 1:
-				d.cookies = append(slices.Insert(d.cookies, 2, 35), 80)
+				orders = append(slices.Insert(orders, 2, 35), 80)
 			}
 		}
 		seen := map[string]int{}
@@ -72,24 +58,38 @@ func TestReadInParts(t *testing.T) {
 }
 
 func TestNodesAreForgotten(t *testing.T) {
-	s := &Server{}
-	nodes := nodes{known: map[uint64]known{}, files: map[hourKey][]uint64{}, kept: map[uint64]node{}}
-	n := s.dirNode(fixedDir{}, "/x")
+	data := t.TempDir()
+	if err := footage.Make(t.Context(), data, oneDay()...); err != nil {
+		t.Fatal(err)
+	}
+	lib, err := playback.Open(t.Context(), playback.Options{Data: data, Location: time.UTC, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lib.Close()
+	s := newServer(lib.View(nil), "", Options{})
+	nodes := newNodes()
+	n := s.dirNode(playback.Root())
 	for range 3 {
 		nodes.remember(n)
 	}
-	nodes.forget(n.ino, 2)
-	if got, _, ok := nodes.get(n.ino); !ok || got != n {
-		t.Errorf("after two of three lookups were taken back: %v, %t", got, ok)
+	nodes.forget(n.number(), 2)
+	if _, ref, ok := nodes.get(n.number()); !ok || ref != n.ref() {
+		t.Errorf("after two of three lookups were taken back: %v, %t", ref, ok)
 	}
-	nodes.forget(n.ino, 1)
-	if got, _, ok := nodes.get(n.ino); ok || got != nil {
-		t.Errorf("after all were taken back: %v, %t", got, ok)
+	nodes.forget(n.number(), 1)
+	if _, ref, ok := nodes.get(n.number()); ok || ref != (playback.Ref{}) {
+		t.Errorf("after all were taken back: %v, %t", ref, ok)
 	}
-	info := func(text string) *infoNode {
-		return &infoNode{s.textNode("x.json", []byte(text), time.Time{}, 0), place{from90k: 1, at: 2, stream: 3, info: true}}
+	told, _, err := s.view.Resolve(t.Context(), ".nvrfs/info/cam/2026-11-20/13/cam_2026-11-20_13-58-00.mp4.json")
+	if err != nil {
+		t.Fatal(err)
 	}
-	hour := info("").place.hour()
+	info := func(text string) *textNode { return &textNode{s, digest("x.json", text), told.Text, told.Ref()} }
+	hour, ok := told.Ref().Hour()
+	if !ok {
+		t.Fatal("it is not in an hour")
+	}
 	for _, text := range []string{"a", "b", "a"} {
 		nodes.remember(info(text))
 	}
@@ -97,7 +97,7 @@ func TestNodesAreForgotten(t *testing.T) {
 		t.Errorf("of two files of an hour, %v are known", in)
 	}
 	nodes.forget(info("a").ino, 2)
-	if in := nodes.in(hour); len(in) != 1 || in[info("b").ino] != info("b").place {
+	if in := nodes.in(hour); len(in) != 1 || in[info("b").ino] != info("b").ref() {
 		t.Errorf("of one file of an hour, %v are known", in)
 	}
 	nodes.forget(info("b").ino, 1)
@@ -128,14 +128,13 @@ func TestOnlyPlacesAreKept(t *testing.T) {
 	known, kept := len(f.s.nodes.known), len(f.s.nodes.kept)
 	var inos []uint64
 	for ino, k := range f.s.nodes.known {
-		if k.place != (place{}) {
+		if k.ref != (playback.Ref{}) {
 			inos = append(inos, ino)
 		}
 	}
 	f.s.nodes.mu.Unlock()
-	// The root, and one entry of each stream, which the newest recording is part of.
-	// Of .nvrfs and .nvrfs/info, only these two are kept.
-	if infoDirs := files - told; known != files+told+infoDirs+1 || kept > 6 || told == 0 {
+	// What is kept is one entry of each stream, which the newest recording is part of.
+	if infoDirs := files - told; known != files+told+infoDirs+1 || kept > 3 || told == 0 {
 		t.Errorf("%d inodes are known, of %d and %d that tell of entries; %d are kept whole", known, files, told, kept)
 	}
 	for _, ino := range inos {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ type toldNews struct {
 const tellAgainAfter = time.Second
 
 type changedHour struct {
-	stream  string
+	stream  string // label
 	from90k int64
 }
 
@@ -59,7 +60,7 @@ func (n *notifier) add(changes []playback.Change) {
 	n.mu.Lock()
 	n.fresh.all = n.fresh.all || changes == nil
 	for _, c := range changes {
-		k := changedHour{c.Stream, c.Hour.From90k}
+		k := changedHour{c.Stream.Label, c.Hour.From90k}
 		c.Listed = c.Listed || n.fresh.hours[k].Listed
 		n.fresh.hours[k] = c
 	}
@@ -129,152 +130,82 @@ func (n *notifier) notifyOf(c playback.Change) {
 	if c.Listed {
 		n.s.newest.Store(time.Now().UnixNano())
 	}
-	day := "/" + c.Stream + "/" + c.Day.Name
-	if n.knows(day) || n.knows(infoPath+day) {
-		n.forgetFiles(c)
+	for _, hour := range c.Hours() {
+		if n.s.knows(inoOf(hour.Parent().Path())) {
+			n.forgetFiles(c)
+			break
+		}
 	}
-	n.forgetName("/" + hiddenName + "/days/" + c.Stream + "/" + dayFileName(c.Day))
+	days, name := c.DayFile()
+	n.s.forgetName(days.Path(), name)
 	if c.Listed {
-		n.forgetListings(c)
+		for _, dir := range c.Listings() {
+			n.s.forgetListing(dir.Path())
+		}
 	}
 }
 
 // forgetFiles has the kernel forget, of the hour of a change, what there is no more, or by another inode number.
 func (n *notifier) forgetFiles(c playback.Change) {
-	hour := "/" + c.Stream + "/" + c.Day.Name + "/" + c.Hour.Name
-	files := n.filesOf(c)
-	now := n.look(c)
-	for _, f := range files {
-		if now.inodes[f.path] != f.ino {
-			n.forgetName(f.path)
+	ctx, cancel := context.WithTimeout(n.ctx, n.s.o.deadline)
+	defer cancel()
+	now := n.look(ctx, c)
+	for _, hour := range c.Hours() {
+		for ino, ref := range n.s.nodes.in(hour.Ref()) {
+			dir, name, err := n.s.view.Where(ctx, ref)
+			if err == nil && now.inodes[name] != ino {
+				n.s.forgetName(dir.Path(), name)
+			}
 		}
-	}
-	for _, top := range []string{"", infoPath} {
-		n.forgetListing(top + hour)
+		n.s.forgetListing(hour.Path())
 		// A directory that someone is in keeps its name for as long as it exists.
 		if now.hourGone {
-			n.forgetName(top + hour)
+			n.s.forgetName(hour.Parent().Path(), hour.Name())
 		}
-		if now.dayGone {
-			n.forgetName(top + parentOf(hour))
-		}
-	}
-}
-
-// forgetListings has the kernel forget the listings in which a stream, day or hour may be new, or missing.
-func (n *notifier) forgetListings(c playback.Change) {
-	for _, top := range []string{"", infoPath} {
-		n.forgetListing(top + "/" + c.Stream + "/" + c.Day.Name)
-		n.forgetListing(top + "/" + c.Stream)
-	}
-	hidden := "/" + hiddenName
-	for _, path := range []string{hidden + "/days/" + c.Stream, "", hidden + "/clips", hidden + "/days", infoPath} {
-		n.forgetListing(path)
-	}
-}
-
-// knownFile is a file that the kernel knows.
-type knownFile struct {
-	path string
-	ino  uint64
-}
-
-// filesOf lists the files of the hour of a change that the kernel knows: entries, and what tells of them.
-func (n *notifier) filesOf(c playback.Change) (files []knownFile) {
-	ctx, cancel := context.WithTimeout(n.ctx, requestDeadline)
-	defer cancel()
-	stream, err := n.s.lib.Stream(ctx, c.Stream)
-	if err != nil {
-		return nil
-	}
-	for _, info := range []bool{false, true} {
-		for ino, p := range n.s.nodes.in(place{c.Hour.From90k, hourPlace, stream.ID(), info}) {
-			files = append(files, knownFile{n.s.pathOf(stream, p), ino})
+		if day := hour.Parent(); now.dayGone {
+			n.s.forgetName(day.Parent().Path(), day.Name())
 		}
 	}
-	return files
 }
 
 // forgetAll has the kernel forget all names and listings that may change.
 func (n *notifier) forgetAll() {
-	ctx, cancel := context.WithTimeout(n.ctx, requestDeadline)
+	ctx, cancel := context.WithTimeout(n.ctx, n.s.o.deadline)
 	defer cancel()
-	for ino, p := range n.s.nodes.all() {
+	for ino, ref := range n.s.nodes.all() {
 		if n.ctx.Err() != nil {
 			return
 		}
-		path := n.pathOf(ctx, ino, p)
-		n.forgetListing(path)
-		n.forgetName(path)
-	}
-}
-
-// pathOf returns the path of what the kernel knows; of what it may no longer be, or never changes, that of the root.
-func (n *notifier) pathOf(ctx context.Context, ino uint64, p place) string {
-	if p != (place{}) {
-		if stream, err := n.s.lib.StreamByID(ctx, p.stream); err == nil {
-			return n.s.pathOf(stream, p)
+		path := n.s.pathOf(ctx, ino)
+		if !ref.IsFile() {
+			n.s.forgetListing(path)
+		}
+		if dir := strings.LastIndexByte(path, '/'); dir >= 0 {
+			n.s.forgetName(path[:dir], path[dir+1:])
 		}
 	}
-	kept, _, _ := n.s.nodes.get(ino)
-	switch x := kept.(type) {
-	case *dirNode:
-		return x.path
-	case *entryNode: // of a day; clips have other names, which are soon forgotten anyway
-		return "/" + hiddenName + "/days/" + x.e.Stream().Label + "/" + x.e.Name
-	}
-	return ""
 }
 
 // afterChange is what there is after a change.
 type afterChange struct {
-	inodes            map[string]uint64 // of the hour's entries, by path
+	inodes            map[string]uint64 // of the hour's entries, by name
 	hourGone, dayGone bool              // nothing is left
 }
 
 // look finds out what there is after a change. Where that fails, the kernel forgets more than it has to.
-func (n *notifier) look(c playback.Change) (now afterChange) {
-	ctx, cancel := context.WithTimeout(n.ctx, requestDeadline)
-	defer cancel()
-	stream, err := n.s.lib.Stream(ctx, c.Stream)
-	if err != nil {
-		return now
-	}
-	entries, err := n.s.lib.Entries(ctx, stream, c.Hour)
+func (n *notifier) look(ctx context.Context, c playback.Change) (now afterChange) {
+	entries, err := n.s.view.Entries(ctx, c.Stream, c.Hour)
 	if err != nil {
 		return now
 	}
 	now.inodes = map[string]uint64{}
 	for _, e := range entries {
-		now.inodes["/"+c.Stream+"/"+c.Day.Name+"/"+c.Hour.Name+"/"+e.Name] = e.ID
+		now.inodes[e.Name] = e.ID
 	}
 	now.hourGone = len(entries) == 0
 	if now.hourGone {
-		_, err = n.s.lib.Day(ctx, stream, c.Day.Name)
+		_, err = n.s.view.Day(ctx, c.Stream, c.Day.Name)
 		now.dayGone = errors.Is(err, playback.ErrNotFound)
 	}
 	return now
-}
-
-// forgetName has the kernel look a path up again. That it does not know it is no error.
-func (n *notifier) forgetName(path string) {
-	if path == "" {
-		return
-	}
-	if dir := parentOf(path); n.knows(dir) {
-		n.s.server.EntryNotify(inoOf(dir), path[len(dir)+1:])
-	}
-}
-
-// forgetListing has the kernel list a directory again, and ask for its attributes.
-func (n *notifier) forgetListing(path string) {
-	if n.knows(path) {
-		n.s.server.InodeNotify(inoOf(path), 0, 0)
-	}
-}
-
-// knows reports whether the kernel knows a directory.
-func (n *notifier) knows(path string) bool {
-	_, _, ok := n.s.nodes.get(inoOf(path))
-	return ok
 }

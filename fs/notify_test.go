@@ -3,7 +3,7 @@ package fs
 import (
 	"context"
 	"os"
-	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,29 +11,6 @@ import (
 	"nvrfs/integration/footage"
 	"nvrfs/playback"
 )
-
-// slowDir finds a file, and lists it, when it is told to.
-type slowDir struct {
-	s       *Server
-	asked   chan struct{} // gets a value when it is asked
-	answers chan struct{} // closed when it answers
-}
-
-func (d slowDir) modTime() time.Time { return time.Time{} }
-
-func (d slowDir) list(context.Context) (listing, error) {
-	d.asked <- struct{}{}
-	<-d.answers
-	return listing{}, nil
-}
-
-func (d slowDir) find(context.Context, string) (child, error) {
-	d.asked <- struct{}{}
-	<-d.answers
-	return child{name: "file", file: func(context.Context) (node, error) {
-		return d.s.textNode("file", nil, time.Time{}, keepLong), nil
-	}}, nil
-}
 
 // What has begun is waited for, and nothing that begins later.
 func TestWaitForWhatIsUnderWay(t *testing.T) {
@@ -66,35 +43,40 @@ func TestWaitForWhatIsUnderWay(t *testing.T) {
 // TestUnderWay has the kernel look something up, and list it. Either counts as under way until it is answered, so that whoever
 // waits for it finds known what was looked up.
 func TestUnderWay(t *testing.T) {
-	for name, ask := range map[string]func(path string) error{
-		"a lookup":  func(path string) error { _, err := os.Stat(filepath.Join(path, "file")); return err },
-		"a listing": func(path string) error { _, err := os.ReadDir(path); return err },
+	for name, ask := range map[string]func(f *fixture) error{
+		"a lookup":  func(f *fixture) error { _, err := os.Stat(f.path("cam")); return err },
+		"a listing": func(f *fixture) error { _, err := os.ReadDir(f.mnt); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, fixtureOptions{still: true, cameras: []footage.Camera{{Name: "cam", Start: growStart, Duration: time.Minute, Tiny: true}}})
-			slow := slowDir{f.s, make(chan struct{}, 10), make(chan struct{})}
-			if _, err := os.Stat(f.path("cam")); err != nil {
-				t.Fatal(err)
-			}
-			f.s.nodes.mu.Lock()
-			f.s.nodes.kept[inoOf("/cam")] = f.s.dirNode(slow, "/cam")
-			f.s.nodes.mu.Unlock()
+			var slow atomic.Bool
+			seen, answers := make(chan struct{}, 10), make(chan struct{})
+			f := newFixture(t, fixtureOptions{
+				still: true, cameras: []footage.Camera{{Name: "cam", Start: growStart, Duration: time.Minute, Tiny: true}},
+				sees: func(playback.Stream) bool {
+					if slow.Load() {
+						seen <- struct{}{}
+						<-answers
+					}
+					return true
+				},
+			})
 			f.s.underWay.wait() // for what was asked before
+			slow.Store(true)
 
 			asked := make(chan error, 1)
-			go func() { asked <- ask(filepath.Join(f.mnt, "cam")) }()
-			<-slow.asked
+			go func() { asked <- ask(f) }()
+			<-seen
 			f.s.underWay.mu.Lock()
 			begun := f.s.underWay.now
 			f.s.underWay.now = nil // as wait does, so that none that comes later is counted in it
 			f.s.underWay.mu.Unlock()
 			if begun == nil {
-				close(slow.answers)
+				close(answers)
 				t.Fatal("it does not count as under way")
 			}
-			close(slow.answers)
+			close(answers)
 			begun.Wait()
-			if _, _, known := f.s.nodes.get(digest("file", "")); name == "a lookup" && !known {
+			if !f.s.knows(inoOf("/cam")) {
 				t.Error("what was looked up is not known when that is answered")
 			}
 			if err := <-asked; err != nil {
@@ -115,7 +97,7 @@ func TestToldAgain(t *testing.T) {
 			synctest.Wait()
 			return s.newest.Swap(0) != 0
 		}
-		change := []playback.Change{{Stream: "cam", Listed: true}}
+		change := []playback.Change{{Stream: playback.Stream{Label: "cam"}, Listed: true}}
 		n.add(change)
 		if !told() {
 			t.Error("it is not told at once")

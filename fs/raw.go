@@ -1,14 +1,16 @@
 package fs
 
 import (
-	"sync"
+	"context"
+	"log/slog"
 	"syscall"
 
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 )
 
-// raw answers the kernel's requests. What is not here is refused for good, and writing by the kernel itself.
+// raw answers the kernel's requests: it puts what nodes and handles say into the words of go-fuse, errors among them, and gives
+// each request its deadline. What is not here is refused for good, and writing by the kernel itself.
 //
 // In go-fuse's own tree of nodes, each inode that the kernel knows would take a kilobyte, and each directory would have to be
 // opened and closed to be listed.
@@ -30,28 +32,44 @@ func (r *raw) Init(server *fuse.Server) {
 
 func (r *raw) String() string { return "nvrfs" }
 
+// status turns an error into the answer to a request.
+func (r *raw) status(what, path string, in *fuse.InHeader, err error) fuse.Status {
+	return fuse.Status(r.s.errno(what, path, in.Pid, err))
+}
+
 func (r *raw) Lookup(_ <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
 	defer r.s.underWay.begin().Done()
 	ctx, cancel := r.s.request()
 	defer cancel()
-	path := name
-	n, err := func() (node, error) {
-		d, err := r.s.dir(ctx, in.NodeId)
-		if err != nil {
-			return nil, err
-		}
-		path = d.path + "/" + name
-		return d.lookup(ctx, name)
-	}()
+	d, err := r.s.dir(ctx, in.NodeId)
 	if err != nil {
-		return r.status("look up", path, err)
+		return r.status("look up "+name+" in", r.s.pathOf(ctx, in.NodeId), in, err)
 	}
-	r.s.answer(n, out)
+	n, err := d.lookup(ctx, name)
+	if err != nil {
+		return r.status("look up", d.path+"/"+name, in, err)
+	}
+	r.answer(n, out)
 	return fuse.OK
 }
 
-func (r *raw) status(what, name string, err error) fuse.Status {
-	return fuse.Status(r.s.errno(what, name, err))
+// answer makes a node the answer to a lookup, which is remembered.
+func (r *raw) answer(n node, out *fuse.EntryOut) {
+	a := n.attr()
+	r.fill(&out.Attr, n.number(), a)
+	out.NodeId = n.number()
+	out.SetEntryTimeout(a.keepName)
+	out.SetAttrTimeout(a.keepAttr)
+	r.s.nodes.remember(n)
+}
+
+func (r *raw) fill(out *fuse.Attr, ino uint64, a attr) {
+	out.Ino = ino
+	out.Mode = a.mode &^ (r.s.o.Umask & 0o777)
+	out.Nlink = 1 // for a directory: find must not conclude from it how many directories it has
+	out.Uid, out.Gid = r.s.uid, r.s.gid
+	out.Size, out.Blocks, out.Blksize = uint64(a.size), uint64(a.size+511)/512, blockSize
+	out.SetTimes(&a.modTime, &a.modTime, &a.modTime)
 }
 
 func (r *raw) Forget(ino, lookups uint64) { r.s.nodes.forget(ino, lookups) }
@@ -61,13 +79,29 @@ func (r *raw) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) 
 	defer cancel()
 	n, err := r.s.node(ctx, in.NodeId)
 	if err != nil {
-		return r.status("look at", r.s.nameOf(ctx, in.NodeId), err)
+		return r.status("look at", r.s.pathOf(ctx, in.NodeId), &in.InHeader, err)
 	}
-	return fuse.Status(n.Getattr(ctx, nil, out))
+	a := n.attr()
+	r.fill(&out.Attr, n.number(), a)
+	out.SetTimeout(a.keepAttr)
+	return fuse.OK
 }
 
-func (r *raw) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	return fuse.Status(r.s.root.Statfs(r.s.ctx, out))
+// StatFs answers for the filesystem in which the footage lies.
+func (r *raw) StatFs(_ <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	if r.s.view.Data() == "" { // whose free space that is nobody here knows
+		*out = fuse.StatfsOut{}
+		return fuse.OK
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(r.s.view.Data(), &st); err != nil {
+		return r.status("tell the free space of", r.s.view.Data(), in, err)
+	}
+	*out = fuse.StatfsOut{
+		Blocks: st.Blocks, Bfree: st.Bfree, Bavail: st.Bavail, Files: st.Files, Ffree: st.Ffree,
+		Bsize: uint32(st.Bsize), Frsize: uint32(st.Frsize), NameLen: uint32(st.Namelen),
+	}
+	return fuse.OK
 }
 
 // OpenDir tells the kernel, once, that directories need not be opened. It keeps their listings until the notifier says that they
@@ -81,115 +115,128 @@ func (r *raw) OpenDir(_ <-chan struct{}, _ *fuse.OpenIn, out *fuse.OpenOut) fuse
 }
 
 func (r *raw) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return r.readDir(in, func(_ *dirNode, e fuse.DirEntry, _ *child) bool { return out.AddDirEntry(e) })
+	return r.readDir(in, func(e dirEntry, _ func() node) bool { return out.AddDirEntry(line(e)) })
 }
 
 // ReadDirPlus is a listing that is a lookup of each child, too. A file that would have to be made for it is left for the kernel
 // to look up.
 func (r *raw) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return r.readDir(in, func(d *dirNode, e fuse.DirEntry, c *child) bool {
-		entry := out.AddDirLookupEntry(e)
-		if entry != nil && c != nil && c.file == nil {
-			r.s.answer(d.known(c), entry)
+	return r.readDir(in, func(e dirEntry, known func() node) bool {
+		entry := out.AddDirLookupEntry(line(e))
+		if entry != nil && known != nil {
+			r.answer(known(), entry)
 		}
 		return entry != nil
 	})
 }
 
-func (r *raw) readDir(in *fuse.ReadIn, add func(d *dirNode, e fuse.DirEntry, c *child) bool) fuse.Status {
+func line(e dirEntry) fuse.DirEntry {
+	return fuse.DirEntry{Name: e.name, Mode: e.mode, Ino: e.ino, Off: e.cookie}
+}
+
+func (r *raw) readDir(in *fuse.ReadIn, add func(e dirEntry, known func() node) bool) fuse.Status {
 	defer r.s.underWay.begin().Done()
 	ctx, cancel := r.s.request()
 	defer cancel()
 	d, err := r.s.dir(ctx, in.NodeId)
-	if err != nil {
-		return r.status("list", r.s.nameOf(ctx, in.NodeId), err)
+	if err == nil {
+		err = d.read(ctx, in.Offset, add)
 	}
-	err = d.read(ctx, in.Offset, func(e fuse.DirEntry, c *child) bool { return add(d, e, c) })
 	if err != nil {
-		return r.status("list", d.path+"/", err)
+		return r.status("list", r.s.pathOf(ctx, in.NodeId), &in.InHeader, err)
 	}
 	return fuse.OK
 }
 
-func (r *raw) Open(cancelled <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+func (r *raw) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	if in.Flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		return fuse.EROFS
+	}
 	ctx, cancel := r.s.request()
 	defer cancel()
-	n, err := r.s.node(ctx, in.NodeId)
+	n, err := r.s.file(ctx, in.NodeId)
+	var h handle
+	if err == nil {
+		h, err = n.open(ctx, reader(in.Pid))
+	}
 	if err != nil {
-		return r.status("open", r.s.nameOf(ctx, in.NodeId), err)
+		return r.status("open", r.s.pathOf(ctx, in.NodeId), &in.InHeader, err)
 	}
-	file, ok := n.(fusefs.NodeOpener)
-	if !ok {
-		return fuse.Status(syscall.EISDIR)
+	out.Fh, out.OpenFlags = r.s.handles.add(n, h), fuse.FOPEN_NOFLUSH|fuse.FOPEN_KEEP_CACHE
+	if n.attr().changes {
+		out.OpenFlags = fuse.FOPEN_NOFLUSH | fuse.FOPEN_DIRECT_IO
 	}
-	h, flags, errno := file.Open(&fuse.Context{Caller: in.Caller, Cancel: cancelled}, in.Flags)
-	if errno != 0 {
-		return fuse.Status(errno)
-	}
-	out.Fh, out.OpenFlags = r.s.handles.add(n, h), flags
 	return fuse.OK
 }
 
+// Read has no deadline of its own, since a context would have to be allocated for each: what it asks of the database has one, and
+// a disk that hangs cannot be asked to stop.
 func (r *raw) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
-	h, ok := r.s.handles.get(in.Fh).(fusefs.FileReader)
-	if !ok {
+	h := r.s.handles.get(in.Fh)
+	if h == nil {
 		return nil, fuse.EBADF
 	}
-	result, errno := h.Read(r.s.ctx, buf, int64(in.Offset)) // which allocates no context
-	return result, fuse.Status(errno)
+	result, err := h.read(buf, int64(in.Offset))
+	if err != nil {
+		return nil, r.failed(in, err)
+	}
+	return result, fuse.OK
+}
+
+// failed is the answer to a read that failed.
+func (r *raw) failed(in *fuse.ReadIn, err error) fuse.Status {
+	ctx, cancel := r.s.request()
+	defer cancel()
+	return r.status("read", r.s.pathOf(ctx, in.NodeId), &in.InHeader, err)
 }
 
 func (r *raw) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
-	if h, ok := r.s.handles.remove(in.Fh).(fusefs.FileReleaser); ok {
-		h.Release(r.s.ctx)
+	if h := r.s.handles.remove(in.Fh); h != nil {
+		h.close()
 	}
 }
 
-// handles are the files that are open.
-type handles struct {
-	mu   sync.Mutex
-	last uint64 // number that was given out
-	open map[uint64]openFile
-}
-
-type openFile struct {
-	node   node
-	handle fusefs.FileHandle
-}
-
-// add returns the number of a new handle of a node.
-func (t *handles) add(n node, h fusefs.FileHandle) uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last++
-	t.open[t.last] = openFile{n, h}
-	return t.last
-}
-
-// get returns a handle, or nil.
-func (t *handles) get(fh uint64) fusefs.FileHandle {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.open[fh].handle
-}
-
-// remove forgets a handle, and returns it.
-func (t *handles) remove(fh uint64) fusefs.FileHandle {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	h := t.open[fh].handle
-	delete(t.open, fh)
-	return h
-}
-
-// node returns what is open with an inode number, or nil.
-func (t *handles) node(ino uint64) node {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, f := range t.open {
-		if f.node.number() == ino {
-			return f.node
-		}
+// forgetName has the kernel look a name in the directory at a path up again. That it does not know it is no error.
+func (s *Server) forgetName(dir, name string) {
+	if ino := inoOf(dir); s.knows(ino) {
+		s.server.EntryNotify(ino, name)
 	}
-	return nil
+}
+
+// forgetListing has the kernel list the directory at a path again, and ask for its attributes.
+func (s *Server) forgetListing(dir string) {
+	if ino := inoOf(dir); s.knows(ino) {
+		s.server.InodeNotify(ino, 0, 0)
+	}
+}
+
+// knows reports whether the kernel knows an inode.
+func (s *Server) knows(ino uint64) bool {
+	_, _, ok := s.nodes.get(ino)
+	return ok
+}
+
+// request is the context of one request.
+func (s *Server) request() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.ctx, s.o.deadline)
+}
+
+func (s *Server) mountOptions() fuse.MountOptions {
+	o := fuse.MountOptions{
+		AllowOther:        s.o.AllowOther,
+		Options:           []string{"ro"},
+		FsName:            "nvrfs",
+		Name:              "nvrfs",
+		MaxWrite:          maxRequest,
+		MaxBackground:     maxBackground,
+		DisableXAttrs:     true,
+		Logger:            slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
+		DirectMountStrict: asRoot(),
+		DirectMountFlags:  unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV,
+		PanicHandler:      s.panicked,
+	}
+	if s.o.AllowOther {
+		o.Options = append(o.Options, "default_permissions")
+	}
+	return o
 }

@@ -22,7 +22,7 @@ import (
 func TestSizes(t *testing.T) {
 	f := newFixture(t, fixtureOptions{cameras: oneDay()})
 	files := 0
-	for _, root := range []string{f.mnt, f.path(hiddenName)} {
+	for _, root := range []string{f.mnt, f.path(".nvrfs")} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
@@ -32,7 +32,7 @@ func TestSizes(t *testing.T) {
 				return err
 			}
 			b, err := os.ReadFile(path)
-			if int64(len(b)) != info.Size() && d.Name() != statusName {
+			if int64(len(b)) != info.Size() && d.Name() != "status.json" {
 				t.Errorf("%s has %d bytes, its size is %d", path, len(b), info.Size())
 			}
 			files++
@@ -102,7 +102,7 @@ func TestDamagedFootage(t *testing.T) {
 				t.Errorf("%s: %d bytes, %v, want EIO", stream, len(b), err)
 			}
 		}
-		if n := strings.Count(f.log.String(), "name="+stream+"_"); n != 1 {
+		if n := strings.Count(f.log.String(), "path=/"+stream+"/"); n != 1 {
 			t.Errorf("%d lines in the log about %s, want 1: %s", n, stream, f.log)
 		}
 	}

@@ -2,21 +2,17 @@ package fs
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"strconv"
-
-	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
 // reader names the process that a request comes from, and its program, for the log.
-func reader(ctx context.Context) string {
-	c, ok := fuse.FromContext(ctx)
-	if !ok {
+func reader(pid uint32) string {
+	if pid == 0 { // the kernel itself, or a process outside of ours and those below
 		return "unknown"
 	}
-	thread := strconv.Itoa(int(c.Pid)) // which is what the kernel says
+	thread := strconv.Itoa(int(pid)) // which is what the kernel says
 	status, _ := os.ReadFile("/proc/" + thread + "/status")
 	process, program := field(status, "Tgid:"), field(status, "Name:")
 	if process != "" && process != thread { // threads have names of their own

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A reply is the answer to a read, as go-fuse takes it.
+type reply = fuse.ReadResult
+
 // Both replies are used again, so that a read allocates nothing here. go-fuse looks at the methods of a reply to see how to
 // write it, and calls Done when it has.
 

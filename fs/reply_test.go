@@ -2,7 +2,6 @@ package fs
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -35,12 +34,12 @@ func large(name string, files int) footage.Camera {
 func (f *fixture) open(t *testing.T, stream string) (h *entryHandle, want []byte) {
 	t.Helper()
 	e := f.entries(t, stream, "2026-11-20", "14")[0]
-	file, err := f.lib.Open(t.Context(), e, "test")
+	file, err := f.view.Open(t.Context(), e, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(file.Close)
-	return &entryHandle{handle{f.s, e.Name, file, e.Size}, file}, f.content(t, e)
+	return &entryHandle{f.s, file, e.Size}, f.content(t, e)
 }
 
 func (f *fixture) entry(stream string) string {
@@ -83,9 +82,9 @@ func TestReplies(t *testing.T) {
 			n = maxRequest
 		}
 		off := rnd.Int64N(h.size + 1)
-		r, errno := h.Read(t.Context(), dest[:n], off)
-		if errno != 0 {
-			t.Fatal(errno)
+		r, err := h.read(dest[:n], off)
+		if err != nil {
+			t.Fatal(err)
 		}
 		expected := want[off:min(off+int64(n), h.size)]
 		if r.Size() != len(expected) || r.Size() > 0 && !bytes.Equal(take(t, r, got), expected) {
@@ -107,11 +106,10 @@ func TestReadAllocatesNothing(t *testing.T) {
 	h, _ := f.open(t, "cam")
 	dest, got := make([]byte, maxRequest), make([]byte, maxRequest)
 	for _, n := range []int{4096, 128 << 10, maxRequest} {
-		ctx := context.Background()
 		allocs := testing.AllocsPerRun(50, func() {
-			r, errno := h.Read(ctx, dest[:n], h.size/2)
-			if errno != 0 {
-				t.Fatal(errno)
+			r, err := h.read(dest[:n], h.size/2)
+			if err != nil {
+				t.Fatal(err)
 			}
 			take(t, r, got)
 			r.Done()
@@ -135,9 +133,9 @@ func TestSplicedReplyThatIsNotMovedOn(t *testing.T) {
 		name string
 		took bool // before it failed
 	}{{"nothing taken", false}, {"all taken", true}} {
-		r, errno := h.Read(t.Context(), dest, off)
-		if errno != 0 {
-			t.Fatal(errno)
+		r, err := h.read(dest, off)
+		if err != nil {
+			t.Fatal(err)
 		}
 		p := r.(*spliced)
 		if c.took {
@@ -152,9 +150,9 @@ func TestSplicedReplyThatIsNotMovedOn(t *testing.T) {
 			t.Errorf("%s: the pipe is kept", c.name)
 		}
 	}
-	r, errno := h.Read(t.Context(), dest, off) // opens another pipe
-	if errno != 0 || !bytes.Equal(take(t, r, make([]byte, maxRequest)), want[off:]) {
-		t.Errorf("afterwards: %v", errno)
+	r, err := h.read(dest, off) // opens another pipe
+	if err != nil || !bytes.Equal(take(t, r, make([]byte, maxRequest)), want[off:]) {
+		t.Errorf("afterwards: %v", err)
 	}
 	r.Done()
 }
@@ -164,15 +162,15 @@ func TestReadsWithoutPipes(t *testing.T) {
 	h, want := f.open(t, "cam")
 	off, dest := h.size-int64(maxRequest), make([]byte, maxRequest)
 	for range maxPipes {
-		r, errno := h.Read(t.Context(), dest, off)
-		if _, ok := r.(*spliced); !ok || errno != 0 {
-			t.Fatalf("%T, %v", r, errno)
+		r, err := h.read(dest, off)
+		if _, ok := r.(*spliced); !ok || err != nil {
+			t.Fatalf("%T, %v", r, err)
 		}
 		defer r.Done()
 	}
-	r, errno := h.Read(t.Context(), dest, off)
-	if _, ok := r.(*copied); !ok || errno != 0 || !bytes.Equal(dest, want[off:]) {
-		t.Errorf("%T, %v", r, errno)
+	r, err := h.read(dest, off)
+	if _, ok := r.(*copied); !ok || err != nil || !bytes.Equal(dest, want[off:]) {
+		t.Errorf("%T, %v", r, err)
 	}
 	r.Done()
 }
@@ -263,7 +261,7 @@ func TestDamagedFootageInLargeReads(t *testing.T) {
 	if n, err := readDirect(f.entry("cut"), p, whole); err != nil || !bytes.Equal(p[:n], want[whole:end]) {
 		t.Errorf("what is whole: %d bytes, %v", n, err)
 	}
-	if n := strings.Count(f.log.String(), "name=cut_"); n != 1 || strings.Count(f.log.String(), "\n") != 1 {
+	if n := strings.Count(f.log.String(), "path=/cut/"); n != 1 || strings.Count(f.log.String(), "\n") != 1 {
 		t.Errorf("%d lines in the log, want 1: %s", n, f.log)
 	}
 	if n, err := readDirect(f.entry("whole"), p, end); err != nil || n != maxRequest {
@@ -305,7 +303,7 @@ func TestDiskThatFails(t *testing.T) {
 			t.Errorf("%d bytes, %v, want EIO", len(b), err)
 		}
 	}
-	if n := strings.Count(f.log.String(), "name=bad_"); n != 1 {
+	if n := strings.Count(f.log.String(), "path=/bad/"); n != 1 {
 		t.Errorf("%d lines in the log, want 1: %s", n, f.log)
 	}
 	if b, err := os.ReadFile(f.entry("good")); err != nil || !bytes.Equal(b, want) {

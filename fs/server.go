@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
 
 	"nvrfs/playback"
 )
@@ -22,12 +22,13 @@ type Options struct {
 	UID, GID   *uint32 // owner of everything; nil means the process's
 	Umask      uint32  // permissions taken away from 0555 for directories and 0444 for files; writing is never allowed
 	Log        *slog.Logger
-	Version    string // for status.json
+
+	deadline time.Duration // of a request; requestDeadline but in tests
 }
 
-// A Server is a mounted library. It is safe for concurrent use.
+// A Server is a mounted view of footage. It is safe for concurrent use.
 type Server struct {
-	lib      *playback.Library
+	view     *playback.View
 	o        Options
 	uid, gid uint32
 	path     string // of the mount point, absolute
@@ -38,7 +39,6 @@ type Server struct {
 	news     *notifier
 	started  time.Time
 	newest   atomic.Int64 // unix nanoseconds at which footage was added last, or of the mount
-	root     *dirNode
 	nodes    nodes
 	underWay underWay
 	handles  handles
@@ -62,20 +62,20 @@ var (
 // default of 12, three readers of a disk that hangs would keep everyone waiting.
 const maxBackground = 256
 
-// requestDeadline bounds the time that a request waits for the database. A signal to the reader does not end its request
-// earlier: programs do not expect stat or open to fail with EINTR.
+// requestDeadline bounds the time that a request takes, but for reads. A signal to the reader does not end its request earlier:
+// programs do not expect stat or open to fail with EINTR.
 const requestDeadline = 20 * time.Second
 
-// Mount mounts lib on the directory mountpoint, with mount(2) as root and through fusermount3 otherwise. The mount is ready
+// Mount mounts what view shows on the directory mountpoint, with mount(2) as root and through fusermount3 otherwise. The mount is ready
 // when it returns; ctx bounds only the mounting. What stands in the directory is hidden meanwhile.
-func Mount(ctx context.Context, lib *playback.Library, mountpoint string, o Options) (*Server, error) {
+func Mount(ctx context.Context, view *playback.View, mountpoint string, o Options) (*Server, error) {
 	path, err := prepare(ctx, mountpoint)
 	if err != nil {
 		return nil, fmt.Errorf("mount footage on %s: %w", mountpoint, err)
 	}
-	s := newServer(lib, path, o)
+	s := newServer(view, path, o)
 	// From here on no change is missed, though none can matter before the kernel has asked for something.
-	unsubscribe := lib.Subscribe(s.news.add)
+	unsubscribe := view.Subscribe(s.news.add)
 	if err := s.mount(ctx); err != nil {
 		unsubscribe()
 		s.stop()
@@ -86,12 +86,13 @@ func Mount(ctx context.Context, lib *playback.Library, mountpoint string, o Opti
 	return s, nil
 }
 
-func newServer(lib *playback.Library, path string, o Options) *Server {
+func newServer(view *playback.View, path string, o Options) *Server {
 	s := &Server{
-		lib: lib, o: o, path: path, uid: uint32(os.Getuid()), gid: uint32(os.Getgid()),
+		view: view, o: o, path: path, uid: uint32(os.Getuid()), gid: uint32(os.Getgid()),
 		failures: failureLog{log: o.Log}, pipes: newPipes(), started: time.Now(), done: make(chan struct{}),
-		nodes: nodes{known: map[uint64]known{}, files: map[hourKey][]uint64{}, kept: map[uint64]node{}}, handles: handles{open: map[uint64]openFile{}},
+		nodes: newNodes(), handles: handles{open: map[uint64]openFile{}},
 	}
+	s.o.deadline = cmp.Or(o.deadline, requestDeadline)
 	if o.UID != nil {
 		s.uid = *o.UID
 	}
@@ -101,8 +102,7 @@ func newServer(lib *playback.Library, path string, o Options) *Server {
 	s.newest.Store(s.started.UnixNano())
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.news = newNotifier(s)
-	s.root = s.dirNode(s.tree(), "")
-	s.nodes.remember(s.root) // the kernel never looks it up
+	s.nodes.remember(s.dirNode(playback.Root())) // the kernel never looks it up
 	return s
 }
 
@@ -138,35 +138,10 @@ func (s *Server) mount(ctx context.Context) error {
 	return err
 }
 
-func (s *Server) mountOptions() fuse.MountOptions {
-	o := fuse.MountOptions{
-		AllowOther:        s.o.AllowOther,
-		Options:           []string{"ro"},
-		FsName:            "nvrfs",
-		Name:              "nvrfs",
-		MaxWrite:          maxRequest,
-		MaxBackground:     maxBackground,
-		DisableXAttrs:     true,
-		Logger:            slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
-		DirectMountStrict: asRoot(),
-		DirectMountFlags:  unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV,
-		PanicHandler:      s.panicked,
-	}
-	if s.o.AllowOther {
-		o.Options = append(o.Options, "default_permissions")
-	}
-	return o
-}
-
 // panicked keeps a bug in one request from ending all of them.
 func (s *Server) panicked(v any) fuse.Status {
 	s.o.Log.Error("a request to the mount failed by a bug in nvrfs", "panic", v, "stack", string(debug.Stack()))
 	return fuse.EIO
-}
-
-// request is the context of one request.
-func (s *Server) request() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(s.ctx, requestDeadline)
 }
 
 // Done is closed when the mount is gone, also when someone else unmounted it.

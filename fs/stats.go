@@ -3,8 +3,6 @@ package fs
 import (
 	"sync/atomic"
 	"time"
-
-	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
 // Stats counts what the kernel has asked of a Server, about entries, since it was mounted.
@@ -21,7 +19,7 @@ type Stats struct {
 type counters struct{ opens, openNow, reads, readBytes, readErrors, readSpliced, readNanos atomic.Int64 }
 
 // read counts a read, which is answered with r, or fails where that is nil.
-func (c *counters) read(r fuse.ReadResult, took time.Duration) {
+func (c *counters) read(r reply, took time.Duration) {
 	c.reads.Add(1)
 	c.readNanos.Add(int64(took))
 	if r == nil {

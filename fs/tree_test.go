@@ -84,8 +84,8 @@ func TestTree(t *testing.T) {
 		"info/cam.sub/2026-11-20/13/", "info/cam.sub/2026-11-20/13/cam.sub_2026-11-20_13-58-00.mp4.json",
 		"status.json",
 	}
-	if got := walk(t, f.path(hiddenName)); !slices.Equal(got, wantHidden) {
-		t.Errorf("%s is %q, want %q", hiddenName, got, wantHidden)
+	if got := walk(t, f.path(".nvrfs")); !slices.Equal(got, wantHidden) {
+		t.Errorf(".nvrfs is %q, want %q", got, wantHidden)
 	}
 	if log := f.log.String(); log != "" {
 		t.Errorf("it logged %s", log)
@@ -194,25 +194,26 @@ func TestReadOnly(t *testing.T) {
 
 func TestHiddenFiles(t *testing.T) {
 	f := newFixture(t, fixtureOptions{
-		Options: Options{Version: "v1.2.3"},
+		version: "v1.2.3",
 		cameras: append(oneDay(), footage.Camera{
 			Name: "grows", Start: time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC), Duration: time.Minute, Tiny: true, Grow: true,
 		}),
 	})
-	if got := f.read(t, hiddenName, "README.txt"); !bytes.Equal(got, readme) {
-		t.Errorf("README.txt is %q", got)
+	readme, err := os.ReadFile("../playback/README.txt")
+	if got := f.read(t, ".nvrfs", "README.txt"); err != nil || !bytes.Equal(got, readme) {
+		t.Errorf("README.txt is %q, %v", got, err)
 	}
 
-	day := f.read(t, hiddenName, "days/cam/2026-11-20.mp4")
-	stream, err := f.lib.Stream(t.Context(), "cam")
+	day := f.read(t, ".nvrfs", "days/cam/2026-11-20.mp4")
+	stream, err := f.view.Stream(t.Context(), "cam")
 	if err != nil {
 		t.Fatal(err)
 	}
-	span, err := f.lib.Day(t.Context(), stream, "2026-11-20")
+	span, err := f.view.Day(t.Context(), stream, "2026-11-20")
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err := f.lib.WholeDay(t.Context(), stream, span)
+	whole, err := f.view.WholeDay(t.Context(), stream, span)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,9 +221,9 @@ func TestHiddenFiles(t *testing.T) {
 		t.Error("the whole day has other bytes than the library says")
 	}
 
-	clip := f.read(t, hiddenName, "clips/cam/2026-11-20_13-59-10--14-03-00.mp4")
+	clip := f.read(t, ".nvrfs", "clips/cam/2026-11-20_13-59-10--14-03-00.mp4")
 	from := time.Date(2026, 11, 20, 13, 59, 10, 0, time.UTC)
-	e, err := f.lib.Clip(t.Context(), stream, from, from.Add(3*time.Minute+50*time.Second))
+	e, err := f.view.Clip(t.Context(), stream, from, from.Add(3*time.Minute+50*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +232,7 @@ func TestHiddenFiles(t *testing.T) {
 	}
 
 	var info playback.Info
-	if err := json.Unmarshal(f.read(t, hiddenName, "info/cam/2026-11-20/13/cam_2026-11-20_13-58-00.mp4.json"), &info); err != nil {
+	if err := json.Unmarshal(f.read(t, ".nvrfs", "info/cam/2026-11-20/13/cam_2026-11-20_13-58-00.mp4.json"), &info); err != nil {
 		t.Fatal(err)
 	}
 	hour := f.entries(t, "cam", "2026-11-20", "13")[0]
@@ -239,7 +240,7 @@ func TestHiddenFiles(t *testing.T) {
 		t.Errorf("info is %+v", info)
 	}
 
-	st, err := f.s.status(t.Context())
+	st, err := f.view.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +252,7 @@ func TestHiddenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Release() //nolint:errcheck // of a test
-	if err := json.Unmarshal(f.read(t, hiddenName, "status.json"), &st); err != nil {
+	if err := json.Unmarshal(f.read(t, ".nvrfs", "status.json"), &st); err != nil {
 		t.Fatal(err)
 	}
 	if st.Version != "v1.2.3" || len(st.Streams) != 3 {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,23 +109,20 @@ func (s site) snapshot(t *testing.T) map[string]string {
 	t.Helper()
 	p := s.record(t)
 	defer s.stopUnmounted(t, p)
-	root := regexp.MustCompile(`"url":"(http://[^"]*/)"`).FindStringSubmatch(p.stderr.String())
-	if root == nil {
-		t.Fatalf("there is no URL in %s", &p.stderr)
-	}
+	root := servedAt(t, p, "serving HTTP") + "footage/"
 	seen := map[string]string{}
 	err := filepath.WalkDir(s.mnt, func(path string, d fs.DirEntry, err error) error {
 		name, _ := filepath.Rel(s.mnt, path)
 		if err == nil && d.IsDir() {
 			seen[name] = "directory"
 		} else if err == nil {
-			seen[name] = s.look(t, root[1], name)
+			seen[name] = s.look(t, root, name)
 			info := filepath.Join(".nvrfs", "info", name+".json")
 			seen[info] = string(readFile(t, filepath.Join(s.mnt, info)))
 		}
 		if parts := strings.Split(name, "/"); len(parts) == 2 { // a day of a camera
 			day := filepath.Join(".nvrfs", "days", name+".mp4")
-			seen[day] = s.look(t, root[1], day)
+			seen[day] = s.look(t, root, day)
 		}
 		return err
 	})

@@ -124,8 +124,8 @@ type Summary struct {
 	Days        int
 }
 
-// Summaries sums up all streams, by label.
-func (l *Library) Summaries(ctx context.Context) ([]Summary, error) {
+// summaries sums up the streams for which sees is true, by label.
+func (l *Library) summaries(ctx context.Context, sees func(Stream) bool) ([]Summary, error) {
 	rows, err := l.src.Streams(ctx)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func (l *Library) Summaries(ctx context.Context) ([]Summary, error) {
 	sums := []Summary{}
 	for i := range rows {
 		s, ok := streamOf(&rows[i])
-		if !ok {
+		if !ok || !sees(s) {
 			continue
 		}
 		sum, err := l.summary(ctx, Summary{Stream: s, Recordings: rows[i].Recordings, Bytes: rows[i].Bytes})

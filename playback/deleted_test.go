@@ -25,8 +25,8 @@ func TestDaysOfDeletedFootage(t *testing.T) {
 	x := newListings(1 << 20)
 	x.keepDays(7, []Span{a, b}, 0)
 	for range 1000 {
-		x.addDayLocked(&Change{stream: 7, Day: a, Listed: true, deleted: true})
-		x.addDayLocked(&Change{stream: 7, Day: b, Listed: true, deleted: true})
+		x.addDayLocked(&Change{Stream: Stream{id: 7}, Day: a, Listed: true, deleted: true})
+		x.addDayLocked(&Change{Stream: Stream{id: 7}, Day: b, Listed: true, deleted: true})
 	}
 	if got := x.days[7].unsure; !slices.Equal(got, []Span{a, b}) {
 		t.Errorf("%d days are unsure", len(got))

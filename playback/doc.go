@@ -6,6 +6,16 @@
 //	Source ──────────────────────────> listings, calendar ─> Entry (name, size, times) ─> File (io.ReaderAt)
 //	   └─── extents (object, offset, length) ──────────────────────────────────────────────┘
 //
+// # Who sees what
+//
+// A Library is asked through a View, which says which streams may be seen: the others do not exist for whoever has it. The mount's
+// View is of everything. A View also knows the tree that the mount and HTTP show: what is in a directory (Dir), what a name or a path
+// leads to (Node), and how a directory or file is found again (Ref). So there is one grammar of paths, and status.json, README.txt
+// and what tells of entries have the same bytes everywhere.
+//
+//	View.Resolve(path)   whole paths, for HTTP
+//	View.Find, View.At   one name in one directory, and what was found before, for the mount
+//
 // # What an entry is
 //
 // An entry is a stretch of recordings of one stream that one file can show honestly: it ends at the end of its local hour,

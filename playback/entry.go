@@ -46,6 +46,9 @@ const (
 // Stream is the one that the entry shows.
 func (e *Entry) Stream() Stream { return *e.stream }
 
+// IsClip reports whether the entry is a clip: of a range that someone named.
+func (e *Entry) IsClip() bool { return e.kind == clipEntry }
+
 // Hour says when the hour starts that lists the entry; ok is false for clips and days.
 func (e *Entry) Hour() (from90k int64, ok bool) { return e.from90k, e.kind == hourEntry }
 

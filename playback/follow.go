@@ -12,12 +12,11 @@ import (
 
 // A Change says that the entries of an hour are not what they were.
 type Change struct {
-	Stream string // label
+	Stream Stream
 	Day    Span
 	Hour   Span
 	Listed bool // a recording was added or deleted; otherwise one that was there has grown
 
-	stream  int64
 	deleted bool // a recording was
 }
 
@@ -110,9 +109,10 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 
 // newsOf sums changes up by hour, and says which recordings were deleted.
 func (l *Library) newsOf(changes []schema.Change, streams []schema.Stream) (news []Change, deleted map[schema.RecordingID]bool) {
-	label := map[int64]string{}
-	for _, s := range streams {
-		label[s.ID] = s.Label()
+	byID := map[int64]Stream{}
+	for i := range streams {
+		s, _ := streamOf(&streams[i])
+		byID[s.id] = s
 	}
 	type hourKey struct{ stream, from90k int64 }
 	seen := map[hourKey]int{}
@@ -126,7 +126,7 @@ func (l *Library) newsOf(changes []schema.Change, streams []schema.Stream) (news
 		if !ok {
 			i = len(news)
 			seen[k] = i
-			news = append(news, Change{Stream: label[stream], Day: day.Span, Hour: hour, stream: stream})
+			news = append(news, Change{Stream: byID[stream], Day: day.Span, Hour: hour})
 		}
 		x := &news[i]
 		x.Listed = x.Listed || c.Kind != schema.Grown

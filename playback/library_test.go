@@ -236,7 +236,7 @@ func TestTimesAndAbsence(t *testing.T) {
 			t.Errorf("absence %d: %v", i, err)
 		}
 	}
-	sums, err := l.Summaries(ctx)
+	sums, err := l.View(nil).Summaries(ctx)
 	if err != nil || len(sums) != 2 || sums[0].Stream != s || sums[1].Label != "cam.sub" || sums[1].Recordings != 1 {
 		t.Fatalf("summaries %+v, %v", sums, err)
 	}
@@ -667,7 +667,7 @@ func TestSubscribe(t *testing.T) {
 		for done := false; !done; {
 			select {
 			case c := <-changes:
-				if c.Stream != "cam" || c.Day.Name != "2026-11-20" {
+				if c.Stream.Label != "cam" || c.Day.Name != "2026-11-20" {
 					t.Fatalf("change %d: %+v", i, c)
 				}
 				if i == 2 && c.Hour.Name == "11" {

@@ -161,7 +161,7 @@ func (x *listings) forget(changes []Change, streams []Stream, c *calendar) {
 	}
 	for i := range changes {
 		c := &changes[i]
-		x.forgetHourLocked(c.stream, days[i], c.Hour.From90k, c.Listed)
+		x.forgetHourLocked(c.Stream.id, days[i], c.Hour.From90k, c.Listed)
 		if c.Listed {
 			x.addDayLocked(c)
 		}
@@ -192,7 +192,7 @@ func (x *listings) forgetHourLocked(stream int64, day *calendarDay, from90k int6
 
 // addDayLocked takes in that recordings were added to a day, or deleted from it.
 func (x *listings) addDayLocked(c *Change) {
-	known, ok := x.days[c.stream]
+	known, ok := x.days[c.Stream.id]
 	if !ok {
 		return
 	}
@@ -203,5 +203,5 @@ func (x *listings) addDayLocked(c *Change) {
 	if c.deleted && !slices.Contains(known.unsure, c.Day) {
 		known.unsure = append(slices.Clone(known.unsure), c.Day)
 	}
-	x.days[c.stream] = known
+	x.days[c.Stream.id] = known
 }

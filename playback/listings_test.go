@@ -22,7 +22,7 @@ func TestListingsKeepNothingOld(t *testing.T) {
 	})
 
 	hour := day.hours[5]
-	x.forget([]Change{{stream: 7, Day: day.Span, Hour: hour, Listed: true}}, []Stream{{Label: "b"}}, c)
+	x.forget([]Change{{Stream: Stream{id: 7}, Day: day.Span, Hour: hour, Listed: true}}, []Stream{{Label: "b"}}, c)
 	if streams, _ := x.knownStreams(); streams[0].Label != "b" {
 		t.Errorf("streams are %v", streams)
 	}

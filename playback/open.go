@@ -18,6 +18,7 @@ type Options struct {
 	Location *time.Location // of the days and hours
 	Cache    int64          // bytes of memory that all caches together may take, about; 0 means DefaultCache
 	Poll     time.Duration  // how often to look for new footage; 0 means 500 ms
+	Version  string         // of the program, for status.json
 	Log      *slog.Logger
 }
 

@@ -118,7 +118,7 @@ func all(t *testing.T, l *playback.Library) (found []*playback.Entry) {
 func describe(t *testing.T, l *playback.Library, entries []*playback.Entry) string {
 	t.Helper()
 	var b strings.Builder
-	sums, err := l.Summaries(t.Context())
+	sums, err := l.View(nil).Summaries(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

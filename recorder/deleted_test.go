@@ -93,7 +93,7 @@ func (y *yard) follower(lib *playback.Library) func() {
 	marks := make(chan time.Time, 100)
 	y.t.Cleanup(lib.Subscribe(func(changes []playback.Change) {
 		for _, c := range changes {
-			if c.Stream == "mark" {
+			if c.Stream.Label == "mark" {
 				marks <- media.ToTime(c.Hour.From90k)
 			}
 		}

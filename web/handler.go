@@ -4,58 +4,145 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"nvrfs/playback"
 )
 
-// writeDeadline is how long a client may take no byte of what it asked for: players that pause come back with a range.
-const writeDeadline = 10 * time.Minute
+// answerDeadline bounds finding out what a request asks for. Sending it may take longer: see writeDeadline.
+const answerDeadline = 20 * time.Second
 
-// NewHandler returns what answers requests for the footage of lib.
-func NewHandler(lib *playback.Library, log *slog.Logger) http.Handler {
-	h := &handler{lib: lib, log: log}
-	mux := http.NewServeMux()
-	for pattern, f := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET /{$}":                           h.streams,
-		"GET /{stream}/{$}":                  h.days,
-		"GET /{stream}/{day}/{$}":            h.hours,
-		"GET /{stream}/{day}/{hour}/{$}":     h.entries,
-		"GET /{stream}/{day}/{hour}/{entry}": h.entry,
-		"GET /.nvrfs/clips/{stream}/{clip}":  h.clip,
-		"GET /.nvrfs/days/{stream}/{day}":    h.day,
-	} {
-		mux.HandleFunc(pattern, h.answer(f))
-	}
-	return onlyByAddress(mux)
+// NewHandler returns what answers requests for the footage of a view.
+func NewHandler(view *playback.View, log *slog.Logger) http.Handler {
+	return onlyByAddress(&handler{view: view, log: log})
 }
 
 type handler struct {
-	lib *playback.Library
-	log *slog.Logger
+	view *playback.View
+	log  *slog.Logger
 }
 
-// answer makes an http.HandlerFunc of f. An error that is not the client's is logged, since a status tells no story.
-func (h *handler) answer(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		err := f(w, r)
-		if errors.Is(err, playback.ErrStale) {
-			err = f(w, r) // footage was added between listing and opening; this time it is there
-		}
-		switch {
-		case err == nil, r.Context().Err() != nil:
-		case errors.Is(err, playback.ErrNotFound):
-			http.Error(w, "There is no such footage.", http.StatusNotFound)
-		default:
-			h.log.Error("cannot answer a request", "path", r.URL.Path, "err", err)
-			http.Error(w, "The footage cannot be read; the log of nvrfs says why.", http.StatusInternalServerError)
-		}
+// footagePath is where the tree of the mount is.
+const footagePath = "/footage"
+
+// ServeHTTP does without http.ServeMux, which would take ".." and "//" out of a path before anyone looks whether what they stand
+// behind is there.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "Footage can only be read: ask with GET or HEAD.", http.StatusMethodNotAllowed)
+		return
 	}
+	path := "/" + strings.TrimLeft(r.URL.EscapedPath(), "/")
+	switch tree, inTree := strings.CutPrefix(path, footagePath+"/"); {
+	case inTree:
+		h.answer(w, r, tree)
+	case path == footagePath:
+		h.answer(w, r, "")
+	case path == "/":
+		h.index(w)
+	case path == "/healthz":
+		fmt.Fprintln(w, "nvrfs runs.")
+	case path == "/readyz":
+		h.ready(w, r)
+	default:
+		h.nothing(w, r, path)
+	}
+}
+
+// answer answers with what is at a path of the tree, which is still escaped. An error that is not the client's is logged, since a
+// status tells no story.
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, escaped string) {
+	err := h.footage(w, r, escaped)
+	if errors.Is(err, playback.ErrStale) {
+		err = h.footage(w, r, escaped) // footage was added between listing and opening; this time it is there
+	}
+	switch {
+	case err == nil, r.Context().Err() != nil:
+	case errors.Is(err, playback.ErrNotFound), errors.Is(err, playback.ErrNotDir):
+		http.Error(w, "There is no such footage.", http.StatusNotFound)
+	default:
+		h.log.Error("cannot answer a request", "path", r.URL.Path, "reader", readerOf(r), "err", err)
+		http.Error(w, "The footage cannot be read; the log of nvrfs says why.", http.StatusInternalServerError)
+	}
+}
+
+// footage answers with a listing or a file. Where there is a shorter path to it, the client is sent there.
+func (h *handler) footage(w http.ResponseWriter, r *http.Request, escaped string) error {
+	path, ok := unescape(escaped)
+	if !ok {
+		return playback.ErrNotFound
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), answerDeadline)
+	defer cancel()
+	n, canonical, err := h.view.Resolve(ctx, path)
+	if err != nil {
+		return err
+	}
+	if canonical = footagePath + canonical; canonical != r.URL.Path {
+		to := url.URL{Path: canonical, RawQuery: r.URL.RawQuery}
+		http.Redirect(w, r, to.String(), http.StatusTemporaryRedirect)
+		return nil
+	}
+	switch {
+	case n.IsDir():
+		return h.list(ctx, w, r, n.Dir)
+	case n.Entry != nil:
+		return h.entry(ctx, w, r, n.Entry)
+	}
+	h.text(w, r, n.Name, n.Text)
+	return nil
+}
+
+// unescape undoes the escapes of a path. A slash that was escaped is part of a name, and no name has one.
+func unescape(escaped string) (path string, ok bool) {
+	var names []string
+	for part := range strings.SplitSeq(escaped, "/") {
+		name, err := url.PathUnescape(part)
+		if err != nil || strings.Contains(name, "/") {
+			return "", false
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, "/"), true
+}
+
+// nothing says what there is instead of a path. The footage was at the root once.
+func (h *handler) nothing(w http.ResponseWriter, r *http.Request, escaped string) {
+	ctx, cancel := context.WithTimeout(r.Context(), answerDeadline)
+	defer cancel()
+	path, ok := unescape(escaped)
+	if ok {
+		first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		_, err := h.view.Find(ctx, playback.Root(), first)
+		ok = err == nil && len(escaped) <= longestHint
+	}
+	if ok {
+		http.Error(w, "Footage is below /footage/ now: "+footagePath+escaped, http.StatusNotFound)
+		return
+	}
+	http.Error(w, "There is nothing here. The footage is below /footage/; /healthz says whether nvrfs runs, and /readyz whether its database answers.",
+		http.StatusNotFound)
+}
+
+// longestHint is the longest path that is repeated to a client.
+const longestHint = 1000
+
+// ready says whether footage can be found.
+func (h *handler) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), answerDeadline)
+	defer cancel()
+	if err := h.view.Ready(ctx); err != nil {
+		h.log.Error("the database does not answer", "err", err)
+		http.Error(w, "The database does not answer; the log of nvrfs says why.", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "nvrfs is ready.")
 }
 
 // onlyByAddress refuses requests whose Host is a name that anyone could have pointed here (DNS rebinding).
@@ -71,151 +158,6 @@ func onlyByAddress(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-func (h *handler) streams(w http.ResponseWriter, r *http.Request) error {
-	streams, err := h.lib.Streams(r.Context())
-	var items []item
-	for _, s := range streams {
-		items = append(items, item{Name: s.Label + "/"})
-	}
-	return h.list(w, r, items, err)
-}
-
-func (h *handler) days(w http.ResponseWriter, r *http.Request) error {
-	s, err := h.lib.Stream(r.Context(), r.PathValue("stream"))
-	if err != nil {
-		return err
-	}
-	days, err := h.lib.Days(r.Context(), s)
-	return h.list(w, r, spanItems(days), err)
-}
-
-func (h *handler) hours(w http.ResponseWriter, r *http.Request) error {
-	s, day, err := h.findDay(r)
-	if err != nil {
-		return err
-	}
-	hours, err := h.lib.Hours(r.Context(), s, day)
-	return h.list(w, r, spanItems(hours), err)
-}
-
-func (h *handler) entries(w http.ResponseWriter, r *http.Request) error {
-	entries, err := h.findHour(r)
-	var items []item
-	for _, e := range entries {
-		items = append(items, entryItem(e, h.lib.Location()))
-	}
-	return h.list(w, r, items, err)
-}
-
-func (h *handler) findDay(r *http.Request) (playback.Stream, playback.Span, error) {
-	s, err := h.lib.Stream(r.Context(), r.PathValue("stream"))
-	if err != nil {
-		return s, playback.Span{}, err
-	}
-	day, err := h.lib.Day(r.Context(), s, strings.TrimSuffix(r.PathValue("day"), ".mp4"))
-	return s, day, err
-}
-
-func (h *handler) findHour(r *http.Request) ([]*playback.Entry, error) {
-	s, day, err := h.findDay(r)
-	if err != nil {
-		return nil, err
-	}
-	hour, err := h.lib.Hour(r.Context(), s, day, r.PathValue("hour"))
-	if err != nil {
-		return nil, err
-	}
-	return h.lib.Entries(r.Context(), s, hour)
-}
-
-func (h *handler) entry(w http.ResponseWriter, r *http.Request) error {
-	entries, err := h.findHour(r)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name == r.PathValue("entry") {
-			return h.serve(w, r, e)
-		}
-	}
-	return fmt.Errorf("%s: %w", r.URL.Path, playback.ErrNotFound)
-}
-
-func (h *handler) clip(w http.ResponseWriter, r *http.Request) error {
-	s, err := h.lib.Stream(r.Context(), r.PathValue("stream"))
-	if err != nil {
-		return err
-	}
-	from, to, ok := playback.ParseClipName(r.PathValue("clip"), h.lib.Location())
-	if !ok {
-		return fmt.Errorf("%s: %w", r.URL.Path, playback.ErrNotFound)
-	}
-	e, err := h.lib.Clip(r.Context(), s, from, to)
-	if err != nil {
-		return err
-	}
-	return h.serve(w, r, e)
-}
-
-func (h *handler) day(w http.ResponseWriter, r *http.Request) error {
-	if !strings.HasSuffix(r.PathValue("day"), ".mp4") {
-		return fmt.Errorf("%s: %w", r.URL.Path, playback.ErrNotFound)
-	}
-	s, day, err := h.findDay(r)
-	if err != nil {
-		return err
-	}
-	e, err := h.lib.WholeDay(r.Context(), s, day)
-	if err != nil {
-		return err
-	}
-	return h.serve(w, r, e)
-}
-
-// serve answers with an entry, or the range of it that was asked for.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, e *playback.Entry) error {
-	f, err := h.lib.Open(r.Context(), e, "HTTP from "+r.RemoteAddr)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	w.Header().Set("Content-Type", "video/mp4")
-	w.Header().Set("ETag", `"`+f.ETag()+`"`)
-	src := &loggedReader{f: f, log: h.log, name: e.Name}
-	http.ServeContent(patient(w), r, e.Name, f.ModTime(), io.NewSectionReader(src, 0, f.Size()))
-	return nil
-}
-
-// loggedReader logs the errors that http.ServeContent keeps to itself; the client sees a response that ends too early.
-type loggedReader struct {
-	f    io.ReaderAt
-	log  *slog.Logger
-	name string
-}
-
-func (l *loggedReader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := l.f.ReadAt(p, off)
-	if err != nil && err != io.EOF && !errors.Is(err, playback.ErrLost) { // of which playback logs who the reader is
-		l.log.Error("cannot read footage", "entry", l.name, "err", err)
-	}
-	return n, err
-}
-
-// patient gives each write a deadline of its own, so that a long film may take as long as it takes.
-func patient(w http.ResponseWriter) http.ResponseWriter {
-	return &patientWriter{w, http.NewResponseController(w)}
-}
-
-type patientWriter struct {
-	http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (p *patientWriter) Write(b []byte) (int, error) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(writeDeadline)) // where it cannot be set there is none
-	return p.ResponseWriter.Write(b)
 }
 
 // stopDeadline is how long the answers that are under way may take when Serve is to end.

@@ -90,7 +90,7 @@ func TestClientLosesDeletedFootage(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1"+entry, nil)
 	r.RemoteAddr = "192.0.2.7:1234"
 	w := &slowClient{httptest.NewRecorder(), lose}
-	web.NewHandler(lib, log).ServeHTTP(w, r)
+	web.NewHandler(lib.View(nil), log).ServeHTTP(w, r)
 	if got, all := w.Body.Len(), w.ContentLength(); got == 0 || int64(got) >= all {
 		t.Errorf("the client got %d bytes of %d", got, all)
 	}

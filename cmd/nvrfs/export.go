@@ -40,17 +40,18 @@ The file appears when it is whole; interrupted, nothing is left behind.`,
 				return err
 			}
 			defer lib.Close() //nolint:errcheck // read only: nothing can be lost
-			e, err := env.clip(ctx, lib, args)
+			view := lib.View(nil)
+			e, err := env.clip(ctx, view, args)
 			if err != nil {
 				return err
 			}
 			if out == "" {
 				out = e.Stream().Label + "_" + e.Name
 			}
-			if err := env.writeClip(ctx, lib, e, out, force); err != nil {
+			if err := env.writeClip(ctx, view, e, out, force); err != nil {
 				return err
 			}
-			return env.sayExported(ctx, lib, e, out)
+			return env.sayExported(ctx, view, e, out)
 		},
 	}
 	from.add(cmd)
@@ -61,34 +62,34 @@ The file appears when it is whole; interrupted, nothing is left behind.`,
 }
 
 // clip finds the range that the arguments CAMERA START END say.
-func (env *environment) clip(ctx context.Context, lib *playback.Library, args []string) (*playback.Entry, error) {
-	s, err := stream(ctx, lib, args[0])
+func (env *environment) clip(ctx context.Context, view *playback.View, args []string) (*playback.Entry, error) {
+	s, err := stream(ctx, view, args[0])
 	if err != nil {
 		return nil, err
 	}
 	now := env.now()
-	start, err := parseTime(args[1], lib.Location(), now)
+	start, err := parseTime(args[1], view.Location(), now)
 	if err != nil {
 		return nil, err
 	}
-	end, err := parseTime(args[2], lib.Location(), now)
+	end, err := parseTime(args[2], view.Location(), now)
 	if err != nil {
 		return nil, err
 	}
 	if !start.Before(end) {
-		return nil, usageErrorf("END %s is not after START %s", withOffset(end.In(lib.Location())), withOffset(start.In(lib.Location())))
+		return nil, usageErrorf("END %s is not after START %s", withOffset(end.In(view.Location())), withOffset(start.In(view.Location())))
 	}
-	e, err := lib.Clip(ctx, s, start, end)
+	e, err := view.Clip(ctx, s, start, end)
 	if errors.Is(err, playback.ErrNotFound) {
 		return nil, fmt.Errorf("export %s: there is no footage from %s to %s; see what there is with: nvrfs ls %s",
-			s.Label, withOffset(start.In(lib.Location())), withOffset(end.In(lib.Location())), s.Label)
+			s.Label, withOffset(start.In(view.Location())), withOffset(end.In(view.Location())), s.Label)
 	}
 	return e, err
 }
 
 // writeClip writes an entry to a file, or to standard output for "-".
-func (env *environment) writeClip(ctx context.Context, lib *playback.Library, e *playback.Entry, out string, force bool) error {
-	f, err := lib.Open(ctx, e, "export")
+func (env *environment) writeClip(ctx context.Context, view *playback.View, e *playback.Entry, out string, force bool) error {
+	f, err := view.Open(ctx, e, "export")
 	if err != nil {
 		return err
 	}
@@ -154,8 +155,8 @@ type (
 )
 
 // sayExported says what was written, and what of the range there was not.
-func (env *environment) sayExported(ctx context.Context, lib *playback.Library, e *playback.Entry, out string) error {
-	info, err := lib.Info(ctx, e)
+func (env *environment) sayExported(ctx context.Context, view *playback.View, e *playback.Entry, out string) error {
+	info, err := view.Info(ctx, e)
 	if errors.Is(err, playback.ErrStale) {
 		info, err = &playback.Info{Start: e.Start, End: e.End, Bytes: e.Size}, nil
 	}
@@ -174,6 +175,6 @@ func (env *environment) sayExported(ctx context.Context, lib *playback.Library, 
 		gaps = fmt.Sprintf("; gaps are left out: %d, of %v in all", len(info.Gaps), missing.Round(time.Second))
 	}
 	fmt.Fprintf(env.stderr, "%s: %s from %s to %s, %s%s\n", out, e.Stream().Label,
-		info.Start.In(lib.Location()).Format(time.DateTime), info.End.In(lib.Location()).Format(time.DateTime), humanBytes(info.Bytes), gaps)
+		info.Start.In(view.Location()).Format(time.DateTime), info.End.In(view.Location()).Format(time.DateTime), humanBytes(info.Bytes), gaps)
 	return nil
 }

@@ -114,12 +114,12 @@ func explainAway(err error) error {
 }
 
 // stream returns the stream with a label, or an error that names those that there are.
-func stream(ctx context.Context, lib *playback.Library, label string) (playback.Stream, error) {
-	s, err := lib.Stream(ctx, label)
+func stream(ctx context.Context, view *playback.View, label string) (playback.Stream, error) {
+	s, err := view.Stream(ctx, label)
 	if !errors.Is(err, playback.ErrNotFound) {
 		return s, err
 	}
-	all, err := lib.Streams(ctx)
+	all, err := view.Streams(ctx)
 	if err != nil {
 		return s, err
 	}

@@ -10,8 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nvrfs/media"
-	"nvrfs/schema"
+	"nvrfs/playback"
 )
 
 func newKeepCommand(env *environment) *cobra.Command {
@@ -37,15 +36,11 @@ For the forms of START and END, see: nvrfs ts --help`,
 			return wantArgs(3, 3, "CAMERA START END")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, loc, err := from.locate(env)
+			lib, err := from.open(cmd.Context(), env)
 			if err != nil {
 				return err
 			}
-			db, err := schema.OpenExisting(cmd.Context(), data)
-			if err != nil {
-				return err
-			}
-			k := keeper{env: env, db: db, loc: loc}
+			k := keeper{env, lib.View(nil)}
 			switch {
 			case list:
 				err = k.list(cmd.Context())
@@ -54,7 +49,7 @@ For the forms of START and END, see: nvrfs ts --help`,
 			default:
 				err = k.add(cmd.Context(), args, why)
 			}
-			return errors.Join(err, db.Close())
+			return errors.Join(err, lib.Close())
 		},
 	}
 	from.add(cmd)
@@ -65,83 +60,54 @@ For the forms of START and END, see: nvrfs ts --help`,
 	return cmd
 }
 
-// keeper changes the holds of a database.
+// keeper changes the holds of footage.
 type keeper struct {
-	env *environment
-	db  *schema.DB
-	loc *time.Location
+	env  *environment
+	view *playback.View
 }
 
 func (k *keeper) add(ctx context.Context, args []string, why string) error {
 	if why == "" {
 		return usageErrorf("what is it kept for? Say so, with: --why \"...\"")
 	}
-	s, err := k.stream(ctx, args[0])
+	now, loc := k.env.now(), k.view.Location()
+	start, err := parseTime(args[1], loc, now)
 	if err != nil {
 		return err
 	}
-	now := k.env.now()
-	start, err := parseTime(args[1], k.loc, now)
-	if err != nil {
-		return err
-	}
-	end, err := parseTime(args[2], k.loc, now)
+	end, err := parseTime(args[2], loc, now)
 	if err != nil {
 		return err
 	}
 	if !start.Before(end) {
-		return usageErrorf("END %s is not after START %s", withOffset(end.In(k.loc)), withOffset(start.In(k.loc)))
+		return usageErrorf("END %s is not after START %s", withOffset(end.In(loc)), withOffset(start.In(loc)))
 	}
-	h := schema.Hold{Stream: s.ID, From90k: media.FromTime(start), To90k: media.FromTime(end), Why: why, Created90k: media.FromTime(now)}
-	err = k.db.Write(ctx, func(tx *schema.Tx) error {
-		var err error
-		h.ID, err = tx.Hold(h)
-		return err
-	})
+	h, err := k.view.AddHold(ctx, playback.Hold{Stream: args[0], Start: start, End: end, Why: why, Created: now})
+	if errors.Is(err, playback.ErrNotFound) {
+		return usageErrorf("camera %s has no footage; see what there is with: nvrfs ls", args[0])
+	}
 	if err == nil {
-		fmt.Fprintf(k.env.stdout, "hold %d: %s from %s to %s\n", h.ID, args[0], k.local(h.From90k), k.local(h.To90k))
+		fmt.Fprintf(k.env.stdout, "hold %d: %s from %s to %s\n", h.ID, h.Stream, k.local(h.Start), k.local(h.End))
 	}
 	return err
 }
 
-// stream finds a stream by its label.
-func (k *keeper) stream(ctx context.Context, label string) (schema.Stream, error) {
-	streams, err := k.db.Streams(ctx)
-	if err != nil {
-		return schema.Stream{}, err
-	}
-	for _, s := range streams {
-		if s.Label() == label {
-			return s, nil
-		}
-	}
-	return schema.Stream{}, usageErrorf("camera %s has no footage; see what there is with: nvrfs ls", label)
-}
-
 func (k *keeper) list(ctx context.Context) error {
-	holds, err := k.db.Holds(ctx)
+	holds, err := k.view.Holds(ctx)
 	if err != nil {
 		return err
-	}
-	streams, err := k.db.Streams(ctx)
-	if err != nil {
-		return err
-	}
-	label := map[int64]string{}
-	for _, s := range streams {
-		label[s.ID] = s.Label()
 	}
 	w := tabwriter.NewWriter(k.env.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "HOLD\tCAMERA\tFROM\tTO\tSINCE\tWHY\t")
 	for _, h := range holds {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t\n", h.ID, label[h.Stream], k.local(h.From90k), k.local(h.To90k), k.local(h.Created90k), strconv.Quote(h.Why))
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t\n", h.ID, h.Stream, k.local(h.Start), k.local(h.End), k.local(h.Created), strconv.Quote(h.Why))
 	}
 	return w.Flush()
 }
 
 func (k *keeper) remove(ctx context.Context, id int64) error {
-	err := k.db.Write(ctx, func(tx *schema.Tx) error { return tx.RemoveHold(id) })
-	if errors.Is(err, schema.ErrNoHold) {
+	err := k.view.RemoveHold(ctx, id)
+	if errors.Is(err, playback.ErrNoHold) {
 		return usageErrorf("there is no hold %d; see them with: nvrfs keep --list", id)
 	}
 	if err == nil {
@@ -150,6 +116,4 @@ func (k *keeper) remove(ctx context.Context, id int64) error {
 	return err
 }
 
-func (k *keeper) local(t90k int64) string {
-	return media.ToTime(t90k).In(k.loc).Format(time.DateTime)
-}
+func (k *keeper) local(t time.Time) string { return t.In(k.view.Location()).Format(time.DateTime) }

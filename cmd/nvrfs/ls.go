@@ -42,7 +42,7 @@ the reason that is shown.`,
 				return err
 			}
 			defer lib.Close() //nolint:errcheck // read only: nothing can be lost
-			l := lister{env: env, lib: lib, json: asJSON, recorded: lib.Recorded()}
+			l := lister{env: env, view: lib.View(nil), json: asJSON, recorded: lib.Recorded()}
 			switch {
 			case reasons:
 				return l.runs(ctx, args)
@@ -63,7 +63,7 @@ the reason that is shown.`,
 
 type lister struct {
 	env      *environment
-	lib      *playback.Library
+	view     *playback.View
 	json     bool
 	recorded bool // something records now; looked at before anything is read
 }
@@ -104,7 +104,7 @@ type (
 )
 
 func (l *lister) cameras(ctx context.Context) error {
-	sums, err := l.lib.Summaries(ctx)
+	sums, err := l.view.Summaries(ctx)
 	if err != nil {
 		return err
 	}
@@ -128,17 +128,17 @@ func (l *lister) cameras(ctx context.Context) error {
 }
 
 func (l *lister) days(ctx context.Context, label string) error {
-	s, err := stream(ctx, l.lib, label)
+	s, err := stream(ctx, l.view, label)
 	if err != nil {
 		return err
 	}
-	days, err := l.lib.Days(ctx, s)
+	days, err := l.view.Days(ctx, s)
 	if err != nil {
 		return err
 	}
 	rows := []dayListing{}
 	for _, d := range days {
-		spans, err := l.lib.Stretches(ctx, s, d.From90k, d.To90k)
+		spans, err := l.view.Stretches(ctx, s, d.From90k, d.To90k)
 		if err != nil {
 			return err
 		}
@@ -157,7 +157,7 @@ func (l *lister) days(ctx context.Context, label string) error {
 }
 
 func (l *lister) day(ctx context.Context, label, name string) error {
-	s, err := stream(ctx, l.lib, label)
+	s, err := stream(ctx, l.view, label)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (l *lister) day(ctx context.Context, label, name string) error {
 	if err != nil {
 		return err
 	}
-	spans, err := l.lib.Stretches(ctx, s, day.From90k, day.To90k)
+	spans, err := l.view.Stretches(ctx, s, day.From90k, day.To90k)
 	if err != nil {
 		return err
 	}
@@ -190,11 +190,11 @@ func (l *lister) day(ctx context.Context, label, name string) error {
 
 // dayNamed returns the day of a stream that the user names.
 func (l *lister) dayNamed(ctx context.Context, s playback.Stream, name string) (playback.Span, error) {
-	at, err := parseTime(name, l.lib.Location(), l.env.now())
+	at, err := parseTime(name, l.view.Location(), l.env.now())
 	if err != nil {
 		return playback.Span{}, err
 	}
-	day, err := l.lib.Day(ctx, s, at.In(l.lib.Location()).Format(time.DateOnly))
+	day, err := l.view.Day(ctx, s, at.In(l.view.Location()).Format(time.DateOnly))
 	if errors.Is(err, playback.ErrNotFound) {
 		return day, usageErrorf("camera %s has no footage on %s; see its days with: nvrfs ls %s", s.Label, name, s.Label)
 	}
@@ -214,13 +214,13 @@ func (l *lister) ended(reason string) string {
 
 // runs lists the runs of all cameras, of one, or of one on a day.
 func (l *lister) runs(ctx context.Context, args []string) error {
-	streams, err := l.lib.Streams(ctx)
+	streams, err := l.view.Streams(ctx)
 	if err != nil {
 		return err
 	}
 	span := playback.Span{To90k: math.MaxInt64}
 	if len(args) > 0 {
-		s, err := stream(ctx, l.lib, args[0])
+		s, err := stream(ctx, l.view, args[0])
 		if err != nil {
 			return err
 		}
@@ -233,7 +233,7 @@ func (l *lister) runs(ctx context.Context, args []string) error {
 	}
 	rows := []runListing{}
 	for _, s := range streams {
-		runs, err := l.lib.Runs(ctx, s, span.From90k, span.To90k)
+		runs, err := l.view.Runs(ctx, s, span.From90k, span.To90k)
 		if err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func (l *lister) print(rows any, header string, body func(*tabwriter.Writer)) er
 }
 
 func (l *lister) local(t time.Time) *time.Time {
-	t = t.In(l.lib.Location())
+	t = t.In(l.view.Location())
 	return &t
 }
 

@@ -41,7 +41,7 @@ what it commits appears within two seconds.`,
 			if err := env.prepareMount(m, from); err != nil {
 				return err
 			}
-			return env.show(cmd.Context(), view{data: from, loc: loc, mount: m, cache: bytes}, func() {
+			return env.show(cmd.Context(), shown{data: from, loc: loc, mount: m, cache: bytes}, func() {
 				env.log.Info("mounted", "data", from, "path", point)
 			})
 		},

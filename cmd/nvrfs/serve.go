@@ -24,8 +24,8 @@ const mountDeadline = 20 * time.Second
 // unmountDeadline is how long readers may finish what they have open when the mount goes.
 const unmountDeadline = 10 * time.Second
 
-// A view is how the footage of a data directory is shown.
-type view struct {
+// shown says how the footage of a data directory is shown.
+type shown struct {
 	data   string
 	loc    *time.Location
 	mount  config.Mount // not mounted where Path is empty
@@ -48,14 +48,21 @@ func (env *environment) prepareMount(m config.Mount, data string) error {
 	return err
 }
 
+// way is a way to show footage, which has ended.
+type way struct {
+	end string // what that means, where the other way goes on
+	err error
+}
+
 // show shows footage until ctx ends. ready is called when it can be seen. It returns early when that is no longer so.
-func (env *environment) show(ctx context.Context, v view, ready func()) (err error) {
+func (env *environment) show(ctx context.Context, v shown, ready func()) (err error) {
 	limitMemory(v.cache, v.disks)
-	lib, err := playback.Open(ctx, playback.Options{Data: v.data, Location: v.loc, Cache: v.cache, Log: env.log})
+	lib, err := playback.Open(ctx, playback.Options{Data: v.data, Location: v.loc, Cache: v.cache, Version: buildVersion(), Log: env.log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lib.Close()) }()
+	view := lib.View(nil) // whoever may mount or connect sees everything
 	defer env.counters.add("playback", func() any { return lib.Stats() })()
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -64,7 +71,7 @@ func (env *environment) show(ctx context.Context, v view, ready func()) (err err
 	wg.Go(func() { lib.Run(ctx) })
 
 	var last error
-	ways, ended := 0, make(chan error, 2)
+	ways, ended := 0, make(chan way, 2)
 	if v.listen != "" {
 		l, err := net.Listen("tcp", v.listen)
 		if err != nil {
@@ -72,13 +79,15 @@ func (env *environment) show(ctx context.Context, v view, ready func()) (err err
 		}
 		env.log.Info("serving HTTP", "url", "http://"+l.Addr().String()+"/")
 		ways++
-		wg.Go(func() { ended <- web.Serve(ctx, l, web.NewHandler(lib, env.log)) })
+		wg.Go(func() {
+			ended <- way{"the HTTP server stopped; the mount goes on", web.Serve(ctx, l, web.NewHandler(view, env.log))}
+		})
 	}
 	if v.mount.Path != "" {
 		mounting, cancel := context.WithTimeout(ctx, mountDeadline)
-		m, err := fs.Mount(mounting, lib, v.mount.Path, fs.Options{
+		m, err := fs.Mount(mounting, view, v.mount.Path, fs.Options{
 			AllowOther: v.mount.AllowOther, UID: &v.mount.UID, GID: &v.mount.GID, Umask: uint32(v.mount.Umask),
-			Version: buildVersion(), Log: env.log,
+			Log: env.log,
 		})
 		cancel()
 		if err != nil {
@@ -86,16 +95,18 @@ func (env *environment) show(ctx context.Context, v view, ready func()) (err err
 		}
 		defer env.counters.add("mount", func() any { return m.Stats() })()
 		ways++
-		wg.Go(func() { ended <- untilUnmounted(ctx, m, v.mount.Path, env.log) })
+		wg.Go(func() {
+			ended <- way{"the mount is gone; the HTTP server goes on", untilUnmounted(ctx, m, v.mount.Path, env.log)}
+		})
 	}
 	ready()
 	for ; ways > 0; ways-- {
-		err := <-ended
+		w := <-ended
 		switch {
 		case ctx.Err() != nil || ways == 1:
-			last = errors.Join(last, err)
+			last = errors.Join(last, w.err)
 		default:
-			env.log.Error("the footage is shown in one way less", "err", err)
+			env.log.Error(w.end, "err", w.err)
 		}
 	}
 	if last == nil {
@@ -166,23 +177,23 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, ready fu
 	// What is sealed last is still seen: showing outlives recording.
 	showing, stopShowing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShowing()
-	shown, isReady := make(chan error, 1), make(chan struct{})
+	ended, isReady := make(chan error, 1), make(chan struct{})
 	go func() {
-		v := view{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache, disks: rec.Disks()}
-		shown <- env.show(showing, v, func() { close(isReady) })
+		v := shown{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache, disks: rec.Disks()}
+		ended <- env.show(showing, v, func() { close(isReady) })
 	}()
 	select {
 	case <-isReady:
 		ready()
-	case err := <-shown:
+	case err := <-ended:
 		stopRecording()
 		return errors.Join(err, <-recorded)
 	}
 	select {
 	case err := <-recorded:
 		stopShowing()
-		return errors.Join(err, <-shown)
-	case err := <-shown:
+		return errors.Join(err, <-ended)
+	case err := <-ended:
 		env.log.Error("the footage is no longer shown; recording goes on", "err", err)
 		return <-recorded
 	}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -19,11 +20,12 @@ const deadline = 15 * time.Second
 const openFiles = 256
 
 // A Source is the footage of a data directory. It is safe for concurrent use. Rows, packed indexes and changes are those of the
-// database, which is only read.
+// database, which is only read, but for holds.
 type Source struct {
 	*schema.DB
-	dirs  *sampleDirs
-	files *sampleFiles
+	dirs   *sampleDirs
+	files  *sampleFiles
+	writer writer
 }
 
 // Open opens the footage in a data directory, also while another process records into it.
@@ -45,7 +47,9 @@ func (s *Source) Watch(log *slog.Logger, readers func(device int64) (names strin
 // Close closes the database and the sample files. Objects must not be read any more, unless they are kept.
 func (s *Source) Close() error {
 	s.files.close()
-	return s.DB.Close()
+	err := s.DB.Close()
+	// The last connection tidies up behind SQLite, which one that only reads cannot.
+	return errors.Join(err, s.writer.close())
 }
 
 // Dir is the data directory.

@@ -1,0 +1,50 @@
+package local
+
+import (
+	"context"
+	"sync"
+
+	"nvrfs/schema"
+)
+
+// AddHold adds a hold and returns its id.
+func (s *Source) AddHold(ctx context.Context, h schema.Hold) (id int64, err error) {
+	err = s.write(ctx, func(tx *schema.Tx) error {
+		id, err = tx.Hold(h)
+		return err
+	})
+	return id, err
+}
+
+// RemoveHold removes a hold, or returns schema.ErrNoHold.
+func (s *Source) RemoveHold(ctx context.Context, id int64) error {
+	return s.write(ctx, func(tx *schema.Tx) error { return tx.RemoveHold(id) })
+}
+
+// writer is the database, opened for writing when a hold is first changed.
+type writer struct {
+	mu sync.Mutex
+	db *schema.DB
+}
+
+func (s *Source) write(ctx context.Context, change func(*schema.Tx) error) error {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	if s.writer.db == nil {
+		db, err := schema.OpenExisting(ctx, s.Dir())
+		if err != nil {
+			return err
+		}
+		s.writer.db = db
+	}
+	return s.writer.db.Write(ctx, change)
+}
+
+func (w *writer) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.db == nil {
+		return nil
+	}
+	return w.db.Close()
+}
