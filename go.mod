@@ -3,16 +3,16 @@ module nvrfs
 go 1.26.0
 
 require (
-	github.com/abema/go-mp4 v1.7.1
-	github.com/bluenviron/gortsplib/v5 v5.6.4
-	github.com/bluenviron/mediacommon/v2 v2.9.3
+	github.com/abema/go-mp4 v1.7.3
+	github.com/bluenviron/gortsplib/v5 v5.6.5
+	github.com/bluenviron/mediacommon/v2 v2.9.5
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/uuid v1.6.0
 	github.com/hanwen/go-fuse/v2 v2.12.1
 	github.com/mattn/go-sqlite3 v1.14.53
 	github.com/pion/rtcp v1.2.17
 	github.com/pion/rtp v1.10.6
-	github.com/schollz/progressbar/v3 v3.19.0
+	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	golang.org/x/sys v0.49.0

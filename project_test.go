@@ -19,9 +19,11 @@ var mayImport = map[string][]string{
 	"media":    {},
 	"schema":   {"media"},
 	"store":    {},
+	"config":   {"redact"},
+	"redact":   {},
 	"camera":   {},
 	"playback": {"media", "mp4", "schema", "store"},
-	"recorder": {"media", "mp4", "schema", "store"},
+	"recorder": {"media", "mp4", "redact", "schema", "store"},
 	"fs":       {"playback"},
 	"web":      {"playback"},
 }
@@ -31,6 +33,7 @@ var onlyIn = map[string][]string{
 	"github.com/bluenviron/gortsplib": {"recorder", "camera"},
 	"github.com/hanwen/go-fuse":       {"fs", "integration/faultfs", "bench/peer"},
 	"github.com/mattn/go-sqlite3":     {"schema", "cmd/nvrfs"},
+	"github.com/goccy/go-yaml":        {"config"},
 	"database/sql":                    {"schema"},
 }
 

@@ -18,6 +18,7 @@ var errnos = []struct {
 }{
 	{playback.ErrNotFound, syscall.ENOENT},
 	{playback.ErrStale, syscall.ESTALE},  // the kernel looks the path up again, once
+	{playback.ErrLost, syscall.ESTALE},   // playback logs who the reader is
 	{context.Canceled, syscall.ENOTCONN}, // the mount was taken away; EINTR would have programs try for ever
 }
 

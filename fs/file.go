@@ -3,7 +3,6 @@ package fs
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"syscall"
 	"time"
@@ -53,15 +52,6 @@ func (n *entryNode) Open(caller context.Context, flags uint32) (fusefs.FileHandl
 	n.s.count.opens.Add(1)
 	n.s.count.openNow.Add(1)
 	return &entryHandle{handle{n.s, n.e.Name, f, n.e.Size}, f}, fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH, 0
-}
-
-// reader names the process that a request comes from, for the log.
-func reader(ctx context.Context) string {
-	c, ok := fuse.FromContext(ctx)
-	if !ok {
-		return "unknown"
-	}
-	return fmt.Sprintf("process %d", c.Pid)
 }
 
 // entryHandle is an open entry.

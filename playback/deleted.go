@@ -11,71 +11,6 @@ import (
 	"nvrfs/store"
 )
 
-// A pin keeps what reading a deleted recording takes for the files that were open when it was deleted: its sample file, open
-// apart from those in the cache, and its packed index. The last of those files to be closed removes it, which frees the
-// space.
-type pin struct {
-	file   *sampleFile
-	packed []byte
-	users  int
-}
-
-// pin returns what is kept of a deleted recording, or nil.
-func (s *sampleFiles) pin(k sampleKey) *pin {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.pinned[k]
-}
-
-// keepAgain counts one more user of a recording that is pinned, and reports whether it is.
-func (s *sampleFiles) keepAgain(k sampleKey) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.pinned[k]
-	if p != nil {
-		p.users++
-	}
-	return p != nil
-}
-
-// keep pins a recording for one more user.
-func (s *sampleFiles) keep(k sampleKey, packed []byte) error {
-	if s.keepAgain(k) {
-		return nil
-	}
-	st, err := s.store(k.dir)
-	if err != nil {
-		return err
-	}
-	r, err := st.Open(k.Key)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.pinned[k]; p != nil { // another goroutine was faster
-		p.users++
-		return r.Close()
-	}
-	s.pinned[k] = &pin{file: &sampleFile{r: r}, packed: packed, users: 1}
-	return nil
-}
-
-// letGo undoes keep.
-func (s *sampleFiles) letGo(k sampleKey) {
-	s.mu.Lock()
-	p := s.pinned[k]
-	p.users--
-	last := p.users == 0
-	if last {
-		delete(s.pinned, k)
-	}
-	s.mu.Unlock()
-	if last {
-		p.file.drop()
-	}
-}
-
 // deletions remembers what was deleted lately, for those who read a listing before and open what it says after.
 type deletions map[schema.RecordingID]time.Time
 
@@ -220,7 +155,7 @@ func (l *Library) pinIn(ctx context.Context, dir int64, f *File, deleted map[sch
 		bytes += f.Parts()[i].Length
 	}
 	if bytes > 0 {
-		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed", "entry", f.e.Name, "reader", f.reader, "bytes", bytes)
+		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", bytes)
 	}
 }
 

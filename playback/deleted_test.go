@@ -119,3 +119,81 @@ func TestDeletedFromADiskThatHangs(t *testing.T) {
 		}
 	})
 }
+
+// Who keeps deleted footage open for too long loses it, and is named in the log, also where nothing is read.
+func TestReadersLoseDeletedFootage(t *testing.T) {
+	dir := t.TempDir()
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	if err := footage.Make(t.Context(), dir, footage.Camera{Name: "cam", Tiny: true, Start: noon, Duration: 2 * time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	l, err := Open(t.Context(), Options{Data: dir, Location: time.UTC, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s, err := l.Stream(t.Context(), "cam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	day, err := l.WholeDay(t.Context(), s, l.DayAt(media.FromTime(noon)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples, err := store.Open(filepath.Join(dir, schema.DefaultSampleDir), l.db.UUID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*File
+	for _, name := range []string{"process 7 (cp)", "HTTP from 192.0.2.7:1234"} {
+		f, err := l.Open(t.Context(), day, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		key := keyOf(&files[0].Parts()[0])
+		l.samples.store = func(int64) (store.Store, error) { return samples, nil }
+		l.release(context.Background(), map[schema.RecordingID]bool{key.id: true}, func() {})
+		all := make([]byte, day.Size)
+		read := func() (errs []error) {
+			for _, f := range files {
+				_, err := f.ReadAt(all, 0)
+				errs = append(errs, err)
+			}
+			return errs
+		}
+		time.Sleep(store.ReadersKeep - time.Second)
+		l.loseOld()
+		if err := errors.Join(read()...); err != nil || !samples.InUse(key.Key) {
+			t.Errorf("after a little less than %v: %v", store.ReadersKeep, err)
+		}
+		time.Sleep(time.Second)
+		l.loseOld()
+		l.loseOld()
+		if n := strings.Count(log.String(), "a reader has lost footage"); n != 2 ||
+			!strings.Contains(log.String(), `reader="process 7 (cp)"`) || !strings.Contains(log.String(), `reader="HTTP from 192.0.2.7:1234"`) {
+			t.Errorf("the log says so %d times: %s", n, &log)
+		}
+		if samples.InUse(key.Key) {
+			t.Error("the deleted sample file is still open")
+		}
+		for _, err := range read() {
+			if !errors.Is(err, ErrLost) {
+				t.Errorf("after %v: %v", store.ReadersKeep, err)
+			}
+		}
+		second := files[0].Parts()[1]
+		if _, err := second.Source.ReadAt(make([]byte, second.Length), second.Offset); err != nil {
+			t.Errorf("what was not deleted: %v", err)
+		}
+		for _, f := range files {
+			f.Close()
+		}
+		if n := len(l.samples.pinned); n > 0 {
+			t.Errorf("%d recordings are kept for nobody", n)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"nvrfs/media"
@@ -18,13 +19,15 @@ var ErrStale = errors.New("the entry has changed since it was listed")
 const indexDeadline = 15 * time.Second
 
 // A File is an open Entry. Reading it is safe from any number of goroutines. Sample files are opened for a read and kept for
-// the next ones, unless they are deleted: then what is left of the File is kept until Close.
+// the next ones, unless they are deleted: then what is left of the File is kept until Close, or until its reader loses it: ErrLost.
 type File struct {
 	*mp4.File
 	e      *Entry
 	lib    *Library
 	reader string      // who reads it, for the log
 	pins   []sampleKey // deleted recordings that are kept for it; guarded by lib.mu
+
+	saidLost atomic.Bool // the log says that some of them are lost
 }
 
 // ModTime is the wall time at which the footage ends.

@@ -207,6 +207,7 @@ func (l *Library) Run(ctx context.Context) {
 
 // follow takes in the changes since rev, and returns the newest one.
 func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
+	l.loseOld()
 	if len(l.toPin.left) > 0 {
 		l.pin(ctx)
 	}

@@ -108,8 +108,10 @@ func (r *recordingPart) lend(use func([]media.Samples) error) error {
 
 // withPackedIndex lends the packed index of a recording, which is no longer in the database when the recording was deleted.
 func (l *Library) withPackedIndex(key sampleKey, use func(packed []byte) error) error {
-	if p := l.samples.pin(key); p != nil {
-		return use(p.packed)
+	if packed, ok, err := l.samples.pinnedIndex(key); err != nil {
+		return err
+	} else if ok {
+		return use(packed)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), indexDeadline)
 	defer cancel()

@@ -1,6 +1,7 @@
 package playback
 
 import (
+	"io"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -59,7 +60,11 @@ func (s *source) ReadAt(p []byte, off int64) (n int, err error) {
 		return 0, err
 	}
 	defer f.release()
-	return f.r.ReadAt(p, off)
+	n, err = f.r.ReadAt(p, off)
+	if err == io.EOF && n < len(p) && s.files.lose(s.key) { // the recorder took its bytes
+		err = ErrLost
+	}
+	return n, err
 }
 
 // splice puts n bytes of the sample file into a pipe, and returns how many are in it.
@@ -85,8 +90,8 @@ func (s *source) splice(pipe int, off, n int64) (moved int64) {
 
 // acquire returns an open sample file, which the caller releases.
 func (s *sampleFiles) acquire(k sampleKey) (*sampleFile, error) {
-	if p := s.pin(k); p != nil && p.file.retain() {
-		return p.file, nil
+	if f, err := s.pinnedFile(k); f != nil || err != nil {
+		return f, err
 	}
 	if f, ok := s.open.get(k); ok && f.retain() {
 		return f, nil
@@ -102,7 +107,7 @@ func (s *sampleFiles) acquire(k sampleKey) (*sampleFile, error) {
 	s.count.opens.Add(1)
 	f := &sampleFile{r: r, readers: 1}
 	s.open.put(k, f, 1) // where another goroutine was faster, this one is dropped, and closed by its release
-	if s.pin(k) != nil {
+	if s.isPinned(k) {
 		s.open.remove(func(have sampleKey, _ *sampleFile) bool { return have == k }) // it was deleted meanwhile
 	}
 	return f, nil
@@ -129,8 +134,10 @@ func (f *sampleFile) release() {
 func (f *sampleFile) drop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.dropped = true
-	f.closeIfUnusedLocked()
+	if !f.dropped {
+		f.dropped = true
+		f.closeIfUnusedLocked()
+	}
 }
 
 func (f *sampleFile) closeIfUnusedLocked() {

@@ -179,19 +179,21 @@ func TestDeletedFootageIsReadToItsEnd(t *testing.T) {
 	if _, err := lib.Open(t.Context(), day, "late"); !errors.Is(err, playback.ErrStale) {
 		t.Errorf("an entry that has lost footage opens: %v", err)
 	}
-	y.unlinked()
-	if got := len(y.files("cam")); got != left {
-		t.Fatalf("%d files are left, %d recordings", got, left)
+	y.now = y.now.Add(unlinkAfter + time.Second)
+	y.round()
+	if got, about := len(y.files("cam")), len(y.garbage()); got != 12 || about != 12-left {
+		t.Fatalf("%d files are left, of 12 that are read, and %d count as about to be free", got, about)
 	}
 	y.r.streams[0].limits.Age = time.Second
-	y.now = dawn.Add(time.Hour)
+	y.now = y.now.Add(2 * time.Minute)
 	y.round() // the rest
 	followed()
 	eventually(t, "the day is gone", func() bool {
 		_, _, err := y.day(lib, "cam")
 		return errors.Is(err, playback.ErrNotFound)
 	})
-	y.unlinked()
+	y.now = y.now.Add(unlinkAfter + time.Second)
+	y.round()
 	var wg sync.WaitGroup
 	for _, f := range files {
 		wg.Go(func() {
@@ -208,6 +210,10 @@ func TestDeletedFootageIsReadToItsEnd(t *testing.T) {
 		f.Close()
 	}
 	eventually(t, "nothing deleted is open", func() bool { return len(openUnder(t, samples)) == 0 })
+	y.unlinked()
+	if got := y.files("cam"); len(got) > 0 {
+		t.Errorf("when nobody reads any more, there are %q", got)
+	}
 	if strings.Contains(log.String(), "level=ERROR") {
 		t.Error(log)
 	}

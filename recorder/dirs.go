@@ -58,7 +58,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 			dirs[id] = sampleDir{path, x.store}
 		case !isNeeded:
 			o.Log.Warn("a sample directory is not there; its footage cannot be shown, and what was being recorded there waits for a start with it", "path", path, "err", x.err)
-		case fresh, errors.Is(x.err, store.ErrForeign): // that does not pass
+		case fresh, o.needAll, errors.Is(x.err, store.ErrForeign): // waiting would not help
 			return nil, nil, x.err
 		default:
 			late[id] = newLateDir(id, path, labels, open, o.Log)
@@ -172,15 +172,17 @@ func readDirs(ctx context.Context, db *schema.DB, data string, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	dirs := map[int64]sampleDir{}
 	for id, path := range paths {
-		path = schema.SampleDirPath(data, path)
-		st, err := store.Open(path, db.UUID())
-		if err != nil {
-			log.Warn("a sample directory cannot be read", "path", path, "err", err)
+		paths[id] = schema.SampleDirPath(data, path)
+	}
+	open := func(path string) (store.Store, error) { return store.Open(path, db.UUID()) }
+	dirs := map[int64]sampleDir{}
+	for id, x := range openAll(new(store.Asking), paths, open) {
+		if x.err != nil {
+			log.Warn("a sample directory cannot be read", "path", paths[id], "err", x.err)
 			continue
 		}
-		dirs[id] = sampleDir{path, st}
+		dirs[id] = sampleDir{paths[id], x.store}
 	}
 	return dirs, nil
 }

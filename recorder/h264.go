@@ -87,8 +87,12 @@ func (t *avcTrack) strip(au [][]byte, idr bool) (kept [][]byte, picture bool) {
 	return kept, picture
 }
 
-// learn keeps a parameter set and reports whether it says something new.
+// learn keeps a parameter set and reports whether it says something new. It ignores what is longer than a sample entry takes
+// (ISO/IEC 14496-15 5.3.3.1.2), so that no camera fills the memory with sets.
 func (t *avcTrack) learn(set []byte) bool {
+	if len(set) > math.MaxUint16 {
+		return false
+	}
 	if naluType(set) == h264.NALUTypeSPS {
 		if bytes.Equal(set, t.sps) {
 			return false

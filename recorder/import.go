@@ -56,10 +56,11 @@ type Importer struct {
 const importedReason = "the imported file ends"
 
 // OpenImporter takes the lock of the data directory, makes what is missing in it, and mends what a crash left, as Open does.
-// It returns store.ErrLocked when another process records there.
+// It returns store.ErrLocked when another process records there, and store.ErrAway or store.ErrNoAnswer, having imported
+// nothing, when the stream's sample directory is not there or its disk hangs.
 func OpenImporter(ctx context.Context, o ImportOptions) (*Importer, error) {
 	r, err := Open(ctx, Options{
-		Data: o.Data, Length: o.Length, Log: o.Log,
+		Data: o.Data, Length: o.Length, Log: o.Log, needAll: true,
 		Streams: []StreamOptions{{Camera: o.Camera, Name: o.Stream, Samples: o.Samples}},
 	})
 	if err != nil {

@@ -191,7 +191,7 @@ func (r *rebuilder) list() (map[string][]place, error) {
 			}
 			for _, n := range numbers {
 				size, err := d.store.Size(store.Key{Stream: label, Number: n})
-				if err != nil {
+				if err != nil && !errors.Is(err, store.ErrNotRegular) {
 					return nil, err
 				}
 				files[label], total = append(files[label], place{n, dir}), total+size
@@ -251,7 +251,11 @@ func (s *rebuiltStream) run(ctx context.Context) error {
 func (s *rebuiltStream) file(ctx context.Context, p place) (size int64, err error) {
 	st := s.dirs[p.dir].store
 	rec := recovery{db: s.db, dir: p.dir, st: st, key: store.Key{Stream: s.label, Number: p.number}, reason: cutOffReason, log: s.o.Log.With("stream", s.label, "recording", p.number)}
-	if size, err = st.Size(rec.key); err != nil {
+	size, err = st.Size(rec.key)
+	switch {
+	case errors.Is(err, store.ErrNotRegular):
+		return 0, s.setAside(&rec, p, err.Error())
+	case err != nil:
 		return 0, err
 	}
 	found, err := rec.read()

@@ -23,7 +23,8 @@ type Options struct {
 	MinFree MinFree // of each disk
 	Log     *slog.Logger
 
-	open func(path, database string, fresh bool) (store.Store, error) // a sample directory; nil means openDir
+	needAll bool                                                         // Open fails where a sample directory that a stream needs is away, in place of waiting for it
+	open    func(path, database string, fresh bool) (store.Store, error) // a sample directory; nil means openDir
 }
 
 // StreamOptions is one stream of a camera.

@@ -246,7 +246,7 @@ func (r *recovery) run(ctx context.Context) error {
 	case errors.Is(err, fs.ErrNotExist):
 		r.log.Error("the sample file of a recording is missing", "err", err)
 		return r.sealRow(ctx)
-	case errors.Is(err, errUnreadable), errors.Is(err, mp4.ErrHeader):
+	case errors.Is(err, errUnreadable), errors.Is(err, mp4.ErrHeader), errors.Is(err, store.ErrNotRegular):
 		return r.nothingWhole(ctx, err)
 	case err != nil:
 		return fileFailed(err)

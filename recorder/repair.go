@@ -182,7 +182,7 @@ func (b *broken) plan(ctx context.Context) (plan, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return plan{fmt.Sprintf("remove the row; its %d bytes are lost", row.Bytes), func(ctx context.Context) (string, error) { return "", b.forget(ctx) }}, nil
-	case errors.Is(err, mp4.ErrHeader), err == nil && found.index == nil:
+	case errors.Is(err, mp4.ErrHeader), errors.Is(err, store.ErrNotRegular), err == nil && found.index == nil:
 		return plan{"set the file aside, nothing of it is whole" + b.andRow(), b.giveUp}, nil
 	case err != nil:
 		return plan{action: fmt.Sprintf("nothing: %v", err)}, nil

@@ -21,6 +21,9 @@ import (
 type Limits struct {
 	Age   time.Duration
 	Bytes int64
+	// AtLeast is the stretch of a stream's newest footage that is not deleted for the free space of its disk: a program that
+	// fills the disk must not cost the archive. Age and Bytes outrank it.
+	AtLeast time.Duration
 }
 
 // MinFree is how much of a disk is left free: a number of bytes, or a part of the whole.
@@ -32,15 +35,21 @@ type MinFree struct {
 const (
 	retainEvery = 5 * time.Second // between two looks
 	retainBatch = 32              // recordings that one transaction deletes at most
-	// unlinkAfter is how long a deleted recording's file stays, so that every reader has noticed and keeps what it has open.
+	// unlinkAfter is how long a deleted recording's file stays at least, so that every reader has noticed and keeps what it has
+	// open.
 	unlinkAfter = 3 * time.Second
 )
 
-var errOnlyHeld = errors.New("only footage that is held is left to delete")
+var (
+	errOnlyHeld = errors.New("only footage that is held is left to delete")
+	errOnlyKept = errors.New("only footage that is held, or that retain keeps by at_least, is left to delete")
+)
 
 // retention deletes footage: of each stream, of all together, and of each disk, the oldest first, a little at a time, and
-// never what is held or still grows. First a recording's row becomes garbage; its file is unlinked a moment later. It runs
-// in one goroutine, and asks disks in others, so that one that hangs keeps nothing from being deleted elsewhere.
+// never what is held or still grows. First a recording's row becomes garbage; its file is removed a moment later, or when its
+// readers are done. Bytes of garbage, and those of which the disk does not show yet that they are free, count as free, so that
+// nothing is deleted twice for the same need. It runs in one goroutine, and asks disks in others, so that one that hangs keeps
+// nothing from being deleted elsewhere.
 type retention struct {
 	db      *schema.DB
 	dirs    map[int64]sampleDir // those that are there; replaced when another one comes: questions may still read it
@@ -54,15 +63,17 @@ type retention struct {
 	space func(path string) (free, all int64, err error) // of the disk of a directory
 	disk  func(path string) (uint64, error)              // which one that is
 
-	disks store.Asking
-	said  map[string]bool // what was logged, until it is no longer so
+	freed  freed
+	floors floors
+	disks  store.Asking
+	said   map[string]bool // what was logged, until it is no longer so
 }
 
 func newRetention(r *Recorder) *retention {
 	return &retention{
 		db: r.db, dirs: r.dirs, come: make(chan *lateDir, len(r.late)),
 		streams: r.streams, total: r.o.Retain, minFree: r.o.MinFree, log: r.o.Log,
-		clock: steadyClock(), space: diskSpace, disk: diskOf, said: map[string]bool{},
+		clock: steadyClock(), space: diskSpace, disk: diskOf, floors: newFloors(r.streams), said: map[string]bool{},
 	}
 }
 
@@ -125,7 +136,7 @@ func (r *retention) round(ctx context.Context) error {
 		r.dirs = maps.Clone(r.dirs)
 		r.dirs[l.id] = sampleDir{l.path, l.store}
 	}
-	return errors.Join(r.unlink(ctx), r.trim(ctx))
+	return errors.Join(r.removeFiles(ctx), r.trim(ctx))
 }
 
 func (r *retention) trim(ctx context.Context) error {
@@ -189,25 +200,16 @@ func (r *retention) look(ctx context.Context) (spaceState, error) {
 	return s, nil
 }
 
-// lookAtDisks asks the disks, each once however many sample directories are on it. One that does not answer is left out.
+// lookAtDisks sums up the disks, each once however many sample directories are on it. One that does not answer is left out.
 func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place) (disks []diskState) {
-	dirs := r.dirs
-	ids := slices.Sorted(maps.Keys(dirs))
-	seen := store.Ask(&r.disks, ids, func(id int64) diskSeen { return r.lookAtDisk(dirs[id]) })
-	for _, id := range ids {
-		disk, ok := seen[id]
-		if !ok {
-			disk.err = store.ErrNoAnswer
-		}
-		r.say("free space of "+r.dirs[id].path, disk.err)
-		if disk.err != nil {
-			continue
-		}
+	seen := r.askDisks()
+	for _, id := range slices.Sorted(maps.Keys(seen)) {
+		disk := seen[id]
 		i := slices.IndexFunc(disks, func(d diskState) bool { return d.id == disk.id })
 		if i < 0 {
 			i = len(disks)
 			want := max(r.minFree.Bytes, int64(float64(disk.all)*r.minFree.Part))
-			disks = append(disks, diskState{id: disk.id, deficit: want - disk.free})
+			disks = append(disks, diskState{id: disk.id, deficit: want - disk.free - r.freed.expected(disk.id, r.clock())})
 		}
 		d := &disks[i]
 		d.dirs = append(d.dirs, id)
@@ -223,6 +225,24 @@ func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place
 		}
 	}
 	return disks
+}
+
+// askDisks asks the disk of each sample directory. One that does not answer is left out, which the log says.
+func (r *retention) askDisks() map[int64]diskSeen {
+	dirs := r.dirs
+	ids := slices.Sorted(maps.Keys(dirs))
+	seen := store.Ask(&r.disks, ids, func(id int64) diskSeen { return r.lookAtDisk(dirs[id]) })
+	for _, id := range ids {
+		disk, ok := seen[id]
+		if !ok {
+			disk.err = store.ErrNoAnswer
+		}
+		r.say("free space of "+dirs[id].path, disk.err)
+		if disk.err != nil {
+			delete(seen, id)
+		}
+	}
+	return seen
 }
 
 // diskSeen is what the disk of a sample directory says.
@@ -265,11 +285,11 @@ func (r *retention) deleteSome(ctx context.Context, s spaceState) (deleted int, 
 		if deleted > 0 {
 			return nil // look again before anything is deleted for the sake of all
 		}
-		if deleted, err = r.deleteOldest(tx, s, anyDir, s.total); err != nil || deleted > 0 {
+		if deleted, err = r.deleteOldest(tx, s, anyDir, s.total, nil); err != nil || deleted > 0 {
 			return err
 		}
 		for _, d := range s.disks {
-			n, err := r.deleteOldest(tx, s, d.dirs, d.deficit)
+			n, err := r.deleteForSpace(tx, s, d)
 			if err != nil {
 				return err
 			}
@@ -307,8 +327,14 @@ func (r *retention) trimStream(tx *schema.Tx, x *stream, s spaceState) (deleted 
 	return deleted, nil
 }
 
-// deleteOldest deletes the oldest recordings of all streams in some sample directories, up to a number of bytes.
-func (r *retention) deleteOldest(tx *schema.Tx, s spaceState, dirs []int64, bytes int64) (deleted int, err error) {
+// deleteForSpace deletes the oldest recordings on a disk that is too full, down to what each stream keeps at least.
+func (r *retention) deleteForSpace(tx *schema.Tx, s spaceState, d diskState) (deleted int, err error) {
+	return r.deleteOldest(tx, s, d.dirs, d.deficit, func(v schema.Victim) (bool, error) { return r.floors.keeps(tx, v, s.now90k) })
+}
+
+// deleteOldest deletes the oldest recordings of all streams in some sample directories, up to a number of bytes, but none that
+// keeps says is to stay, where keeps is not nil.
+func (r *retention) deleteOldest(tx *schema.Tx, s spaceState, dirs []int64, bytes int64, keeps func(schema.Victim) (bool, error)) (deleted int, err error) {
 	if bytes <= 0 {
 		return 0, nil
 	}
@@ -317,6 +343,9 @@ func (r *retention) deleteOldest(tx *schema.Tx, s spaceState, dirs []int64, byte
 		for _, dir := range dirs {
 			v, err := tx.Oldest(id, dir, retainBatch)
 			if err != nil {
+				return 0, err
+			}
+			if v, err = upTo(v, keeps); err != nil {
 				return 0, err
 			}
 			victims = append(victims, v...)
@@ -338,6 +367,19 @@ func (r *retention) deleteOldest(tx *schema.Tx, s spaceState, dirs []int64, byte
 	return deleted, nil
 }
 
+// upTo cuts victims of one stream, oldest first, before the first that is to stay.
+func upTo(victims []schema.Victim, keeps func(schema.Victim) (bool, error)) ([]schema.Victim, error) {
+	if keeps == nil {
+		return victims, nil
+	}
+	for i, v := range victims {
+		if stays, err := keeps(v); err != nil || stays {
+			return victims[:i], err
+		}
+	}
+	return victims, nil
+}
+
 // block stops the streams for which space is short though nothing is left to delete, and lets the others record. What goes
 // on does not count: it can be deleted once it has ended, so that what is short then is short for the sake of holds.
 func (r *retention) block(ctx context.Context, s spaceState) error {
@@ -357,15 +399,15 @@ func (r *retention) block(ctx context.Context, s spaceState) error {
 		case s.total > growing:
 			why = fmt.Errorf("%w, and all streams have %d bytes more than the %d that they may have", errOnlyHeld, s.total, r.total.Bytes)
 		case short[x.disk.dir] > 0:
-			why = fmt.Errorf("%w, and the disk of %s has %d bytes less free than it must", errOnlyHeld, r.dirs[x.disk.dir].path, short[x.disk.dir])
+			why = fmt.Errorf("%w, and the disk of %s has %d bytes less free than it must", r.floors.onlyKept(), r.dirs[x.disk.dir].path, short[x.disk.dir])
 		}
 		x.block(why)
 	}
 	return nil
 }
 
-// shortDisks lists the sample directories on disks that are too full, and by how many bytes, because of footage that is
-// held. Where there is none, something else fills the disk, and what is being recorded is all that can be shown.
+// shortDisks lists the sample directories on disks that are too full, and by how many bytes, though there is footage on them,
+// which may not be deleted. Where there is none, something else fills the disk, and what is being recorded is all that can be shown.
 func (r *retention) shortDisks(ctx context.Context, s spaceState) (short map[int64]int64, err error) {
 	short = map[int64]int64{}
 	for _, d := range s.disks {
@@ -387,91 +429,4 @@ func (r *retention) shortDisks(ctx context.Context, s spaceState) (short map[int
 		}
 	}
 	return short, nil
-}
-
-// unlink removes the files of recordings that were deleted a while ago, of all disks at once.
-func (r *retention) unlink(ctx context.Context) error {
-	for more := true; more && ctx.Err() == nil; {
-		due, err := r.due(ctx)
-		if err != nil || len(due) == 0 {
-			return err
-		}
-		dirs := r.dirs
-		removed := store.Ask(&r.disks, slices.Collect(maps.Keys(due)), func(dir int64) removal { return removeSome(dirs[dir].store, due[dir]) })
-		if err := r.db.Write(ctx, func(tx *schema.Tx) error { return unlinked(tx, removed) }); err != nil {
-			return err
-		}
-		more = false
-		for id, x := range removed { // of a disk that does not answer, lookAtDisks tells
-			r.say("files in "+r.dirs[id].path, x.err)
-			more = more || x.more && len(x.gone) > 0
-		}
-	}
-	return ctx.Err()
-}
-
-// due lists the files that are to be removed, by sample directory.
-func (r *retention) due(ctx context.Context) (map[int64][]garbageFile, error) {
-	garbage, err := r.db.Garbage(ctx)
-	if err != nil || len(garbage) == 0 {
-		return nil, err
-	}
-	streams, err := r.db.Streams(ctx)
-	if err != nil {
-		return nil, err
-	}
-	label := map[int64]string{}
-	for _, s := range streams {
-		label[s.ID] = s.Label()
-	}
-	due := map[int64][]garbageFile{}
-	for _, g := range garbage {
-		_, ok := r.dirs[g.Dir]
-		if age := r.clock() - g.Since90k; !ok || age >= 0 && age < media.Ticks(unlinkAfter) {
-			continue // one from the future was deleted by a clock that was wrong
-		}
-		key := store.Key{Stream: label[g.Recording.Stream()], Number: g.Recording.Number()}
-		due[g.Dir] = append(due[g.Dir], garbageFile{g.Recording, key})
-	}
-	return due, nil
-}
-
-// garbageFile is a file that is to be removed.
-type garbageFile struct {
-	id  schema.RecordingID
-	key store.Key
-}
-
-// removal is what became of the files that are due in a sample directory.
-type removal struct {
-	gone []schema.RecordingID
-	err  error // why one of the others is still there
-	more bool  // not all were tried
-}
-
-// removeSome removes files for as long as the others can wait.
-func removeSome(st store.Store, due []garbageFile) (x removal) {
-	began := time.Now()
-	for _, f := range due {
-		if x.more = time.Since(began) > store.AnswerWithin/2; x.more {
-			break
-		}
-		if err := st.Remove(f.key); err != nil {
-			x.err = cmp.Or(x.err, err)
-			continue
-		}
-		x.gone = append(x.gone, f.id)
-	}
-	return x
-}
-
-func unlinked(tx *schema.Tx, removed map[int64]removal) error {
-	for _, x := range removed {
-		for _, id := range x.gone {
-			if err := tx.Unlinked(id); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

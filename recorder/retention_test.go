@@ -380,7 +380,8 @@ func TestOnlyHeldFootageIsLeft(t *testing.T) {
 			y.round()
 			y.want(0, 1, 2, 3, 4, 5) // what was recorded after the held footage may go
 			y.now = y.now.Add(time.Minute)
-			y.round() // unlinks it
+			y.round()                      // unlinks it
+			y.now = y.now.Add(time.Minute) // and the disk has shown by now that it is free
 			limit(y, y.bytes(0, 1)-1)
 			y.removeHold(hold)
 			y.round()

@@ -26,6 +26,7 @@ import (
 	"github.com/pion/rtp"
 
 	"nvrfs/media"
+	"nvrfs/redact"
 )
 
 // Transport is how RTP packets travel.
@@ -46,6 +47,7 @@ const (
 	ticksInSilence = 10               // how often overdue looks
 	responseSlack  = 2 * time.Second  // how much longer than a silence gortsplib waits before it gives up by itself
 	udpReadBuffer  = 1 << 20          // bytes
+	maxCodecName   = 60               // bytes of a codec's name, which a camera chooses
 )
 
 // RTSP is a camera, or another server of RTSP (RFC 2326), as a Source. It records one H.264 track and, where there is one,
@@ -63,6 +65,8 @@ type RTSP struct {
 	SyncTimeout time.Duration
 
 	Log *slog.Logger
+
+	guard guard
 }
 
 // Run implements Source. The errors and log lines of a session never hold the password of the URL.
@@ -77,16 +81,16 @@ func (r *RTSP) Run(ctx context.Context, h media.Handler) error {
 func (r *RTSP) run(ctx context.Context, h media.Handler) error {
 	u, err := base.ParseURL(r.URL)
 	if err != nil || u.Host == "" { // what err says may quote the password
-		return fmt.Errorf("the camera's URL %s is not valid; write rtsp://user:password@host:port/path, with %%40, %%2F, %%3A, %%23, %%25 for @, /, :, #, %% in the password", redactURL(r.URL))
+		return fmt.Errorf("the camera's URL %s is not valid; write rtsp://user:password@host:port/path, with %%40, %%2F, %%3A, %%23, %%25 for @, /, :, #, %% in the password", redact.URL(r.URL))
 	}
 	s := newRTSPSession(r, h)
 	s.client.Scheme, s.client.Host = u.Scheme, u.Host
 	if err := s.client.Start(); err != nil {
 		return fmt.Errorf("start an RTSP client: %w", err)
 	}
-	if err := s.setUp(ctx, u); err != nil {
+	if err := s.guard.do(s.log, "the start of the camera's session", func() error { return s.setUp(ctx, u) }); err != nil {
 		s.close()
-		return fmt.Errorf("connect to %s: %w", redactURL(r.URL), hideSecrets(explain(err), r.URL))
+		return fmt.Errorf("connect to %s: %w", redact.URL(r.URL), s.secrets.Error(explain(err)))
 	}
 	return s.watch(ctx)
 }
@@ -94,9 +98,11 @@ func (r *RTSP) run(ctx context.Context, h media.Handler) error {
 // rtspSession is one connection to a camera, from DESCRIBE to TEARDOWN.
 type rtspSession struct {
 	h              media.Handler
-	url            string // of which errors must not hold the password
+	secrets        *redact.Secrets // of the URL: the camera may send them back
 	log            *slog.Logger
+	guard          *guard
 	client         *gortsplib.Client
+	times          packetTimes // the client
 	silenceTimeout time.Duration
 	syncTimeout    time.Duration
 	failed         chan error // gets the first error of a packet or of h
@@ -116,14 +122,17 @@ type rtspSession struct {
 }
 
 func newRTSPSession(r *RTSP, h media.Handler) *rtspSession {
+	secrets := redact.Of(r.URL)
+	log := secrets.Logger(r.Log)
 	s := &rtspSession{
 		h:              h,
-		url:            r.URL,
-		log:            r.Log,
+		secrets:        secrets,
+		log:            log,
+		guard:          &r.guard,
 		silenceTimeout: cmp.Or(r.SilenceTimeout, defaultSilenceTimeout),
 		syncTimeout:    cmp.Or(r.SyncTimeout, defaultSyncTimeout),
 		failed:         make(chan error, 1),
-		loss:           lossLog{log: r.Log},
+		loss:           lossLog{log: log},
 	}
 	s.client = &gortsplib.Client{
 		Protocol:     r.Transport.protocol(),
@@ -138,10 +147,18 @@ func newRTSPSession(r *RTSP, h media.Handler) *rtspSession {
 		OnTransportSwitch: func(reason error) {
 			s.log.Info("the RTP transport changed", "reason", reason)
 		},
+		OnResponse:    s.onResponse,
 		OnPacketsLost: func(n uint64) { s.lost(n, nil) },
 		OnDecodeError: func(err error) { s.lost(0, err) },
 	}
+	s.times = s.client
 	return s
+}
+
+// packetTimes tells the times of RTP packets, by the clock of their track and by the camera's wall clock.
+type packetTimes interface {
+	PacketPTS(*description.Media, *rtp.Packet) (int64, bool)
+	PacketNTP(*description.Media, *rtp.Packet) (time.Time, bool)
 }
 
 // protocol returns gortsplib's name of t; nil is automatic.
@@ -208,7 +225,20 @@ func (s *rtspSession) setUp(ctx context.Context, u *base.URL) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if err != nil {
+		err = s.reason(err)
+	}
 	return err
+}
+
+// reason returns why the session failed, where onResponse or a packet has said so, and else what gortsplib says.
+func (s *rtspSession) reason(err error) error {
+	select {
+	case why := <-s.failed:
+		return why
+	default:
+		return err
+	}
 }
 
 func (s *rtspSession) requests(u *base.URL) error {
@@ -247,8 +277,8 @@ func (s *rtspSession) choose(desc *description.Session) ([]*description.Media, e
 	var codecs []string
 	for _, m := range desc.Medias {
 		codecs = append(codecs, codecName(m))
-		if err := s.take(m); err != nil {
-			s.log.Warn("a track of the camera is not recorded, the rest is", "codec", codecName(m), "reason", err)
+		if err := s.guard.do(s.log, "a track that the camera describes", func() error { return s.take(m) }); err != nil {
+			s.leaveOut(codecName(m), err)
 			continue
 		}
 		chosen = append(chosen, m)
@@ -257,6 +287,11 @@ func (s *rtspSession) choose(desc *description.Session) ([]*description.Media, e
 		return nil, fmt.Errorf("there is no video to record: the camera offers %s; set it to H.264", strings.Join(codecs, ", "))
 	}
 	return chosen, nil
+}
+
+// leaveOut says in the log that a track is not recorded.
+func (s *rtspSession) leaveOut(codec string, why error) {
+	s.log.Warn("a track of the camera is not recorded, the rest is", "codec", codec, "reason", why)
 }
 
 // take makes m the video or the audio track. An error tells why it cannot be.
@@ -296,7 +331,7 @@ func codecName(m *description.Media) string {
 	if name == "" {
 		return fmt.Sprintf("%s of RTP payload type %d", m.Type, f.PayloadType())
 	}
-	return name
+	return shorten(name, maxCodecName)
 }
 
 // watch waits for the end of the session, closes it, and returns its reason.
@@ -317,9 +352,9 @@ func (s *rtspSession) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-s.failed:
-			return err
+			return s.secrets.Error(err)
 		case err := <-closed:
-			return fmt.Errorf("the RTSP session ended: %w", hideSecrets(explain(err), s.url))
+			return s.reason(fmt.Errorf("the RTSP session ended: %w", s.secrets.Error(explain(err))))
 		case now := <-tick.C:
 			if err := s.overdue(now); err != nil {
 				return err
@@ -353,30 +388,46 @@ func (s *rtspSession) overdue(now time.Time) error {
 
 // close ends the session and its goroutines. h gets the samples that still wait, and is then called no more.
 func (s *rtspSession) close() {
-	s.mu.Lock()
-	if !s.ended && s.started {
-		_ = s.tie.flush() // the session ends anyway, for a reason that came first
-	}
-	s.ended = true
-	s.mu.Unlock()
+	s.end()
 	s.client.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loss.report()
 }
 
-// onPacket calls f, unless the session is over, and ends the session when f fails.
-func (s *rtspSession) onPacket(f func(now time.Time) error) {
+func (s *rtspSession) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended && s.started {
+		_ = s.guard.do(s.log, "the last samples of the camera", s.tie.flush) // the session ends anyway, for a reason that came first
+	}
+	s.ended = true
+}
+
+// handle calls f with the time of arrival of what the camera sent, unless the session is over, and ends the session when f
+// fails or panics. The reason calls it what.
+func (s *rtspSession) handle(what string, f func(now time.Time) error) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return
 	}
+	if err := s.guard.do(s.log, what, func() error { return f(now) }); err != nil {
+		s.failLocked(err)
+	}
+}
+
+// noteFirst keeps when the first RTP packet of the session came.
+func (s *rtspSession) noteFirst(now time.Time) {
 	if s.firstPacket.IsZero() {
 		s.firstPacket = now
 	}
-	if err := f(now); err != nil {
+}
+
+// failLocked ends the session for a reason, unless it has ended for another.
+func (s *rtspSession) failLocked(err error) {
+	if !s.ended {
 		s.ended = true
 		s.failed <- err
 	}
@@ -384,9 +435,10 @@ func (s *rtspSession) onPacket(f func(now time.Time) error) {
 
 // lost counts packets that did not come, and what could not be used of those that did.
 func (s *rtspSession) lost(packets uint64, damage error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lostLocked(packets, damage)
+	s.handle("a gap between packets of the camera", func(time.Time) error {
+		s.lostLocked(packets, damage)
+		return nil
+	})
 }
 
 func (s *rtspSession) lostLocked(packets uint64, damage error) {
@@ -397,23 +449,25 @@ func (s *rtspSession) lostLocked(packets uint64, damage error) {
 // onReport returns what takes the RTCP packets of a track.
 func (s *rtspSession) onReport(m *tieMark) func(rtcp.Packet) {
 	return func(pkt rtcp.Packet) {
-		if r, ok := pkt.(*rtcp.SenderReport); ok && r.NTPTime != 0 { // 0 is of a camera without a clock, RFC 3550 6.4.1
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			m.report()
-		}
+		s.handle("an RTCP packet of the camera", func(time.Time) error {
+			if r, ok := pkt.(*rtcp.SenderReport); ok && r.NTPTime != 0 { // 0 is of a camera without a clock, RFC 3550 6.4.1
+				m.report()
+			}
+			return nil
+		})
 	}
 }
 
 // videoTrack is the H.264 track of a session.
 type videoTrack struct {
-	media   *description.Media
-	format  *format.H264
-	decoder *rtph264.Decoder
-	avc     avcTrack
-	clock   rtpClock
-	leap    leapCheck
-	sawIDR  bool
+	media    *description.Media
+	format   *format.H264
+	decoder  *rtph264.Decoder
+	assembly assembly
+	avc      avcTrack
+	clock    rtpClock
+	leap     leapCheck
+	sawIDR   bool
 
 	// The access unit that is coming in.
 	open      bool
@@ -435,10 +489,11 @@ func newVideoTrack(m *description.Media, f *format.H264) (*videoTrack, error) {
 }
 
 func (s *rtspSession) onVideo(pkt *rtp.Packet) {
-	s.onPacket(func(now time.Time) error { return s.videoPacket(pkt, now) })
+	s.handle("an H.264 packet of the camera", func(now time.Time) error { return s.videoPacket(pkt, now) })
 }
 
 func (s *rtspSession) videoPacket(pkt *rtp.Packet, now time.Time) error {
+	s.noteFirst(now)
 	v := s.video
 	if v.open && pkt.Timestamp != v.timestamp {
 		// The packet that was marked as the last of its access unit is lost, or the camera marks none.
@@ -451,9 +506,9 @@ func (s *rtspSession) videoPacket(pkt *rtp.Packet, now time.Time) error {
 	}
 	v.pts, v.ptsKnown = v.clock.extend(pkt.Timestamp)
 	if !v.ptsKnown {
-		v.pts, v.ptsKnown = s.client.PacketPTS(v.media, pkt) // called only after Decode, it never knows the time of some streams
+		v.pts, v.ptsKnown = s.times.PacketPTS(v.media, pkt) // called only after Decode, it never knows the time of some streams
 	}
-	if ntp, ok := s.client.PacketNTP(v.media, pkt); ok && v.ptsKnown {
+	if ntp, ok := s.times.PacketNTP(v.media, pkt); ok && v.ptsKnown {
 		s.tie.mark(&s.tie.video, ntp, v.pts)
 	}
 	err := s.decodeVideo(pkt)
@@ -474,9 +529,17 @@ func (s *rtspSession) endAccessUnit() error {
 }
 
 func (s *rtspSession) decodeVideo(pkt *rtp.Packet) error {
-	au, err := s.video.decoder.Decode(pkt)
+	v := s.video
+	if err := v.assembly.add(pkt); err != nil {
+		return err
+	}
+	au, err := v.decoder.Decode(pkt)
+	if errors.Is(err, rtph264.ErrMorePacketsNeeded) {
+		return nil
+	}
+	v.assembly.done()
 	switch {
-	case errors.Is(err, rtph264.ErrMorePacketsNeeded), errors.Is(err, rtph264.ErrNonStartingPacketAndNoPrevious):
+	case errors.Is(err, rtph264.ErrNonStartingPacketAndNoPrevious):
 		return nil
 	case err != nil:
 		s.lostLocked(0, err)
@@ -539,18 +602,26 @@ func (s *rtspSession) announce(changed bool) error {
 
 // audioTrack is the AAC track of a session.
 type audioTrack struct {
-	media  *description.Media
-	format format.Format
-	decode func(*rtp.Packet) ([][]byte, error)
-	aac    *aacTrack
-	leap   leapCheck
+	media    *description.Media
+	format   format.Format
+	decode   func(*rtp.Packet) ([][]byte, error)
+	assembly assembly
+	aac      *aacTrack
+	leap     leapCheck
 }
+
+// maxAUHeaderBits is the longest that sizelength, indexlength and indexdeltalength (RFC 3640 4.1) may be: a length of more
+// bits overflows in the depacketizer. Cameras have 13 bits and 3.
+const maxAUHeaderBits = 31
 
 func newAudioTrack(m *description.Media, f format.Format) (*audioTrack, error) {
 	t := &audioTrack{media: m, format: f}
 	var config *mpeg4audio.AudioSpecificConfig
 	switch f := f.(type) {
 	case *format.MPEG4Audio:
+		if n := max(f.SizeLength, f.IndexLength, f.IndexDeltaLength); n > maxAUHeaderBits {
+			return nil, fmt.Errorf("a field of its AU headers is said to have %d bits, of %d at most", n, maxAUHeaderBits)
+		}
 		d, err := f.CreateDecoder()
 		if err != nil {
 			return nil, err
@@ -603,19 +674,25 @@ func decodeLATM(d *rtpfragmented.Decoder, config *mpeg4audio.StreamMuxConfig, pk
 }
 
 func (s *rtspSession) onAudio(pkt *rtp.Packet) {
-	s.onPacket(func(now time.Time) error { return s.audioPacket(pkt, now) })
+	s.handle("an AAC packet of the camera", func(now time.Time) error { return s.audioPacket(pkt, now) })
 }
 
 func (s *rtspSession) audioPacket(pkt *rtp.Packet, now time.Time) error {
+	s.noteFirst(now)
 	a := s.audio
-	pts, ok := s.client.PacketPTS(a.media, pkt)
-	if ntp, reported := s.client.PacketNTP(a.media, pkt); ok && reported {
+	pts, ok := s.times.PacketPTS(a.media, pkt)
+	if ntp, reported := s.times.PacketNTP(a.media, pkt); ok && reported {
 		s.tie.mark(&s.tie.audio, ntp, pts)
 	}
+	if err := a.assembly.add(pkt); err != nil {
+		return err
+	}
 	frames, err := a.decode(pkt)
-	switch {
-	case errors.Is(err, rtpmpeg4audio.ErrMorePacketsNeeded), errors.Is(err, rtpfragmented.ErrMorePacketsNeeded):
+	if errors.Is(err, rtpmpeg4audio.ErrMorePacketsNeeded) || errors.Is(err, rtpfragmented.ErrMorePacketsNeeded) {
 		return nil
+	}
+	a.assembly.done()
+	switch {
 	case err != nil:
 		s.loss.add(now, 0, err)
 		return nil

@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
@@ -27,6 +28,7 @@ type stream struct {
 	length90k  int64
 	stagger90k int64
 	limits     Limits
+	guard      guard
 
 	blocked atomic.Pointer[error] // why nothing may be recorded; set by retention
 }
@@ -47,7 +49,7 @@ func (s *stream) block(why error) {
 		return
 	}
 	if s.blocked.CompareAndSwap(nil, &why) { // else it keeps the first reason, so that the log is quiet
-		s.log.Error("recording stops", "reason", why, "do", "free space, raise the limits, or remove holds: nvrfs keep --list")
+		s.log.Error("recording stops", "reason", why, "do", "see what else fills the disk and free space, change the limits of retain (min_free, bytes, at_least), or remove holds: nvrfs keep --list")
 	}
 }
 
@@ -67,13 +69,13 @@ func (s *stream) run(ctx context.Context) {
 		watched := away.watch(sess)
 		err := s.mayRecord()
 		if err == nil {
-			err = s.source.Run(ctx, watched)
+			err = s.guard.do(s.log, "the camera's session", func() error { return s.source.Run(ctx, watched) })
 		}
 		reason := "stopped"
 		if ctx.Err() == nil && err != nil {
 			reason = err.Error()
 		}
-		if err := sess.finish(reason); err != nil {
+		if err := s.finish(sess, reason); err != nil {
 			s.log.Error("the end of a run is lost", "err", err)
 		}
 		if ctx.Err() != nil {
@@ -88,6 +90,17 @@ func (s *stream) run(ctx context.Context) {
 		case <-time.After(Backoff(attempt, rand.Float64)):
 		}
 	}
+}
+
+// finish ends a session. Where that panics, the run still ends, at what the disk has of it.
+func (s *stream) finish(sess *session, reason string) error {
+	const what = "the end of a run"
+	err := s.guard.do(s.log, what, func() error { return sess.finish(reason) })
+	if err != nil && !sess.refused && sess.rec != nil {
+		sess.refused = true
+		err = errors.Join(err, s.guard.do(s.log, what, func() error { return sess.finish(reason) }))
+	}
+	return err
 }
 
 // absence logs when a camera goes away and when it is back, and is quiet in between.

@@ -81,7 +81,7 @@ func Create(ctx context.Context, dir string) (*DB, error) {
 // belonged to another one belong to it.
 func CreateWithUUID(ctx context.Context, dir, uuid string) (*DB, error) {
 	path := filepath.Join(dir, FileName)
-	if err := touch(path); err != nil {
+	if err := errors.Join(onlyRegular(path), touch(path)); err != nil {
 		return nil, fmt.Errorf("create database: %w", err)
 	}
 	db, err := open(path, url.Values{
@@ -154,13 +154,32 @@ func Exists(dir string) (bool, error) {
 func existing(dir string) (string, error) {
 	path := filepath.Join(dir, FileName)
 	_, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%w in %s", ErrNotThere, dir)
-	case err != nil:
+	}
+	if err == nil {
+		err = onlyRegular(path)
+	}
+	if err != nil {
 		return "", fmt.Errorf("open database: %w", err)
 	}
 	return path, nil
+}
+
+// onlyRegular refuses something else than files under the names of the database and of what SQLite puts beside it, because
+// SQLite opens what is there, and would wait for ever for the other end of a FIFO.
+func onlyRegular(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		info, err := os.Stat(path + suffix)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("%s is not a regular file; move it away", path+suffix)
+		}
+	}
+	return nil
 }
 
 // OpenReadOnly opens the database in dir for reading, also while another process records into it. It returns ErrNotThere

@@ -627,6 +627,7 @@ func TestQueryPlans(t *testing.T) {
 		qGarbage: "SCAN garbage",
 		qHolds:   "SCAN hold",
 		qOldest:  "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>?)",
+		qNewest:  "SEARCH recording USING COVERING INDEX recording_listing (stream_id=?)",
 		// Not run by the mount: the runs that were found are sorted.
 		qRunsWith: "SEARCH run USING INTEGER PRIMARY KEY (rowid=?); LIST SUBQUERY 2; " +
 			"SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>? AND start_90k<?); " +

@@ -251,7 +251,7 @@ func sameAsSlow(t *testing.T, d *schema.Decoder, packed []byte, row []schema.Tra
 		return nil
 	}
 	for i := range want {
-		if !reflect.DeepEqual(canonical(media.Samples(got[i])), canonical(media.Samples(want[i]))) || (got[i].CTS == nil) != (want[i].CTS == nil) {
+		if !reflect.DeepEqual(canonical(media.Samples(got[i])), canonical(media.Samples(want[i]))) {
 			t.Fatalf("track %d:\n%+v, the slow way has\n%+v", i+1, got[i], want[i])
 		}
 	}
@@ -269,6 +269,8 @@ func FuzzDecodeIndex(f *testing.F) {
 	}
 	many := binary.AppendUvarint([]byte{schema.IndexVersion, 1, 1, 0}, 1<<63|5) // samples, a negative number of them
 	f.Add(many, 1, uint32(0), uint32(1), uint32(0))
+	// A row that has runs of CTS, but no sample: the CTS are nil in one way, and empty in the other.
+	f.Add(schema.NewIndex([]media.SampleEntry{{Kind: media.Video}}).Bytes(), 1, uint32(0), uint32(0), uint32(1))
 	f.Fuzz(func(t *testing.T, packed []byte, tracks int, samples, chunks, ctsRuns uint32) {
 		row := make([]schema.Track, min(max(0, tracks), 8))
 		for i := range row {

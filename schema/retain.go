@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // A Hold is footage that retention must not delete.
@@ -37,6 +38,7 @@ const (
 	qGarbage = `SELECT recording_id, dir_id, bytes, since_90k FROM garbage ORDER BY recording_id`
 	qOldest  = `SELECT id, start_90k, wall_duration_90k, bytes, dir_id, sealed FROM recording
 		WHERE stream_id = ? AND start_90k >= ? ORDER BY start_90k, id`
+	qNewest    = `SELECT start_90k, wall_duration_90k FROM recording WHERE stream_id = ? ORDER BY start_90k DESC, id DESC`
 	qHasSealed = `SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_listing WHERE dir_id = ? AND sealed = 1)`
 )
 
@@ -163,6 +165,26 @@ func (t *Tx) oldestFrom(stream, dir, from90k int64, most int, holds []Hold, vict
 		}
 	}
 	return 0, true, rows.Err()
+}
+
+// NewestLasting returns when the first of the newest recordings of a stream starts that together last for a duration, or
+// math.MinInt64 where all together last less.
+func (t *Tx) NewestLasting(stream, duration90k int64) (start90k int64, err error) {
+	rows, err := t.tx.QueryContext(t.ctx, qNewest, stream)
+	if err != nil {
+		return 0, fmt.Errorf("sum up the newest recordings: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var lasts90k int64
+		if err := rows.Scan(&start90k, &lasts90k); err != nil {
+			return 0, fmt.Errorf("sum up the newest recordings: %w", err)
+		}
+		if duration90k -= lasts90k; duration90k <= 0 {
+			return start90k, nil
+		}
+	}
+	return math.MinInt64, rows.Err()
 }
 
 // holding returns the hold of footage in [from90k, to90k) that lasts longest, or nil.

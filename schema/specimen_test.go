@@ -102,6 +102,49 @@ func TestUpgradeKeepsTheOld(t *testing.T) {
 	}
 }
 
+// TestUpgradesCopyIsAsPrivate: who may not read the database may not read the copy that an upgrade leaves of it.
+func TestUpgradesCopyIsAsPrivate(t *testing.T) {
+	for _, mode := range []os.FileMode{0o600, 0o640} {
+		dir := unpack(t, specimen(1))
+		if err := os.Chmod(filepath.Join(dir, schema.FileName), mode); err != nil {
+			t.Fatal(err)
+		}
+		_, backup, err := schema.Upgrade(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(backup)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode(); got != mode {
+			t.Errorf("the copy of a database of mode %v has %v", mode, got)
+		}
+	}
+}
+
+// TestUpgradeLeavesNoHalfCopy: where the copy fails, as of a database that is damaged, none stays.
+func TestUpgradeLeavesNoHalfCopy(t *testing.T) {
+	dir := unpack(t, specimen(1))
+	path := filepath.Join(dir, schema.FileName)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(content) / 2; i < len(content); i++ { // the version is in the first page
+		content[i] = 0xff
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := schema.Upgrade(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "before the upgrade") {
+		t.Fatalf("error is %v", err)
+	}
+	if copies, err := filepath.Glob(filepath.Join(dir, schema.FileName+".v*")); err != nil || len(copies) > 0 {
+		t.Errorf("left: %v, %v", copies, err)
+	}
+}
+
 func writeSpecimen(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 //go:embed upgrade1.sql
@@ -42,11 +45,8 @@ func Upgrade(ctx context.Context, dir string) (from int, backup string, err erro
 		return from, "", versionError(from)
 	}
 	backup = fmt.Sprintf("%s.v%d-%s", path, from, time.Now().UTC().Format("20060102T150405"))
-	if _, err := db.sql.ExecContext(ctx, `VACUUM INTO ?`, backup); err != nil {
+	if err := db.copyTo(ctx, backup); err != nil {
 		return from, "", fmt.Errorf("copy database %s to %s before the upgrade: %w", path, backup, err)
-	}
-	if err := syncFile(backup); err != nil {
-		return from, "", err
 	}
 	for v := from; v < Version; v++ {
 		if err := db.step(ctx, v); err != nil {
@@ -54,6 +54,38 @@ func Upgrade(ctx context.Context, dir string) (from int, backup string, err erro
 		}
 	}
 	return from, backup, nil
+}
+
+// copyTo copies the database to a new file that the same users may read. Where it fails, it leaves none.
+func (db *DB) copyTo(ctx context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = shareAs(f, db.path)
+	if err == nil {
+		_, err = db.sql.ExecContext(ctx, `VACUUM INTO ?`, path) // which takes a file that is there, if it is empty
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		return syncFile(filepath.Dir(path)) // its name
+	}
+	return errors.Join(err, os.Remove(path))
+}
+
+// shareAs gives a file the owner and the mode of another one. Where this user may not give it that owner, it stays readable by
+// this user alone.
+func shareAs(f *os.File, other string) error {
+	var theirs, ours unix.Stat_t
+	if err := unix.Stat(other, &theirs); err != nil {
+		return &os.PathError{Op: "stat", Path: other, Err: err}
+	}
+	if err := unix.Fstat(int(f.Fd()), &ours); err != nil {
+		return &os.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	if (ours.Uid != theirs.Uid || ours.Gid != theirs.Gid) && f.Chown(int(theirs.Uid), int(theirs.Gid)) != nil {
+		return nil
+	}
+	return f.Chmod(os.FileMode(theirs.Mode & 0o666))
 }
 
 // step does one upgrade in one transaction. Tables that others refer to are made anew, so the references are checked at

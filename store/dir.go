@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,9 +74,12 @@ func Open(path, database string) (*Dir, error) {
 }
 
 // Database returns the UUID of the database that the directory of sample files at path belongs to. The error is
-// fs.ErrNotExist when it says of none.
+// fs.ErrNotExist, and ErrAway, when it says of none.
 func Database(path string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(path, identityFile))
+	text, err := readSmall(filepath.Join(path, identityFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %w (%w)", path, ErrAway, err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read identity of sample directory: %w", err)
 	}
@@ -84,6 +88,16 @@ func Database(path string) (string, error) {
 		return "", fmt.Errorf("read identity of sample directory %s: %w", path, err)
 	}
 	return id.Database, nil
+}
+
+// readSmall reads the beginning of a file, which is all of one that is ours.
+func readSmall(path string) ([]byte, error) {
+	f, err := OpenRegular(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only: nothing can be lost
+	return io.ReadAll(io.LimitReader(f, 4096))
 }
 
 // Path returns where a file lies.
@@ -145,7 +159,7 @@ func (d *Dir) makeDirs(k Key) error {
 
 // Reopen implements Store.
 func (d *Dir) Reopen(k Key) (Writer, error) {
-	f, err := os.OpenFile(d.Path(k), os.O_WRONLY, 0)
+	f, err := OpenRegular(d.Path(k), os.O_WRONLY)
 	if err != nil {
 		return nil, fmt.Errorf("open sample file: %w", d.away(err))
 	}
@@ -158,7 +172,7 @@ func (d *Dir) Reopen(k Key) (Writer, error) {
 
 // Open implements Store.
 func (d *Dir) Open(k Key) (Reader, error) {
-	f, err := os.Open(d.Path(k))
+	f, err := OpenRegular(d.Path(k), os.O_RDONLY)
 	if err != nil {
 		return nil, fmt.Errorf("open sample file: %w", d.away(err))
 	}
@@ -167,7 +181,7 @@ func (d *Dir) Open(k Key) (Reader, error) {
 
 // Size implements Store.
 func (d *Dir) Size(k Key) (int64, error) {
-	info, err := os.Stat(d.Path(k))
+	info, err := StatRegular(d.Path(k))
 	if err != nil {
 		return 0, fmt.Errorf("look for sample file: %w", d.away(err))
 	}
@@ -359,7 +373,10 @@ const newSuffix = ".new"
 // writeDurably writes a small file so that after a power cut it is there whole or not at all.
 func writeDurably(path string, text []byte) error {
 	tmp := path + newSuffix
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) { // it was cut off, or is not ours
+		return err
+	}
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

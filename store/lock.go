@@ -19,6 +19,9 @@ var ErrLocked = errors.New("another nvrfs records into it")
 
 // LockDir takes the lock of a data directory, or returns ErrLocked.
 func LockDir(dir string) (*Lock, error) {
+	if _, err := StatRegular(lockPath(dir)); errors.Is(err, ErrNotRegular) {
+		return nil, fmt.Errorf("lock data directory: %w; move it away", err)
+	}
 	f, err := os.OpenFile(lockPath(dir), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)
@@ -41,7 +44,7 @@ func LockDir(dir string) (*Lock, error) {
 // CheckUnlocked returns ErrLocked when another process records into a data directory, or mends it. It changes nothing, and
 // is in nobody's way.
 func CheckUnlocked(dir string) error {
-	f, err := os.Open(lockPath(dir))
+	f, err := OpenRegular(lockPath(dir), os.O_RDONLY)
 	if err != nil {
 		return nil // nobody ever recorded there, or LockDir will say what is wrong
 	}
@@ -58,7 +61,7 @@ func CheckUnlocked(dir string) error {
 
 // locked says that a directory is, and who has the lock.
 func locked(dir string) error {
-	holder, _ := os.ReadFile(lockPath(dir))
+	holder, _ := readSmall(lockPath(dir))
 	return fmt.Errorf("data directory %s: %w (process %s)", dir, ErrLocked, strings.TrimSpace(string(holder)))
 }
 

@@ -12,6 +12,8 @@ type Key struct {
 }
 
 // A Store keeps sample files. When it is not where it was, its methods return ErrAway, and not that a file is missing.
+// What has a sample file's name but is no regular file is listed by Scan, and not opened: Reopen, Open and Size return
+// ErrNotRegular.
 type Store interface {
 	// Create makes a file for writing. It fails when there is one.
 	Create(Key) (Writer, error)
@@ -21,7 +23,14 @@ type Store interface {
 	Open(Key) (Reader, error)
 	// Size returns a file's length in bytes.
 	Size(Key) (int64, error)
+	// InUse reports whether a program has a file open, this process included. It is true as well where that cannot be told, as
+	// over NFS.
+	InUse(Key) bool
+	// Empty gives the space of a file that is to be removed back, also where programs have it open: to them it is empty from now
+	// on. A file that has another name is left alone, since somebody keeps it on purpose.
+	Empty(Key)
 	// Remove unlinks a file, durably, and the numbered directory that it leaves empty. That there is no such file is no error.
+	// Who has it open can read on, and keeps its space from being free.
 	Remove(Key) error
 	// SetAside renames a file so that it is no sample file any more, and returns its new name.
 	SetAside(Key) (string, error)

@@ -197,7 +197,7 @@ type loggedReader struct {
 
 func (l *loggedReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := l.f.ReadAt(p, off)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF && !errors.Is(err, playback.ErrLost) { // of which playback logs who the reader is
 		l.log.Error("cannot read footage", "entry", l.name, "err", err)
 	}
 	return n, err

@@ -64,18 +64,18 @@ func (env *environment) demo(ctx context.Context, dir string) (err error) {
 		return fmt.Errorf("start the built-in camera: %w", err)
 	}
 	defer func() { err = errors.Join(err, cam.Close()) }()
-	config := filepath.Join(dir, "nvrfs.yaml")
-	if err := writeDemoConfig(config, cam.URL()); err != nil {
+	file := filepath.Join(dir, "nvrfs.yaml")
+	if err := writeDemoConfig(file, cam.URL()); err != nil {
 		return err
 	}
-	cfg, err := LoadConfig(config, env.lookupEnv)
+	cfg, err := readConfig(file, env.lookupEnv)
 	if err != nil {
 		return err
 	}
 	if err := env.checkRecord(cfg); err != nil {
 		return err
 	}
-	return stopped(ctx, env.record(ctx, cfg, func() { env.welcome(dir, config, cfg.Mount.Path) }))
+	return stopped(ctx, env.record(ctx, cfg, func() { env.welcome(dir, file, cfg.Mount.Path) }))
 }
 
 func writeDemoConfig(path, url string) error {
@@ -90,7 +90,7 @@ func writeDemoConfig(path, url string) error {
 }
 
 // welcome says where to look and how to stop.
-func (env *environment) welcome(dir, config, mount string) {
+func (env *environment) welcome(dir, file, mount string) {
 	today := env.now().In(env.local).Format("2006-01-02/15")
 	fmt.Fprintf(env.stdout, `
 A camera is being recorded. In a few seconds its footage is here, and grows:
@@ -105,7 +105,7 @@ Any range, and what there is (%[3]s is the configuration in use):
 
 Stop with Ctrl-C. The footage stays in %[4]s; run the demo again to go on.
 
-`, shellQuote(relative(mount)), today, shellQuote(relative(config)), shellQuote(relative(filepath.Join(dir, "data"))))
+`, shellQuote(relative(mount)), today, shellQuote(relative(file)), shellQuote(relative(filepath.Join(dir, "data"))))
 }
 
 // relative shortens a path for reading.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"nvrfs/config"
 )
 
 // The exit codes of every command.
@@ -23,23 +25,6 @@ func usageErrorf(format string, args ...any) error {
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
-
-// A configError is a mistake in the configuration file. Line and column start at 1; they are 0 if the mistake lies in
-// no particular place.
-type configError struct {
-	file         string
-	line, column int
-	err          error
-}
-
-func (e *configError) Error() string {
-	if e.line == 0 {
-		return fmt.Sprintf("%s: %v", e.file, e.err)
-	}
-	return fmt.Sprintf("%s:%d:%d: %v", e.file, e.line, e.column, e.err)
-}
-
-func (e *configError) Unwrap() error { return e.err }
 
 // An environmentError is something about this host that must be put right before nvrfs can work.
 type environmentError struct {
@@ -72,8 +57,8 @@ func interrupted(ctx context.Context, err error) bool {
 func isBadSetup(err error) bool {
 	var (
 		usage       *usageError
-		config      *configError
+		mistake     *config.Error
 		environment *environmentError
 	)
-	return errors.As(err, &usage) || errors.As(err, &config) || errors.As(err, &environment)
+	return errors.As(err, &usage) || errors.As(err, &mistake) || errors.As(err, &environment)
 }

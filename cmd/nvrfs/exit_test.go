@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"nvrfs/config"
 )
 
 func TestExitCode(t *testing.T) {
@@ -22,7 +24,7 @@ func TestExitCode(t *testing.T) {
 		{"failure", alive, errors.New("disk failed"), 1},
 		{"usage", alive, usageErrorf("no such flag"), 2},
 		{"wrapped usage", alive, fmt.Errorf("export: %w", usageErrorf("bad time")), 2},
-		{"configuration", alive, &configError{file: "f", err: errors.New("bad")}, 2},
+		{"configuration", alive, &config.Error{File: "f", Err: errors.New("bad")}, 2},
 		{"environment", alive, &environmentError{"a", "b", "c"}, 2},
 		{"joined", alive, errors.Join(errors.New("x"), &environmentError{"a", "b", "c"}), 2},
 		{"interrupted", cancelled, fmt.Errorf("export: %w", context.Canceled), 130},
@@ -32,21 +34,6 @@ func TestExitCode(t *testing.T) {
 	for _, tt := range tests {
 		if got := exitCode(tt.ctx, tt.err); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
-		}
-	}
-}
-
-func TestConfigErrorMessage(t *testing.T) {
-	tests := []struct {
-		err  configError
-		want string
-	}{
-		{configError{file: "a.yaml", line: 3, column: 5, err: errors.New("bad")}, "a.yaml:3:5: bad"},
-		{configError{file: "a.yaml", err: errors.New("bad")}, "a.yaml: bad"},
-	}
-	for _, tt := range tests {
-		if got := tt.err.Error(); got != tt.want {
-			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}
 }

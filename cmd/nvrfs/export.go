@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -100,9 +101,9 @@ func (env *environment) writeClip(ctx context.Context, lib *playback.Library, e 
 			return usageErrorf("-o -: a terminal cannot show an .mp4; write to a file or a pipe")
 		}
 		_, err := io.CopyBuffer(env.stdout, onlyReader{src}, make([]byte, 1<<20))
-		return err
+		return explainAway(err)
 	}
-	return writeWhole(out, force, src)
+	return explainAway(writeWhole(out, force, src))
 }
 
 // writeWhole writes src to a file that has its name only when it is whole and synced.
@@ -110,13 +111,15 @@ func writeWhole(path string, force bool, src io.Reader) error {
 	if _, err := os.Lstat(path); err == nil && !force {
 		return usageErrorf("%s: there is a file of that name; choose another one, or add --force to overwrite it", path)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
+	// 0o666 leaves it to the user's umask who may read it.
+	name := fmt.Sprintf(".%s.%08x.part", filepath.Base(path), rand.Uint32())
+	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	defer os.Remove(tmp.Name()) //nolint:errcheck // gone when all went well
 	_, err = io.CopyBuffer(onlyWriter{tmp}, src, make([]byte, 1<<20))
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
 	if err == nil && force {
 		err = os.Rename(tmp.Name(), path)
 	} else if err == nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nvrfs/config"
 	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -30,10 +31,10 @@ func (f *footageFlags) add(cmd *cobra.Command) {
 }
 
 // configuration returns what the flags say: all of a configuration file, or only the data directory and the time zone.
-func (f *footageFlags) configuration(env *environment) (cfg *Config, err error) {
-	cfg = &Config{Data: f.data, Timezone: env.local}
+func (f *footageFlags) configuration(env *environment) (cfg *config.Config, err error) {
+	cfg = &config.Config{Data: f.data, Timezone: env.local}
 	if f.data == "" {
-		if cfg, err = LoadConfig(f.config, nil); err != nil {
+		if cfg, err = readConfig(f.config, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +68,7 @@ func (env *environment) zone(name string) (*time.Location, error) {
 	if name == "" {
 		return env.local, nil
 	}
-	loc, err := loadTimezone(name)
+	loc, err := config.LoadTimezone(name)
 	if err != nil {
 		return nil, usageErrorf("--timezone: %w", err)
 	}
@@ -103,6 +104,14 @@ func absolute(path string) (string, error) {
 	return abs, nil
 }
 
+// explainAway says what to do about a sample directory that is not there, or whose disk hangs.
+func explainAway(err error) error {
+	if errors.Is(err, store.ErrAway) || errors.Is(err, store.ErrNoAnswer) {
+		return &environmentError{"sample files", err.Error(), "mount the disk, and try again"}
+	}
+	return err
+}
+
 // stream returns the stream with a label, or an error that names those that there are.
 func stream(ctx context.Context, lib *playback.Library, label string) (playback.Stream, error) {
 	s, err := lib.Stream(ctx, label)
@@ -120,5 +129,5 @@ func stream(ctx context.Context, lib *playback.Library, label string) (playback.
 	if len(labels) == 0 {
 		return s, usageErrorf("camera %s: there is no footage at all", label)
 	}
-	return s, usageErrorf("camera %s has no footage; there is some of %s", label, orList(labels))
+	return s, usageErrorf("camera %s has no footage; there is some of %s", label, config.OrList(labels))
 }

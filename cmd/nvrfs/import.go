@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nvrfs/camera"
+	"nvrfs/config"
 	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/recorder"
@@ -99,8 +100,12 @@ func (im *importing) run(ctx context.Context, paths []string) error {
 	}
 	for _, c := range cfg.Cameras {
 		if c.Name == name {
-			o.Samples = c.Samples
-			im.warnOfAge(c, plans)
+			s, ok := c.Stream(stream)
+			if !ok && len(c.Streams) > 0 {
+				s = c.Streams[0]
+			}
+			o.Samples = s.Samples
+			im.warnOfAge(s, plans)
 		}
 	}
 	if err := checkRoom(o, plans); err != nil {
@@ -114,12 +119,14 @@ func (im *importing) stream() (camera, stream string, err error) {
 	if im.label == "" {
 		return "", "", usageErrorf("whose footage is it? Name the camera, with: --camera CAMERA")
 	}
-	camera, stream = im.label, "main"
-	if main, ok := strings.CutSuffix(im.label, ".sub"); ok {
-		camera, stream = main, "sub"
+	camera, stream, named := strings.Cut(im.label, ".")
+	if !named || stream == "main" { // whose label is the camera's name
+		camera, stream = im.label, "main"
 	}
-	if err := checkCameraName(camera); err != nil {
-		return "", "", usageErrorf("--camera %s: %w", im.label, err)
+	for _, err := range []error{config.CheckName(camera), config.CheckStreamName(stream), checkStreamName(stream)} {
+		if err != nil {
+			return "", "", usageErrorf("--camera %s: %w", im.label, err)
+		}
 	}
 	return camera, stream, nil
 }
@@ -169,7 +176,7 @@ func localTime(t90k int64, loc *time.Location) string {
 
 // open opens a file for f. With tell, it says what of it cannot be imported.
 func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) error) error {
-	file, err := os.Open(path)
+	file, err := store.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -215,10 +222,10 @@ func importTrack(t *camera.Track, entry media.SampleEntry) recorder.ImportTrack 
 }
 
 // warnOfAge says when footage would be deleted as soon as the recorder runs.
-func (im *importing) warnOfAge(c Camera, plans []importPlan) {
-	if age := im.env.now().Sub(plans[0].start); c.Retain.Age > 0 && age > c.Retain.Age {
+func (im *importing) warnOfAge(s config.Stream, plans []importPlan) {
+	if age := im.env.now().Sub(plans[0].start); s.Retain.Age > 0 && age > s.Retain.Age {
 		im.env.log.Warn("the footage is older than its camera keeps: nvrfs run deletes it when it starts",
-			"keeps", c.Retain.Age.String(), "do", "hold it first, with nvrfs keep, or have retain keep more")
+			"keeps", s.Retain.Age.String(), "do", "hold it first, with nvrfs keep, or have retain keep more")
 	}
 }
 
@@ -254,7 +261,7 @@ func (im *importing) all(ctx context.Context, o recorder.ImportOptions, plans []
 	o.Committed = bar.Add
 	to, err := recorder.OpenImporter(ctx, o)
 	if err != nil {
-		return err
+		return explainAway(err)
 	}
 	err = im.each(ctx, to, plans, loc)
 	sum, closing := to.Close()

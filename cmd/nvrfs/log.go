@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nvrfs/redact"
 )
 
 // logOptions are the global flags of logging.
@@ -85,7 +87,7 @@ func (h *textHandler) Handle(ctx context.Context, record slog.Record) error {
 	h.out.mu.Lock()
 	defer h.out.mu.Unlock()
 	h.out.line.Reset()
-	fmt.Fprintf(&h.out.line, "%s %-5s %s ", record.Time.Format(time.TimeOnly), record.Level, redact(record.Message))
+	fmt.Fprintf(&h.out.line, "%s %-5s %s ", record.Time.Format(time.TimeOnly), record.Level, redact.Text(record.Message))
 
 	headless := slog.NewRecord(time.Time{}, record.Level, "", 0) // a zero time is left out
 	record.Attrs(func(attr slog.Attr) bool {
@@ -99,12 +101,12 @@ func (h *textHandler) Handle(ctx context.Context, record slog.Record) error {
 	return err
 }
 
-// redactAttr takes the passwords of URLs out of attributes, should one have been logged that is not a CameraURL.
+// redactAttr takes the passwords of URLs out of attributes, should one have been logged that is no config.URL.
 func redactAttr(_ []string, attr slog.Attr) slog.Attr {
 	switch attr.Value.Kind() {
 	case slog.KindString, slog.KindAny:
 		shown := attr.Value.String()
-		if safe := redact(shown); safe != shown {
+		if safe := redact.Text(shown); safe != shown {
 			attr.Value = slog.StringValue(safe)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"nvrfs/config"
 )
 
 func newMountCommand(env *environment) *cobra.Command {
@@ -23,7 +25,7 @@ what it commits appears within two seconds.`,
 			if err != nil {
 				return err
 			}
-			bytes, err := parseCache(cache)
+			bytes, err := config.ParseCache(cache)
 			if err != nil {
 				return usageErrorf("--cache: %w", err)
 			}
@@ -35,7 +37,7 @@ what it commits appears within two seconds.`,
 			if err != nil {
 				return err
 			}
-			m := Mount{Path: point, AllowOther: allowOther, UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Umask: 0o022}
+			m := config.Mount{Path: point, AllowOther: allowOther, UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Umask: 0o022}
 			if err := env.prepareMount(m, from); err != nil {
 				return err
 			}

@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nvrfs/config"
 )
 
 // A host is what preflight looks at: the files, mounts and user of this machine. Its checks create nothing, and what
@@ -343,7 +345,7 @@ func (h host) checkFUSEDevice() error {
 }
 
 // checkMount does every check that mounting at m takes, with the footage of data.
-func (h host) checkMount(m Mount, data string) (stale bool, err error) {
+func (h host) checkMount(m config.Mount, data string) (stale bool, err error) {
 	if err := h.checkFUSE(m.AllowOther); err != nil {
 		return false, err
 	}
@@ -413,6 +415,15 @@ func hasLine(content []byte, line string) bool {
 // unusable is the error for what no check foresees.
 func unusable(what string, err error) error {
 	return &environmentError{what, "cannot be used: " + withoutPath(err).Error(), "put that right, or choose another one"}
+}
+
+// withoutPath returns err without the operation and path of an fs.PathError, for messages that name them already.
+func withoutPath(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
 }
 
 // userName returns the name of the user uid, or the number of one without a name.

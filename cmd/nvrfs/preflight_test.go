@@ -11,6 +11,8 @@ import (
 	"testing/fstest"
 
 	"golang.org/x/sys/unix"
+
+	"nvrfs/config"
 )
 
 // nobody is a user without a name on any host.
@@ -289,13 +291,13 @@ func TestCheckFUSE(t *testing.T) {
 
 func TestCheckMount(t *testing.T) {
 	h := testHost(0)
-	if _, err := h.checkMount(Mount{Path: "/mnt/cam"}, "/data"); err != nil {
+	if _, err := h.checkMount(config.Mount{Path: "/mnt/cam"}, "/data"); err != nil {
 		t.Error(err)
 	}
-	_, err := h.checkMount(Mount{Path: "/data/mnt"}, "/data")
+	_, err := h.checkMount(config.Mount{Path: "/data/mnt"}, "/data")
 	checkMessage(t, err, "mount point /data/mnt: lies in the data directory /data; choose directories that lie apart")
 	h.stat = statFails(unix.ENOTCONN)
-	if stale, err := h.checkMount(Mount{Path: "/mnt/nvr"}, "/data"); !stale || err != nil {
+	if stale, err := h.checkMount(config.Mount{Path: "/mnt/nvr"}, "/data"); !stale || err != nil {
 		t.Errorf("stale mount: %t, %v", stale, err)
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"nvrfs/config"
+	"nvrfs/redact"
 )
 
 // commands makes the subcommands, in the order in which the help lists them.
@@ -27,6 +30,7 @@ var commands = []func(*environment) *cobra.Command{
 	newCheckCommand,
 	newRebuildCommand,
 	newUpgradeCommand,
+	newConfigCommand,
 	newTSCommand,
 	newCameraCommand,
 	newVersionCommand,
@@ -103,7 +107,7 @@ func seeHelp(cmd *cobra.Command, err error) string {
 // oneLine returns the message of err, which may be several joined ones, as one line without passwords.
 func oneLine(err error) string {
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
-	return redact(strings.Join(lines, "; "))
+	return redact.Text(strings.Join(lines, "; "))
 }
 
 func (env *environment) newRootCommand(commands []func(*environment) *cobra.Command) *cobra.Command {
@@ -182,7 +186,7 @@ func refuseUnknownCommand(cmd *cobra.Command, args []string) error {
 	for _, sub := range cmd.Commands() {
 		names = append(names, sub.Name())
 	}
-	if near := closest(args[0], names); near != "" {
+	if near := config.Closest(args[0], names); near != "" {
 		return fmt.Errorf("unknown command %q; did you mean %q?", args[0], near)
 	}
 	return fmt.Errorf("unknown command %q", args[0])
@@ -199,7 +203,7 @@ func explainFlagError(cmd *cobra.Command, err error) error {
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
-	if near := closest(unknown.GetSpecifiedName(), names); near != "" {
+	if near := config.Closest(unknown.GetSpecifiedName(), names); near != "" {
 		return fmt.Errorf("%w; did you mean --%s?", err, near)
 	}
 	return err
@@ -244,14 +248,5 @@ func (c *choice) Set(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("want %s", orList(c.allowed))
-}
-
-// orList joins words as in "tcp, udp or auto".
-func orList(words []string) string {
-	last := len(words) - 1
-	if last <= 0 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:last], ", ") + " or " + words[last]
+	return fmt.Errorf("want %s", config.OrList(c.allowed))
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nvrfs/config"
 )
 
 // runCommand runs nvrfs in a world of the test: 2026-11-20T14:05:30Z, in the time zone of Berlin, without a terminal.
@@ -19,7 +21,7 @@ func runCommand(t *testing.T, ctx context.Context, extra func(*environment) *cob
 	env := newEnvironment(strings.NewReader(""), &out, &errOut)
 	env.now = func() time.Time { return time.Date(2026, 11, 20, 14, 5, 30, 0, time.UTC) }
 	env.local = berlin(t)
-	env.lookupEnv = testVariables
+	env.lookupEnv = func(string) (string, bool) { return "", false }
 	env.host = testHost(0)
 	all := commands
 	if extra != nil {
@@ -31,7 +33,7 @@ func runCommand(t *testing.T, ctx context.Context, extra func(*environment) *cob
 
 func berlin(t *testing.T) *time.Location {
 	t.Helper()
-	loc, err := loadTimezone("Europe/Berlin")
+	loc, err := config.LoadTimezone("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
 	}

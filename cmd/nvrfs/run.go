@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nvrfs/config"
 	"nvrfs/store"
 )
 
 func newRunCommand(env *environment) *cobra.Command {
-	var config string
+	var file string
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Record every camera of the configuration, and mount the footage",
@@ -24,7 +25,7 @@ A camera that is away is tried again for as long as it takes.`,
   nvrfs run --config nvrfs.yaml --log-format json`,
 		Args: wantArgs(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := LoadConfig(config, env.lookupEnv)
+			cfg, err := readConfig(file, env.lookupEnv)
 			if err != nil {
 				return err
 			}
@@ -36,13 +37,16 @@ A camera that is away is tried again for as long as it takes.`,
 			}))
 		},
 	}
-	addConfigFlag(cmd, &config)
+	addConfigFlag(cmd, &file)
 	env.addPprof(cmd)
 	return cmd
 }
 
 // checkRecord does every check that recording and mounting what cfg says takes. It creates nothing.
-func (env *environment) checkRecord(cfg *Config) error {
+func (env *environment) checkRecord(cfg *config.Config) error {
+	if err := checkStreamNames(cfg); err != nil {
+		return err
+	}
 	if err := env.host.checkDataDir(cfg.Data, true); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"nvrfs/config"
 	"nvrfs/fs"
 	"nvrfs/playback"
 	"nvrfs/recorder"
@@ -26,14 +27,14 @@ const unmountDeadline = 10 * time.Second
 type view struct {
 	data   string
 	loc    *time.Location
-	mount  Mount  // not mounted where Path is empty
-	listen string // address for HTTP; none where empty
-	cache  int64  // bytes of memory for it
-	disks  int    // that this process records to
+	mount  config.Mount // not mounted where Path is empty
+	listen string       // address for HTTP; none where empty
+	cache  int64        // bytes of memory for it
+	disks  int          // that this process records to
 }
 
 // prepareMount checks that m can be mounted, and detaches the mount of a server that died there.
-func (env *environment) prepareMount(m Mount, data string) error {
+func (env *environment) prepareMount(m config.Mount, data string) error {
 	stale, err := env.host.checkMount(m, data)
 	if err != nil || !stale {
 		return err
@@ -122,17 +123,16 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 }
 
 // streams lists what cfg has recorded.
-func (env *environment) streams(cfg *Config) (streams []recorder.StreamOptions) {
+func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOptions) {
 	for _, c := range cfg.Cameras {
-		add := func(name string, u CameraURL) {
-			streams = append(streams, recorder.StreamOptions{Camera: c.Name, Name: name, Samples: c.Samples, Retain: c.Retain, Source: &recorder.RTSP{
-				URL: u.Reveal(), Transport: recorder.Transport(c.Transport), UserAgent: "nvrfs/" + buildVersion(),
-				Log: env.log.With("camera", c.Name, "stream", name),
-			}})
-		}
-		add("main", c.URL)
-		if !c.Sub.IsZero() {
-			add("sub", c.Sub)
+		for _, x := range c.Streams {
+			streams = append(streams, recorder.StreamOptions{
+				Camera: c.Name, Name: x.Name, Samples: x.Samples, Retain: recorder.Limits(x.Retain),
+				Source: &recorder.RTSP{
+					URL: x.URL.Reveal(), Transport: recorder.Transport(x.Transport), UserAgent: "nvrfs/" + buildVersion(),
+					Log: env.log.With("camera", c.Name, "stream", x.Name),
+				},
+			})
 		}
 	}
 	return streams
@@ -145,10 +145,10 @@ const heapFloor = 8 << 20
 
 // record records and shows what cfg says until ctx ends. ready is called when both have begun. When the footage can no
 // longer be shown, recording goes on: footage matters more.
-func (env *environment) record(ctx context.Context, cfg *Config, ready func()) (err error) {
+func (env *environment) record(ctx context.Context, cfg *config.Config, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
 		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg),
-		Retain: recorder.Limits{Bytes: cfg.Retain.Bytes}, MinFree: cfg.Retain.MinFree, Log: env.log,
+		Retain: recorder.Limits{Bytes: cfg.Retain.Bytes}, MinFree: recorder.MinFree(cfg.Retain.MinFree), Log: env.log,
 	})
 	if err != nil {
 		return err

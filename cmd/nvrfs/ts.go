@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nvrfs/config"
 	"nvrfs/media"
 )
 
@@ -44,7 +45,7 @@ Values that start with - stand after --.`,
 			loc := env.local
 			if zone != "" {
 				var err error
-				if loc, err = loadTimezone(zone); err != nil {
+				if loc, err = config.LoadTimezone(zone); err != nil {
 					return usageErrorf("--timezone: %w", err)
 				}
 			}

@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"nvrfs/config"
 	"nvrfs/media"
 )
 
 func TestParseTime(t *testing.T) {
 	zones := map[string]*time.Location{}
 	for _, name := range []string{"Europe/Berlin", "UTC", "America/Sao_Paulo", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana"} {
-		loc, err := loadTimezone(name)
+		loc, err := config.LoadTimezone(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +167,7 @@ func FuzzParseTime(f *testing.F) {
 	for _, seed := range []string{"now", "-1d12h", "2026-03-29 02:30", "2026-10-25_02-30-00+0200", "today 14:05", "14:05:10.5", "-5"} {
 		f.Add(seed)
 	}
-	loc, err := loadTimezone("Europe/Berlin")
+	loc, err := config.LoadTimezone("Europe/Berlin")
 	if err != nil {
 		f.Fatal(err)
 	}

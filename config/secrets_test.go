@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding/json"
@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 )
 
-// literalURL is the CameraURL of a URL without secrets.
-func literalURL(t *testing.T, s string) CameraURL {
+// literalURL is the URL of a URL without secrets.
+func literalURL(t *testing.T, s string) URL {
 	t.Helper()
-	u, err := ParseCameraURL(s, nil)
+	u, err := ParseURL(s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,7 @@ func testSecrets(name string) (string, error) {
 	return value, nil
 }
 
-func TestParseCameraURL(t *testing.T) {
+func TestParseURL(t *testing.T) {
 	tests := []struct{ template, revealed, shown string }{
 		{"rtsp://192.0.2.10/stream1", "rtsp://192.0.2.10/stream1", "rtsp://192.0.2.10/stream1"},
 		{"rtsps://cam.example:322/a?b=c&d", "rtsps://cam.example:322/a?b=c&d", "rtsps://cam.example:322/a?b=c&d"},
@@ -58,7 +60,7 @@ func TestParseCameraURL(t *testing.T) {
 		{"rtsp://[2001:db8::1]:554/s", "rtsp://[2001:db8::1]:554/s", "rtsp://[2001:db8::1]:554/s"},
 	}
 	for _, tt := range tests {
-		u, err := ParseCameraURL(tt.template, testSecrets)
+		u, err := ParseURL(tt.template, testSecrets)
 		if err != nil {
 			t.Errorf("%s: %v", tt.template, err)
 			continue
@@ -72,7 +74,7 @@ func TestParseCameraURL(t *testing.T) {
 	}
 }
 
-func TestParseCameraURLMistakes(t *testing.T) {
+func TestParseURLMistakes(t *testing.T) {
 	const (
 		notURL = "not a URL; want one such as rtsp://user:${PASSWORD}@192.0.2.10/stream1, where / ? # @ % in a name or " +
 			"password that stands in it are written %2F %3F %23 %40 %25"
@@ -106,7 +108,7 @@ func TestParseCameraURLMistakes(t *testing.T) {
 	}
 	lookup := configReader{directory: "/", env: testVariables}.secret
 	for _, tt := range tests {
-		_, err := ParseCameraURL(tt.template, lookup)
+		_, err := ParseURL(tt.template, lookup)
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%s:\n got %v\nwant %s", tt.template, err, tt.want)
 		}
@@ -116,11 +118,11 @@ func TestParseCameraURLMistakes(t *testing.T) {
 	}
 }
 
-// However a CameraURL or what holds it is written, the password is not.
-func TestCameraURLHides(t *testing.T) {
+// However a URL or what holds it is written, the password is not.
+func TestURLHides(t *testing.T) {
 	u := literalURL(t, "rtsp://u:hunter2@h/s")
-	type unexported struct{ url CameraURL }
-	values := []any{u, &u, []CameraURL{u}, map[string]CameraURL{"a": u}, Camera{URL: u}, &Config{Cameras: []Camera{{URL: u}}}, unexported{u}, &unexported{u}}
+	type unexported struct{ url URL }
+	values := []any{u, &u, []URL{u}, map[string]URL{"a": u}, Stream{URL: u}, &Config{Cameras: []Camera{{Streams: []Stream{{URL: u}}}}}, unexported{u}, &unexported{u}}
 	var written strings.Builder
 	for _, value := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T"} {
@@ -128,6 +130,10 @@ func TestCameraURLHides(t *testing.T) {
 		}
 		marshalled, err := json.Marshal(value)
 		if err != nil {
+			t.Fatal(err)
+		}
+		written.Write(marshalled)
+		if marshalled, err = yaml.Marshal(value); err != nil {
 			t.Fatal(err)
 		}
 		written.Write(marshalled)
@@ -142,39 +148,23 @@ func TestCameraURLHides(t *testing.T) {
 	if !strings.Contains(written.String(), "rtsp://u:xxxxx@h/s") {
 		t.Errorf("the URL without its password is missing in:\n%s", written.String())
 	}
-	if got := (CameraURL{}).Reveal(); got != "" {
-		t.Errorf("the zero CameraURL reveals %q", got)
+	if same := literalURL(t, "rtsp://u:hunter2@h/s"); !u.Equal(same) || u.Equal(literalURL(t, "rtsp://u:hunter3@h/s")) || u.Equal(URL{}) || !(URL{}).Equal(URL{}) {
+		t.Error("Equal does not compare what is hidden")
+	}
+	if got := (URL{}).Reveal(); got != "" {
+		t.Errorf("the zero URL reveals %q", got)
 	}
 }
 
-func TestRedact(t *testing.T) {
-	tests := []struct{ in, want string }{
-		{"", ""},
-		{"no URL: a@b", "no URL: a@b"},
-		{"rtsp://h:554/s", "rtsp://h:554/s"},
-		{"dial rtsp://u:p@h/s: refused", "dial rtsp://u:xxxxx@h/s: refused"},
-		{`parse "rtsps://u:p/q@r@h/s"`, `parse "rtsps://u:xxxxx@h/s"`},
-		{"a rtsp://u:p@h and rtsp://v:q@i", "a rtsp://u:xxxxx@h and rtsp://v:xxxxx@i"},
-		{"http://:p@h", "http://:xxxxx@h"},
-		{"?user=u&password=p&x=1 PWD=q", "?user=u&password=xxxxx&x=1 PWD=xxxxx"},
-		{"bypass=1 passage=2", "bypass=1 passage=2"},
-	}
-	for _, tt := range tests {
-		if got := redact(tt.in); got != tt.want {
-			t.Errorf("redact(%q) = %q, want %q", tt.in, got, tt.want)
-		}
-	}
-}
-
-// FuzzParseCameraURL puts a secret into every kind of place: whatever comes out, the secret does not.
-func FuzzParseCameraURL(f *testing.F) {
+// FuzzParseURL puts a secret into every kind of place: whatever comes out, the secret does not.
+func FuzzParseURL(f *testing.F) {
 	f.Add("rtsp://u:${S}@h/s")
 	f.Add("rtsp://${S}@h/${S}?${S}")
 	f.Add("${S}")
 	const secret = "hunter2hunter2"
 	lookup := func(string) (string, error) { return "rtsp://u:" + secret + "@h/" + secret, nil }
 	f.Fuzz(func(t *testing.T, template string) {
-		u, err := ParseCameraURL(template, lookup)
+		u, err := ParseURL(template, lookup)
 		if written := fmt.Sprintf("%v %v", u, err); strings.Contains(written, secret) && !strings.Contains(template, secret) {
 			t.Errorf("%q: %s", template, written)
 		}

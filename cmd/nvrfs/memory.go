@@ -1,36 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"runtime/debug"
 
 	"nvrfs/recorder"
 )
-
-// smallestCache is enough to list and play, slowly.
-const smallestCache = 4_000_000
-
-// parseCache reads how much memory caches may take.
-func parseCache(s string) (int64, error) {
-	n, err := parseBytes(s)
-	if err != nil || n < smallestCache {
-		return 0, fmt.Errorf("%q; want a size of 4MB or more, such as 128MB", s)
-	}
-	return n, nil
-}
-
-func readCache(v yamlValue) (int64, error) {
-	text, err := v.number("a size such as 128MB")
-	if err != nil {
-		return 0, err
-	}
-	n, err := parseCache(text)
-	if err != nil {
-		return 0, v.errorf("%w", err)
-	}
-	return n, nil
-}
 
 // memoryBesides is what a process takes beside its caches: for the requests of a few dozen readers, and to record dozens of
 // streams.

@@ -1,22 +1,16 @@
-package main
+package config
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // hosts and containers without a zone database know their time zone too
-
-	"github.com/spf13/cobra"
-
-	"nvrfs/playback"
-	"nvrfs/recorder"
 )
 
 // Config is the content of the configuration file. All its paths are absolute.
@@ -25,7 +19,7 @@ type Config struct {
 	Mount     Mount          // Path is "" if the file has none
 	Timezone  *time.Location // of the mount's days and hours; default: the host's
 	HTTP      HTTP
-	Cache     int64 // bytes of memory for what is shown; default playback.DefaultCache
+	Cache     int64 // bytes of memory for what is shown; default DefaultCache
 	Recording Recording
 	Retain    Retain
 	Cameras   []Camera // in the order of the file; at least one
@@ -50,42 +44,52 @@ type Recording struct {
 	Sync   time.Duration // how much footage may be lost with the power: 100ms to 1m, default 5s
 }
 
-// Camera is one camera with one or two streams.
-type Camera struct {
-	Name      string // letters, digits, - and _; a directory name on any system
-	URL       CameraURL
-	Sub       CameraURL       // the second stream, zero if there is none
-	Samples   string          // directory of its sample files; "" is the one in Data
-	Retain    recorder.Limits // of each of its streams
-	Transport string          // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
-}
-
 // Values that would be right, for messages.
 const (
-	dataExample   = "/var/lib/nvrfs"
-	mountExample  = "/mnt/nvr"
-	listenExample = "127.0.0.1:8090"
-	urlExample    = "rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"
+	dataExample    = "/var/lib/nvrfs"
+	mountExample   = "/mnt/nvr"
+	listenExample  = "127.0.0.1:8090"
+	samplesExample = "/mnt/disk2/nvrfs"
+	urlExample     = "rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"
 )
 
-// addConfigFlag adds the flag that names the configuration file.
-func addConfigFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVarP(path, "config", "c", "nvrfs.yaml", "the configuration `FILE`")
-	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+// Read reads the configuration file at path, as Parse does.
+func Read(path string, env Lookup) (*Config, error) {
+	text, err := ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, text, env)
 }
 
-// LoadConfig reads the configuration file at path. Relative paths in it start from the directory that it is in.
+// maxFile is more than a file of a thousand cameras has. YAML takes many times the memory of its text.
+const maxFile = 1 << 20
+
+// ReadFile returns the content of the configuration file at path, or as much of it as shows that it is too long.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &Error{File: path, Err: withoutPath(err)}
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1)) // one byte too many is for Parse to refuse
+	if err != nil {
+		return nil, &Error{File: path, Err: withoutPath(err)}
+	}
+	return text, nil
+}
+
+// Lookup returns the value of an environment variable, and whether it is set, as os.LookupEnv does.
+type Lookup func(name string) (string, bool)
+
+// Parse returns what text, the content of the file at path, says. Relative paths in it start from the directory that the
+// file is in.
 //
 // Secrets come from env and from files. If env is nil they are not looked for, and the URLs that hold some stay zero:
 // that is for commands that only look at footage.
 //
-// A mistake is a configError: one line with its place, what is wrong, and what would be right.
-func LoadConfig(path string, env func(string) (string, bool)) (*Config, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		err = fmt.Errorf("%w; name a readable configuration file with --config", withoutPath(err))
-		return nil, &configError{file: path, err: err}
-	}
+// A mistake is an Error.
+func Parse(path string, text []byte, env Lookup) (*Config, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("find the directory of %s: %w", path, err)
@@ -104,13 +108,13 @@ func LoadConfig(path string, env func(string) (string, bool)) (*Config, error) {
 // A configReader makes a Config of YAML values.
 type configReader struct {
 	directory string // from which relative paths start
-	env       func(string) (string, bool)
+	env       Lookup
 }
 
 func (r configReader) config(root yamlValue) (*Config, error) {
 	c := &Config{
-		Timezone: time.Local, Cache: playback.DefaultCache, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
-		Retain: Retain{MinFree: recorder.MinFree{Part: 0.05}},
+		Timezone: time.Local, Cache: DefaultCache, Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
+		Retain: Retain{MinFree: MinFree{Part: 0.05}, AtLeast: defaultAtLeast},
 	}
 	f := root.fields("data", "mount", "timezone", "http", "cache", "recording", "retain", "cameras")
 	required(f, "data", dataExample, &c.Data, r.path(dataExample))
@@ -121,6 +125,12 @@ func (r configReader) config(root yamlValue) (*Config, error) {
 	optional(f, "recording", &c.Recording, c.Recording.read)
 	optional(f, "retain", &c.Retain, c.Retain.read)
 	required(f, "cameras", "{ front-door: { url: rtsp://192.0.2.10/stream1 } }", &c.Cameras, r.cameras)
+	for i := range c.Cameras {
+		for k := range c.Cameras[i].Streams {
+			limits := &c.Cameras[i].Streams[k].Retain
+			*limits = withDefault(*limits, c.Retain.AtLeast)
+		}
+	}
 	return c, f.err
 }
 
@@ -182,15 +192,15 @@ func readTimezone(v yamlValue) (*time.Location, error) {
 	if err != nil {
 		return nil, err
 	}
-	loc, err := loadTimezone(name)
+	loc, err := LoadTimezone(name)
 	if err != nil {
 		return nil, v.errorf("%w", err)
 	}
 	return loc, nil
 }
 
-// loadTimezone returns the time zone that the IANA database calls name.
-func loadTimezone(name string) (*time.Location, error) {
+// LoadTimezone returns the time zone that the IANA database calls name.
+func LoadTimezone(name string) (*time.Location, error) {
 	if name != "" && name != "Local" { // which time.LoadLocation takes for UTC and for the host's
 		if loc, err := time.LoadLocation(name); err == nil {
 			return loc, nil
@@ -222,96 +232,4 @@ func (r Recording) read(v yamlValue) (Recording, error) {
 	optional(f, "length", &r.Length, durationWithin(time.Second, 10*time.Minute))
 	optional(f, "sync", &r.Sync, durationWithin(100*time.Millisecond, time.Minute))
 	return r, f.err
-}
-
-func (r configReader) cameras(v yamlValue) ([]Camera, error) {
-	names, values, err := v.entries()
-	if err != nil {
-		return nil, err
-	}
-	if len(names) == 0 {
-		return nil, v.errorf("names no camera; want at least one, such as front-door: { url: rtsp://192.0.2.10/stream1 }")
-	}
-	cameras := make([]Camera, 0, len(names))
-	for i, name := range names {
-		if err := checkCameraName(name); err != nil {
-			return nil, values[i].atKey().errorf("%w", err)
-		}
-		alike := func(c Camera) bool { return strings.EqualFold(c.Name, name) }
-		if at := slices.IndexFunc(cameras, alike); at >= 0 {
-			return nil, values[i].atKey().errorf(
-				"the same as %q but for capitals, which some systems do not tell apart; want another name", cameras[at].Name)
-		}
-		camera, err := r.camera(name, values[i])
-		if err != nil {
-			return nil, err
-		}
-		cameras = append(cameras, camera)
-	}
-	return cameras, nil
-}
-
-func (r configReader) camera(name string, v yamlValue) (Camera, error) {
-	c := Camera{Name: name, Transport: "tcp"}
-	f := v.fields("url", "sub", "transport", "samples", "retain")
-	required(f, "url", urlExample, &c.URL, r.url)
-	optional(f, "sub", &c.Sub, r.url)
-	optional(f, "transport", &c.Transport, oneOf("tcp", "udp", "auto"))
-	optional(f, "samples", &c.Samples, r.path("/mnt/disk2/nvrfs"))
-	optional(f, "retain", &c.Retain, readLimits)
-	return c, f.err
-}
-
-func (r configReader) url(v yamlValue) (CameraURL, error) {
-	template, err := v.text(urlExample)
-	if err != nil {
-		return CameraURL{}, err
-	}
-	if r.env == nil && strings.Contains(template, "${") {
-		return CameraURL{}, nil
-	}
-	url, err := ParseCameraURL(template, r.secret)
-	if err != nil {
-		return CameraURL{}, v.errorf("%w", err)
-	}
-	return url, nil
-}
-
-// secret returns what ${name} stands for: the environment variable name or, of "file:PATH", the content of that file.
-func (r configReader) secret(name string) (string, error) {
-	if path, ok := strings.CutPrefix(name, "file:"); ok {
-		return readSecretFile(r.absolute(path))
-	}
-	return environmentSecret(name, r.env)
-}
-
-// checkCameraName reports why name cannot be a camera's. A name becomes a directory and a part of file names, on Linux
-// as behind Samba; the dot is what tells a second stream, "front-door.sub".
-func checkCameraName(name string) error {
-	const want = "letters, digits, - and _, at most 64, starting with a letter or digit"
-	letterOrDigit := func(c byte) bool {
-		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-	}
-	if name == "" || len(name) > 64 || !letterOrDigit(name[0]) {
-		return errors.New("not a camera's name; want " + want)
-	}
-	for _, c := range name {
-		if c != '-' && c != '_' && (c > 0x7f || !letterOrDigit(byte(c))) {
-			return fmt.Errorf("a camera's name cannot hold %q; want %s", c, want)
-		}
-	}
-	if isWindowsDevice(name) {
-		return errors.New("this name is a device to Windows, so shares would not show it; want another name")
-	}
-	return nil
-}
-
-// isWindowsDevice reports whether name, which is ASCII, is one that Windows reserves in every directory.
-func isWindowsDevice(name string) bool {
-	name = strings.ToLower(name)
-	switch name {
-	case "con", "prn", "aux", "nul":
-		return true
-	}
-	return len(name) == 4 && (name[:3] == "com" || name[:3] == "lpt") && '0' <= name[3] && name[3] <= '9'
 }

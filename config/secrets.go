@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding/json"
@@ -11,23 +11,25 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"nvrfs/redact"
 )
 
 // hidden stands where a secret does.
-const hidden = "xxxxx"
+const hidden = redact.Hidden
 
-// A CameraURL is an RTSP URL that may hold secrets. However it is printed, logged or marshalled, it shows hidden for
-// them; only Reveal returns them. The zero CameraURL is no URL.
-type CameraURL struct {
+// A URL is an RTSP URL that may hold secrets. However it is printed, logged or marshalled, it shows hidden for
+// them; only Reveal returns them. The zero URL is no URL.
+type URL struct {
 	shown  string
 	secret *string // a pointer, which fmt shows as an address wherever it cannot call Format
 }
 
 // String returns the URL without its secrets.
-func (u CameraURL) String() string { return u.shown }
+func (u URL) String() string { return u.shown }
 
 // Reveal returns the URL as the camera must be asked for, with its secrets.
-func (u CameraURL) Reveal() string {
+func (u URL) Reveal() string {
 	if u.secret == nil {
 		return ""
 	}
@@ -35,39 +37,48 @@ func (u CameraURL) Reveal() string {
 }
 
 // IsZero reports whether u is no URL.
-func (u CameraURL) IsZero() bool { return u.secret == nil }
+func (u URL) IsZero() bool { return u.secret == nil }
 
 // Format writes String whatever the verb, so that none reaches the secret.
-func (u CameraURL) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, u.shown) }
+func (u URL) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, u.shown) }
 
 // LogValue returns String.
-func (u CameraURL) LogValue() slog.Value { return slog.StringValue(u.shown) }
+func (u URL) LogValue() slog.Value { return slog.StringValue(u.shown) }
+
+// GoString returns String.
+func (u URL) GoString() string { return u.shown }
+
+// Equal reports whether u and v are the same URL, secrets included.
+func (u URL) Equal(v URL) bool { return u.IsZero() == v.IsZero() && u.Reveal() == v.Reveal() }
+
+// MarshalYAML returns String.
+func (u URL) MarshalYAML() (any, error) { return u.shown, nil }
 
 // MarshalJSON returns String as JSON.
-func (u CameraURL) MarshalJSON() ([]byte, error) { return json.Marshal(u.shown) }
+func (u URL) MarshalJSON() ([]byte, error) { return json.Marshal(u.shown) }
 
-// ParseCameraURL returns the URL that template describes: rtsp or rtsps, with a host, where ${NAME} stands for what
+// ParseURL returns the URL that template describes: rtsp or rtsps, with a host, where ${NAME} stands for what
 // lookup returns for NAME.
 //
 // In front of the @ a value is percent-encoded, so that any password works as it is; elsewhere it is taken as it is.
 // What was put in before the @ or after the host is shown as hidden, and so are passwords that stand in template.
 //
 // Errors quote neither template nor values.
-func ParseCameraURL(template string, lookup func(name string) (string, error)) (CameraURL, error) {
+func ParseURL(template string, lookup func(name string) (string, error)) (URL, error) {
 	revealed, shown, err := expand(template, lookup)
 	if err != nil {
-		return CameraURL{}, err
+		return URL{}, err
 	}
 	full, err := parseRTSP(revealed)
 	if err != nil {
-		return CameraURL{}, err
+		return URL{}, err
 	}
 	public, err := parseRTSP(shown)
 	if err != nil {
-		return CameraURL{}, err
+		return URL{}, err
 	}
 	secret := full.String()
-	return CameraURL{shown: redact(public.String()), secret: &secret}, nil
+	return URL{shown: redact.Text(public.String()), secret: &secret}, nil
 }
 
 // The parts of a URL in which a value is placed differently.
@@ -175,22 +186,6 @@ func parseRTSP(s string) (*url.URL, error) {
 			"in a path want the @ written %40")
 	}
 	return u, nil
-}
-
-var (
-	credentials   = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://[^\s/?#@:"']*):[^\s"'<>]*@`)
-	queryPassword = regexp.MustCompile(`(?i)\b(pass|password|passwd|pwd|token|secret)=[^\s&;"'<>]+`)
-)
-
-// redact returns s with the passwords of URLs in it hidden: user:password@ and the likes of password=.
-func redact(s string) string {
-	if strings.Contains(s, "://") {
-		s = credentials.ReplaceAllString(s, "$1:"+hidden+"@")
-	}
-	if strings.Contains(s, "=") {
-		s = queryPassword.ReplaceAllString(s, "$1="+hidden)
-	}
-	return s
 }
 
 // environmentSecret returns the environment variable name.

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -11,11 +11,14 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"nvrfs/redact"
 )
 
-// A yamlValue is a value of a YAML file with the way to it. It is read strictly: its methods return a configError with
+// A yamlValue is a value of a YAML file with the way to it. It is read strictly: its methods return an Error with
 // the value's place, of which the text never quotes a value that may hold a secret.
 type yamlValue struct {
 	file string    // as errors name it
@@ -26,8 +29,15 @@ type yamlValue struct {
 
 // parseYAML returns the mapping that text, the content of file, consists of.
 func parseYAML(file string, text []byte) (yamlValue, error) {
+	if len(text) > maxFile {
+		return yamlValue{}, &Error{File: file, Err: fmt.Errorf("is longer than %d bytes, which no configuration is", maxFile)}
+	}
+	tokens := lexer.Tokenize(string(text))
+	if err := checkSize(file, tokens); err != nil {
+		return yamlValue{}, err
+	}
 	// Duplicate keys are left to fields, which knows their paths.
-	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return yamlValue{}, syntaxError(file, err)
 	}
@@ -39,7 +49,7 @@ func parseYAML(file string, text []byte) (yamlValue, error) {
 	}
 	switch len(bodies) {
 	case 0:
-		return yamlValue{}, &configError{file: file, err: errors.New("is empty")}
+		return yamlValue{}, &Error{File: file, Err: errors.New("is empty")}
 	case 1:
 		return yamlValue{file: file, node: bodies[0]}, nil
 	default:
@@ -48,16 +58,46 @@ func parseYAML(file string, text []byte) (yamlValue, error) {
 	}
 }
 
+// Bounds of what is parsed: the parser takes time by the square of how many entries there are, and of how deep they nest.
+const (
+	maxTokens = 30_000 // a camera takes some 20
+	maxNested = 32
+)
+
+func checkSize(file string, tokens token.Tokens) error {
+	if len(tokens) > maxTokens {
+		return &Error{File: file, Err: fmt.Errorf("holds more than %d names, values and signs; want fewer cameras in one file", maxTokens)}
+	}
+	open, inLine, line := 0, 0, 0 // brackets that are open; signs that nest without one, in the line
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			inLine, line = 0, t.Position.Line
+		}
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			open++
+		case token.MappingEndType, token.SequenceEndType:
+			open--
+		case token.SequenceEntryType, token.MappingKeyType:
+			inLine++
+		}
+		if open > maxNested || inLine > maxNested {
+			return &Error{File: file, Line: line, Column: t.Position.Column, Err: fmt.Errorf("nests more than %d deep", maxNested)}
+		}
+	}
+	return nil
+}
+
 func syntaxError(file string, err error) error {
 	var located yaml.Error
 	if !errors.As(err, &located) || located.GetToken() == nil {
-		return &configError{file: file, err: errors.New("is not YAML")}
+		return &Error{File: file, Err: errors.New("is not YAML")}
 	}
 	at := located.GetToken().Position
-	return &configError{
-		file: file, line: at.Line, column: at.Column,
-		err: fmt.Errorf("is not YAML: %s; see that names and values are indented alike and quoted where need be",
-			redact(located.GetMessage())),
+	return &Error{
+		File: file, Line: at.Line, Column: at.Column,
+		Err: fmt.Errorf("is not YAML: %s; see that names and values are indented alike and quoted where need be",
+			redact.Text(located.GetMessage())),
 	}
 }
 
@@ -65,10 +105,10 @@ func syntaxError(file string, err error) error {
 func (v yamlValue) errorf(format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	if v.path != "" {
-		err = fmt.Errorf("%s: %w", redact(v.path), err) // a URL may have slipped in for a name
+		err = fmt.Errorf("%s: %w", redact.Text(v.path), err) // a URL may have slipped in for a name
 	}
 	at := v.position()
-	return &configError{file: v.file, line: at.Line, column: at.Column, err: err}
+	return &Error{File: v.file, Line: at.Line, Column: at.Column, Err: err}
 }
 
 // position is where the value starts or, of a value that is missing or a block below its key, where its key does.
@@ -139,6 +179,12 @@ func (v yamlValue) fields(known ...string) *yamlFields {
 	return f
 }
 
+// has reports whether the mapping has the field name.
+func (f *yamlFields) has(name string) bool {
+	_, ok := f.values[name]
+	return ok
+}
+
 // optional sets *to to what read makes of the field name, if there is one.
 func optional[T any](f *yamlFields, name string, to *T, read func(yamlValue) (T, error)) {
 	v, ok := f.values[name]
@@ -155,12 +201,18 @@ func optional[T any](f *yamlFields, name string, to *T, read func(yamlValue) (T,
 
 // required is optional for a field that must be there; example is a right value.
 func required[T any](f *yamlFields, name, example string, to *T, read func(yamlValue) (T, error)) {
-	if _, ok := f.values[name]; !ok && f.err == nil {
-		missing := f.of
-		missing.path = strings.TrimPrefix(missing.path+"."+name, ".")
-		f.err = missing.errorf("is missing; add one such as %s: %s", name, example)
-	}
+	f.need(name, example)
 	optional(f, name, to, read)
+}
+
+// need makes it a mistake that the field name is missing; example is a right value.
+func (f *yamlFields) need(name, example string) {
+	if f.has(name) || f.err != nil {
+		return
+	}
+	missing := f.of
+	missing.path = strings.TrimPrefix(missing.path+"."+name, ".")
+	f.err = missing.errorf("is missing; add one such as %s: %s", name, example)
 }
 
 // atKey is the key of v in v's place: what errors about the name point at.
@@ -262,7 +314,7 @@ func oneOf(allowed ...string) func(yamlValue) (string, error) {
 	return func(v yamlValue) (string, error) {
 		s, err := v.text(allowed[0])
 		if err == nil && !slices.Contains(allowed, s) {
-			err = v.errorf("%q; want %s", s, orList(allowed))
+			err = v.errorf("%q; want %s", s, OrList(allowed))
 		}
 		return s, err
 	}
@@ -295,46 +347,4 @@ func (v yamlValue) kind() string {
 	default:
 		return "is not understood"
 	}
-}
-
-// whichOf says which of known was probably meant by word or, if that is not clear, which there are.
-func whichOf(word string, known []string) string {
-	if near := closest(word, known); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return "want " + orList(known)
-}
-
-// closest returns the candidate that word is probably a misspelling of, or "".
-func closest(word string, candidates []string) string {
-	best, bestDistance := "", len(word)/3+1
-	for _, candidate := range candidates {
-		if d := editDistance(strings.ToLower(word), candidate); d <= bestDistance && d < len(candidate) {
-			if best == "" || d < bestDistance {
-				best, bestDistance = candidate, d
-			}
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's: how many bytes to insert, delete or replace to make b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1) // of the matrix: distances from a[:i] to each b[:j]
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

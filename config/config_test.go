@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"nvrfs/recorder"
 )
 
 // testVariables are the environment of the tests that read configuration.
@@ -28,10 +26,10 @@ func loadText(t *testing.T, text string) (*Config, error) {
 	if err := os.WriteFile("nvrfs.yaml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return LoadConfig("nvrfs.yaml", testVariables)
+	return Read("nvrfs.yaml", testVariables)
 }
 
-func TestLoadConfigSmallest(t *testing.T) {
+func TestReadSmallest(t *testing.T) {
 	c, err := loadText(t, "data: /var/lib/nvrfs\ncameras:\n  door:\n    url: rtsp://192.0.2.10/1\n")
 	if err != nil {
 		t.Fatal(err)
@@ -41,15 +39,15 @@ func TestLoadConfigSmallest(t *testing.T) {
 		Timezone:  time.Local,
 		Cache:     128_000_000,
 		Recording: Recording{Length: time.Minute, Sync: 5 * time.Second},
-		Retain:    Retain{MinFree: recorder.MinFree{Part: 0.05}},
-		Cameras:   []Camera{{Name: "door", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp"}},
+		Retain:    Retain{MinFree: MinFree{Part: 0.05}, AtLeast: time.Hour},
+		Cameras:   []Camera{{Name: "door", Streams: []Stream{{Name: "main", URL: literalURL(t, "rtsp://192.0.2.10/1"), Transport: "tcp", Retain: Limits{AtLeast: time.Hour}}}}},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
 	}
 }
 
-func TestLoadConfigLargest(t *testing.T) {
+func TestReadLargest(t *testing.T) {
 	c, err := loadText(t, `# all there is
 data: footage          # beside this file
 mount: { path: /mnt/nvr/, allow_other: true, uid: 1000, gid: 1001, umask: "0027" }
@@ -91,7 +89,9 @@ cameras:
 	}
 	var cameras []string
 	for _, camera := range c.Cameras {
-		cameras = append(cameras, strings.Join([]string{camera.Name, camera.URL.Reveal(), camera.Sub.Reveal(), camera.Transport}, " "))
+		main, _ := camera.Stream("main")
+		sub, _ := camera.Stream("sub")
+		cameras = append(cameras, strings.Join([]string{camera.Name, main.URL.Reveal(), sub.URL.Reveal(), main.Transport}, " "))
 	}
 	want := []string{
 		"front-door rtsp://admin:s3cret%2F%40%3A%3F%23%25&%20%E2%82%AC@192.0.2.10:8554/stream1?x=1 rtsps://192.0.2.10/stream2 auto",
@@ -103,7 +103,7 @@ cameras:
 	}
 }
 
-func TestLoadConfigMountPathOnly(t *testing.T) {
+func TestReadMountPathOnly(t *testing.T) {
 	c, err := loadText(t, "data: /d\nmount: mnt\ncameras: { a: { url: rtsp://192.0.2.1 } }\n")
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,20 @@ func TestLoadConfigMountPathOnly(t *testing.T) {
 	}
 }
 
-func TestLoadConfigUmask(t *testing.T) {
+func TestReadAtLeast(t *testing.T) {
+	c, err := loadText(t, "data: /d\nretain: { at_least: 1.5d }\ncameras:\n"+
+		"  a: { url: 'rtsp://h', retain: { days: 1 } }\n  b: { url: 'rtsp://h', retain: { at_least: 90m, days: 1 } }\n  c: { url: 'rtsp://h', retain: { at_least: 0 } }\n  d: { url: 'rtsp://h' }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Duration{36 * time.Hour, 90 * time.Minute, 0, 36 * time.Hour} { // what all keep never contradicts the days of one
+		if got := c.Cameras[i].Streams[0].Retain.AtLeast; got != want {
+			t.Errorf("camera %s keeps at least %v, want %v", c.Cameras[i].Name, got, want)
+		}
+	}
+}
+
+func TestReadUmask(t *testing.T) {
 	for _, written := range []string{`"0027"`, "0027", "027", "27", "0o27"} {
 		c, err := loadText(t, "data: /d\nmount: { path: /m, umask: "+written+" }\ncameras: { a: { url: rtsp://h } }\n")
 		if err != nil {
@@ -127,22 +140,22 @@ func TestLoadConfigUmask(t *testing.T) {
 }
 
 // Commands that only look at footage need no secrets.
-func TestLoadConfigWithoutSecrets(t *testing.T) {
+func TestReadWithoutSecrets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "nvrfs.yaml")
 	text := "data: /d\ncameras:\n  a: { url: 'rtsp://u:${NOWHERE}@h/', sub: 'rtsp://h/2' }\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := LoadConfig(path, nil)
+	c, err := Read(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := c.Cameras[0]; !a.URL.IsZero() || a.Sub.Reveal() != "rtsp://h/2" {
+	if a := c.Cameras[0]; !a.Streams[0].URL.IsZero() || a.Streams[1].URL.Reveal() != "rtsp://h/2" {
 		t.Errorf("camera = %+v, want no url but a sub", a)
 	}
 }
 
-func TestLoadConfigMistakes(t *testing.T) {
+func TestReadMistakes(t *testing.T) {
 	const head = "data: /d\n"
 	const camera = "cameras: { a: { url: rtsp://192.0.2.1/ } }\n"
 	tests := []struct {
@@ -171,9 +184,12 @@ func TestLoadConfigMistakes(t *testing.T) {
 		},
 		{
 			"unknown key of a camera", head + "cameras:\n  front-door: { url: 'rtsp://h', motion: { days: 3 } }\n",
-			`:3:34: cameras.front-door.motion: unknown key; want url, sub, transport, samples or retain`,
+			`:3:34: cameras.front-door.motion: unknown key; want url, sub, streams, transport, samples or retain`,
 		},
 		{"days of nothing", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 0 } }\n", `:3:41: cameras.a.retain.days: "0"; want a number of days from 0.01 to 36500, such as 30`},
+		{"at least more than days", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 1, at_least: 25h } }\n", `:3:54: cameras.a.retain.at_least: 25h is more than the 24h of days, after which footage is deleted; want less, or more days`},
+		{"at least without unit", head + "retain: { at_least: 7 }\n" + camera, `:2:21: retain.at_least: "7"; want a stretch of time up to 3650d, such as 90m, 24h or 7d, or 0 for none`},
+		{"at least for ever", head + "retain: { at_least: 4000d }\n" + camera, `:2:21: retain.at_least: "4000d"; want a stretch of time up to 3650d, such as 90m, 24h or 7d, or 0 for none`},
 		{"size without unit", head + "cameras:\n  a: { url: 'rtsp://h', retain: { bytes: 500 } }\n", `:3:42: cameras.a.retain.bytes: "500" is no size; want a number and a unit, such as 500GB or 1.5TiB`},
 		{"a tiny cache", head + "cache: 1kB\n" + camera, `:2:8: cache: "1kB"; want a size of 4MB or more, such as 128MB`},
 		{"a cache of no size", head + "cache: much\n" + camera, `:2:8: cache: "much"; want a size of 4MB or more, such as 128MB`},
@@ -235,9 +251,9 @@ func TestLoadConfigMistakes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := loadText(t, tt.text)
-			var config *configError
-			if !errors.As(err, &config) {
-				t.Fatalf("got %v, want a configError", err)
+			var mistake *Error
+			if !errors.As(err, &mistake) {
+				t.Fatalf("got %v, want an Error", err)
 			}
 			got := err.Error()
 			if want := "nvrfs.yaml" + tt.want; got != want && !(strings.HasSuffix(want, ": ") && strings.HasPrefix(got, want)) {
@@ -250,21 +266,21 @@ func TestLoadConfigMistakes(t *testing.T) {
 	}
 }
 
-func TestLoadConfigUnreadable(t *testing.T) {
+func TestReadUnreadable(t *testing.T) {
 	t.Chdir(t.TempDir())
-	_, err := LoadConfig("nvrfs.yaml", testVariables)
-	want := "nvrfs.yaml: no such file or directory; name a readable configuration file with --config"
+	_, err := Read("nvrfs.yaml", testVariables)
+	want := "nvrfs.yaml: no such file or directory"
 	if err == nil || err.Error() != want {
 		t.Errorf("missing file:\n got %v\nwant %s", err, want)
 	}
-	_, err = LoadConfig(".", testVariables)
-	want = ".: is a directory; name a readable configuration file with --config"
+	_, err = Read(".", testVariables)
+	want = ".: is a directory"
 	if err == nil || err.Error() != want {
 		t.Errorf("directory:\n got %v\nwant %s", err, want)
 	}
 }
 
-func TestLoadConfigSecretFile(t *testing.T) {
+func TestReadSecretFile(t *testing.T) {
 	directory := t.TempDir()
 	write := func(name, content string) {
 		if err := os.WriteFile(filepath.Join(directory, name), []byte(content), 0o600); err != nil {
@@ -283,12 +299,12 @@ func TestLoadConfigSecretFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		write("nvrfs.yaml", "data: /d\ncameras:\n  a:\n    url: "+tt.url+"\n")
-		c, err := LoadConfig(filepath.Join(directory, "nvrfs.yaml"), testVariables)
+		c, err := Read(filepath.Join(directory, "nvrfs.yaml"), testVariables)
 		if err != nil {
 			if want := directory + "/nvrfs.yaml:4:10: cameras.a.url: " + tt.want; err.Error() != want {
 				t.Errorf("%s:\n got %v\nwant %s", tt.url, err, want)
 			}
-		} else if got := c.Cameras[0].URL.Reveal(); got != tt.want {
+		} else if got := c.Cameras[0].Streams[0].URL.Reveal(); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.url, got, tt.want)
 		}
 	}
@@ -319,7 +335,7 @@ func TestCheckCameraName(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got := ""
-		if err := checkCameraName(tt.name); err != nil {
+		if err := CheckName(tt.name); err != nil {
 			got = err.Error()
 		}
 		if got != tt.want {
@@ -344,25 +360,122 @@ func TestClosest(t *testing.T) {
 		{"tss", "ts"},
 	}
 	for _, tt := range tests {
-		if got := closest(tt.word, known); got != tt.want {
-			t.Errorf("closest(%q) = %q, want %q", tt.word, got, tt.want)
+		if got := Closest(tt.word, known); got != tt.want {
+			t.Errorf("Closest(%q) = %q, want %q", tt.word, got, tt.want)
 		}
 	}
 }
 
-func FuzzLoadConfig(f *testing.F) {
+// What would take the parser minutes is refused before it is parsed.
+func TestParseBounds(t *testing.T) {
+	const nested, many = "nests more than 32 deep", "holds more than 30000 names, values and signs"
+	tests := []struct{ name, text, want string }{
+		{"long", "# " + strings.Repeat("x", maxFile), "is longer than 1048576 bytes"},
+		{"brackets", "a: " + strings.Repeat("[", 29_000), nested},
+		{"braces", strings.Repeat("{a: ", 9_000), nested},
+		{"dashes", strings.Repeat("- ", 29_000), nested},
+		{"keys", strings.Repeat("? ", 29_000), nested},
+		{"entries", strings.Repeat("a: b\n", 10_001), many},
+		{"aliases", "a: &a [x]\n" + strings.Repeat("b: [*a,*a,*a,*a]\n", 3_000), many},
+		{"tags", "a: " + strings.Repeat("!!x ", 30_000), many},
+		{"indented", indented(1_000), "nvrfs.yaml:1:1: a: unknown key"},
+		{"as deep as may be", "a: " + strings.Repeat("[", 32) + strings.Repeat("]", 32), "nvrfs.yaml:1:1: a: unknown key"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("nvrfs.yaml", []byte(tt.text), testVariables)
+			var mistake *Error
+			if !errors.As(err, &mistake) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want an Error with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// indented is a file of so many mappings, each below the one before.
+func indented(depth int) string {
+	var text strings.Builder
+	for i := range depth {
+		text.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return text.String()
+}
+
+func TestStreams(t *testing.T) {
+	c, err := loadText(t, `data: /d
+cameras:
+  yard:
+    url: rtsp://h/1
+    sub: rtsp://h/2
+    transport: udp
+    retain: { days: 2 }
+    streams:
+      wide: rtsp://h/3
+      thermal: { url: rtsp://h/4, transport: tcp, samples: /mnt/b, retain: { bytes: 5GB } }
+  pair:
+    streams: { left: rtsp://h/5, main: rtsp://h/6 }
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := Limits{Age: 48 * time.Hour, AtLeast: time.Hour} // where nobody says what is kept at least
+	want := []Camera{
+		{Name: "yard", Streams: []Stream{
+			{Name: "main", URL: literalURL(t, "rtsp://h/1"), Transport: "udp", Retain: two},
+			{Name: "sub", URL: literalURL(t, "rtsp://h/2"), Transport: "udp", Retain: two},
+			{Name: "wide", URL: literalURL(t, "rtsp://h/3"), Transport: "udp", Retain: two},
+			{Name: "thermal", URL: literalURL(t, "rtsp://h/4"), Transport: "tcp", Samples: "/mnt/b", Retain: Limits{Bytes: 5_000_000_000, AtLeast: time.Hour}},
+		}},
+		{Name: "pair", Streams: []Stream{
+			{Name: "left", URL: literalURL(t, "rtsp://h/5"), Transport: "tcp", Retain: Limits{AtLeast: time.Hour}},
+			{Name: "main", URL: literalURL(t, "rtsp://h/6"), Transport: "tcp", Retain: Limits{AtLeast: time.Hour}},
+		}},
+	}
+	if !reflect.DeepEqual(c.Cameras, want) {
+		t.Errorf("got  %+v\nwant %+v", c.Cameras, want)
+	}
+}
+
+func TestStreamMistakes(t *testing.T) {
+	const head = "data: /d\ncameras:\n  a:\n"
+	tests := []struct{ text, want string }{
+		{"    streams:\n", ":4:5: cameras.a.streams: has no value; want a mapping of names to values"},
+		{"    streams: {}\n", ":4:5: cameras.a.streams: names no stream; want at least one, such as main: rtsp://192.0.2.10/stream1"},
+		{"    streams: { a.b: rtsp://h }\n", ":4:16: cameras.a.streams.a.b: a stream's name cannot hold '.'; want letters, digits, - and _, at most 64, starting with a letter or digit"},
+		{"    streams: { nul: rtsp://h }\n", ":4:16: cameras.a.streams.nul: this name is a device to Windows, so shares would not show it; want another name"},
+		{"    streams: { b: rtsp://h, B: rtsp://h }\n", `:4:29: cameras.a.streams.B: the same as "b" but for capitals, which some systems do not tell apart; want another name`},
+		{"    url: rtsp://h\n    streams: { Main: rtsp://h }\n", `:5:16: cameras.a.streams.Main: the camera's url is the stream "main" already; leave one of them out`},
+		{"    sub: rtsp://h\n    streams: { sub: rtsp://h }\n", `:5:16: cameras.a.streams.sub: the camera's sub is the stream "sub" already; leave one of them out`},
+		{"    streams: { b: { transport: udp } }\n", ":4:16: cameras.a.streams.b.url: is missing; add one such as url: rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"},
+		{"    streams: { b: { url: 'rtsp://h', sub: x } }\n", ":4:38: cameras.a.streams.b.sub: unknown key; want url, transport, samples or retain"},
+		{"    streams: { b: [] }\n", ":4:16: cameras.a.streams.b: is a list; want text such as rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"},
+	}
+	for _, tt := range tests {
+		_, err := loadText(t, head+tt.text)
+		if want := "nvrfs.yaml" + tt.want; err == nil || err.Error() != want {
+			t.Errorf("%s\n got %v\nwant %s", tt.text, err, want)
+		}
+	}
+}
+
+// FuzzParse checks that whatever is in the file makes a configuration or an Error of one line.
+func FuzzParse(f *testing.F) {
 	f.Add("data: /d\nmount: { path: /m, umask: 0027 }\nrecording: { length: 1m }\ncameras:\n  a:\n    url: rtsp://u:${PASSWORD}@h/\n")
+	f.Add("data: /d\ncameras: { a: { streams: { main: 'rtsp://h', b: { url: 'rtsp://h', samples: /s, retain: { days: 1 } } } } }\n")
 	f.Add("data: &a /d\nmount: *a\ncameras: !!map\n  ? [x]\n  : |\n    y\n")
 	f.Add("---\n...\n---\n<<: 1\n")
-	reader := configReader{directory: "/", env: testVariables}
+	f.Add(strings.Repeat("{a: ", 30) + strings.Repeat("}", 30))
 	f.Fuzz(func(t *testing.T, text string) {
-		root, err := parseYAML("nvrfs.yaml", []byte(text))
+		c, err := Parse("/nvrfs.yaml", []byte(text), testVariables)
 		if err == nil {
-			_, err = reader.config(root)
+			if c.Data == "" || len(c.Cameras) == 0 || len(c.Cameras[0].Streams) == 0 {
+				t.Errorf("taken, but incomplete: %+v", c)
+			}
+			return
 		}
-		var config *configError
-		if err != nil && !errors.As(err, &config) {
-			t.Errorf("got %v, want a configError", err)
+		var mistake *Error
+		if !errors.As(err, &mistake) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %q, want an Error of one line", err)
 		}
 	})
 }

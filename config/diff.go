@@ -1,0 +1,96 @@
+package config
+
+// A Difference is what makes one configuration another.
+type Difference struct {
+	Streams []StreamChange // in the order of the new file, then those that are gone in the order of the old
+	Retain  bool           // how much is kept of all footage, or free of each disk, differs
+	// Restart names the settings that differ and that only a restart applies: "data", "mount" and the like.
+	Restart []string
+}
+
+// None reports whether nothing differs.
+func (d Difference) None() bool { return len(d.Streams) == 0 && !d.Retain && len(d.Restart) == 0 }
+
+// A StreamChange is a stream that is new, gone or not as it was.
+type StreamChange struct {
+	Camera, Name string
+	Old, New     *Stream // Old is nil for a stream that is new, New for one that is gone
+}
+
+// Source reports whether the stream comes from elsewhere or in another way than before.
+func (c StreamChange) Source() bool {
+	return c.Old == nil || c.New == nil || !c.Old.URL.Equal(c.New.URL) || c.Old.Transport != c.New.Transport
+}
+
+// Samples reports whether the stream is recorded to another directory than before.
+func (c StreamChange) Samples() bool {
+	return c.Old == nil || c.New == nil || c.Old.Samples != c.New.Samples
+}
+
+// Retain reports whether more or less is kept of the stream than before.
+func (c StreamChange) Retain() bool {
+	return c.Old == nil || c.New == nil || c.Old.Retain != c.New.Retain
+}
+
+// Diff returns what makes latter of the configuration former. URLs whose secrets were not looked for are equal.
+func Diff(former, latter *Config) Difference {
+	return Difference{
+		Streams: diffStreams(former, latter),
+		Retain:  former.Retain != latter.Retain,
+		Restart: diffSettings(former, latter),
+	}
+}
+
+type streamName struct{ camera, name string }
+
+func (c *Config) byName() map[streamName]*Stream {
+	streams := map[streamName]*Stream{}
+	for i := range c.Cameras {
+		for j := range c.Cameras[i].Streams {
+			s := &c.Cameras[i].Streams[j]
+			streams[streamName{c.Cameras[i].Name, s.Name}] = s
+		}
+	}
+	return streams
+}
+
+func diffStreams(former, latter *Config) (changes []StreamChange) {
+	before, after := former.byName(), latter.byName()
+	for _, c := range latter.Cameras {
+		for _, s := range c.Streams {
+			key := streamName{c.Name, s.Name}
+			change := StreamChange{Camera: c.Name, Name: s.Name, Old: before[key], New: after[key]}
+			if change.Source() || change.Samples() || change.Retain() {
+				changes = append(changes, change)
+			}
+		}
+	}
+	for _, c := range former.Cameras {
+		for _, s := range c.Streams {
+			key := streamName{c.Name, s.Name}
+			if after[key] == nil {
+				changes = append(changes, StreamChange{Camera: c.Name, Name: s.Name, Old: before[key]})
+			}
+		}
+	}
+	return changes
+}
+
+func diffSettings(former, latter *Config) (names []string) {
+	for _, setting := range []struct {
+		name   string
+		differ bool
+	}{
+		{"data", former.Data != latter.Data},
+		{"mount", former.Mount != latter.Mount},
+		{"timezone", former.Timezone.String() != latter.Timezone.String()}, // read twice, a zone is two pointers
+		{"http", former.HTTP != latter.HTTP},
+		{"cache", former.Cache != latter.Cache},
+		{"recording", former.Recording != latter.Recording},
+	} {
+		if setting.differ {
+			names = append(names, setting.name)
+		}
+	}
+	return names
+}

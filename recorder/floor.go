@@ -1,0 +1,63 @@
+package recorder
+
+import (
+	"nvrfs/media"
+	"nvrfs/schema"
+)
+
+// floorFor90k is how long a floor is good for. One that is older keeps more than it must, never less.
+const floorFor90k = 60 * 90000
+
+// floors say which footage of each stream is kept though its disk is too full: the newest recordings that together last as long
+// as the stream's limits say. Durations are summed up, so that a gap, or a recording whose time is wrong, costs nothing of it.
+// It is for one goroutine.
+type floors struct {
+	atLeast90k map[int64]int64 // by stream; streams that are not recorded any more have none
+	known      map[int64]floor // by stream
+}
+
+type floor struct {
+	start90k int64 // of the oldest recording that is kept
+	at90k    int64 // when it was looked up
+	kept     bool  // it kept something from being deleted
+}
+
+func newFloors(streams []*stream) floors {
+	f := floors{atLeast90k: map[int64]int64{}, known: map[int64]floor{}}
+	for _, x := range streams {
+		if x.limits.AtLeast > 0 {
+			f.atLeast90k[x.row.ID] = media.Ticks(x.limits.AtLeast)
+		}
+	}
+	return f
+}
+
+// keeps reports whether a recording is to stay.
+func (f *floors) keeps(tx *schema.Tx, v schema.Victim, now90k int64) (bool, error) {
+	id := v.ID.Stream()
+	atLeast90k := f.atLeast90k[id]
+	if atLeast90k == 0 {
+		return false, nil
+	}
+	x, ok := f.known[id]
+	if age := now90k - x.at90k; !ok || v.Start90k >= x.start90k && (age < 0 || age >= floorFor90k) {
+		start90k, err := tx.NewestLasting(id, atLeast90k)
+		if err != nil {
+			return false, err
+		}
+		x = floor{start90k: start90k, at90k: now90k}
+	}
+	x.kept = v.Start90k >= x.start90k
+	f.known[id] = x
+	return x.kept, nil
+}
+
+// onlyKept says what is left of footage where a disk is too full and nothing on it can be deleted.
+func (f *floors) onlyKept() error {
+	for _, x := range f.known {
+		if x.kept {
+			return errOnlyKept
+		}
+	}
+	return errOnlyHeld
+}

@@ -1,0 +1,172 @@
+package recorder
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"nvrfs/media"
+	"nvrfs/schema"
+	"nvrfs/store"
+)
+
+// readersShare is the part of a disk that deleted footage may take for the sake of its readers: a fiftieth.
+const readersShare = 50
+
+// removeFiles removes the files of recordings that were deleted a while ago, of all disks at once. A file that is being read
+// stays for store.ReadersKeep, if there is room. Its row of garbage stays with it: its bytes count as about to be freed for as
+// long, also after another start. When the row goes, the bytes are free, whoever has the file open.
+func (r *retention) removeFiles(ctx context.Context) error {
+	for more := true; more && ctx.Err() == nil; {
+		due, err := r.due(ctx)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		dirs, seen := r.dirs, r.askDisks()
+		var ids []int64
+		room := readersRoom{left: map[uint64]int64{}}
+		for id, disk := range seen {
+			if len(due[id]) > 0 {
+				ids = append(ids, id)
+				room.left[disk.id] = min(disk.free, disk.all/readersShare)
+			}
+		}
+		removed := store.Ask(&r.disks, ids, func(dir int64) removal { return r.removeSome(dirs[dir], seen[dir], due[dir], &room) })
+		if err := r.db.Write(ctx, func(tx *schema.Tx) error { return removedFiles(tx, removed) }); err != nil {
+			return err
+		}
+		more = false
+		for id, x := range removed { // of a disk that does not answer, askDisks tells
+			r.say("files in "+r.dirs[id].path, x.err)
+			r.freed.add(seen[id].id, x.bytes, x.shown, r.clock())
+			if x.taken > 0 {
+				r.log.Warn("deleted footage is taken from its readers", "path", r.dirs[id].path, "bytes", x.taken,
+					"reason", "it was read for too long, or its readers keep more than the disk has room for")
+			}
+			more = more || x.more && len(x.gone) > 0
+		}
+	}
+	return ctx.Err()
+}
+
+// readersRoom is how many bytes of deleted footage may stay for its readers: never more than the disk has free, so that what is
+// recorded has room.
+type readersRoom struct {
+	mu   sync.Mutex
+	left map[uint64]int64 // by disk
+}
+
+// take reports whether there is room, which is taken then.
+func (r *readersRoom) take(disk uint64, bytes int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left[disk] < bytes {
+		return false
+	}
+	r.left[disk] -= bytes
+	return true
+}
+
+// due lists the files that are to be removed, by sample directory, those that were deleted first in front.
+func (r *retention) due(ctx context.Context) (map[int64][]garbageFile, error) {
+	garbage, err := r.db.Garbage(ctx)
+	if err != nil || len(garbage) == 0 {
+		return nil, err
+	}
+	streams, err := r.db.Streams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	label := map[int64]string{}
+	for _, s := range streams {
+		label[s.ID] = s.Label()
+	}
+	slices.SortStableFunc(garbage, func(a, b schema.Garbage) int { return cmp.Compare(a.Since90k, b.Since90k) })
+	due := map[int64][]garbageFile{}
+	for _, g := range garbage {
+		_, ok := r.dirs[g.Dir]
+		age := r.clock() - g.Since90k
+		if !ok || age >= 0 && age < media.Ticks(unlinkAfter) {
+			continue
+		}
+		overdue := age < 0 || age >= media.Ticks(store.ReadersKeep) // one from the future was deleted by a clock that was wrong
+		key := store.Key{Stream: label[g.Recording.Stream()], Number: g.Recording.Number()}
+		due[g.Dir] = append(due[g.Dir], garbageFile{g.Recording, key, g.Bytes, overdue})
+	}
+	return due, nil
+}
+
+// garbageFile is a file that is to be removed.
+type garbageFile struct {
+	id      schema.RecordingID
+	key     store.Key
+	bytes   int64
+	overdue bool // its readers have had their time
+}
+
+// removal is what became of the files that are due in a sample directory.
+type removal struct {
+	gone  []schema.RecordingID
+	bytes int64 // of them
+	shown int64 // by how many bytes the disk has more free
+	taken int64 // bytes that were taken from readers
+	err   error // why one of the others is still there
+	more  bool  // not all were tried
+}
+
+// removeSome removes files for as long as the others can wait: first those that nobody reads, then those for whose readers there
+// is no room.
+func (r *retention) removeSome(d sampleDir, disk diskSeen, due []garbageFile, room *readersRoom) (x removal) {
+	began := time.Now()
+	late := func() bool {
+		x.more = x.more || time.Since(began) > store.AnswerWithin/2
+		return x.more
+	}
+	var read []garbageFile
+	for _, f := range due {
+		if late() {
+			break
+		}
+		if inUse := d.store.InUse(f.key); !inUse || f.overdue {
+			x.remove(d.store, f, inUse)
+		} else {
+			read = append(read, f)
+		}
+	}
+	for _, f := range slices.Backward(read) { // who reads what was deleted last had the least time
+		if !room.take(disk.id, f.bytes) && !late() {
+			x.remove(d.store, f, true)
+		}
+	}
+	if free, _, err := r.space(d.path); err == nil {
+		x.shown = free - disk.free
+	}
+	return x
+}
+
+// remove removes a file, and takes it from those who have it open, or open it at this moment.
+func (x *removal) remove(st store.Store, f garbageFile, inUse bool) {
+	st.Empty(f.key)
+	if err := st.Remove(f.key); err != nil {
+		x.err = cmp.Or(x.err, err)
+		return
+	}
+	x.gone = append(x.gone, f.id)
+	x.bytes += f.bytes
+	if inUse {
+		x.taken += f.bytes
+	}
+}
+
+func removedFiles(tx *schema.Tx, removed map[int64]removal) error {
+	for _, x := range removed {
+		for _, id := range x.gone {
+			if err := tx.Unlinked(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ReadersKeep is how long those who have a deleted file open can read on in it, where there is room for that. It is as long as
+// a player that pauses over HTTP is waited for.
+const ReadersKeep = 10 * time.Minute
+
+// openToRemove opens a file that is to be removed. What is no ordinary file neither hangs nor leads elsewhere.
+func openToRemove(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+}
+
+// InUse implements Store. The kernel grants a write lease, fcntl(2), only on a file that nobody else has open or mapped. It is
+// given back at once: who opens the file meanwhile waits for that, and the signal that we get for it, SIGIO, is ignored by Go.
+func (d *Dir) InUse(k Key) bool {
+	f, err := openToRemove(d.Path(k))
+	if err != nil {
+		// Nothing is there, or a link or a pipe, which are no footage. Otherwise somebody may read what we may not write.
+		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ELOOP) && !errors.Is(err, unix.ENXIO)
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK)
+	return err != nil
+}
+
+// Empty implements Store. What cannot be emptied can still be removed.
+func (d *Dir) Empty(k Key) {
+	f, err := openToRemove(d.Path(k))
+	if err != nil {
+		return
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink == 1 {
+		_ = f.Truncate(0)
+	}
+}

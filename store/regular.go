@@ -1,0 +1,36 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotRegular says that what has the name of a file of ours is something else: a FIFO, a device, a directory, symbolic links
+// that lead nowhere but to each other.
+var ErrNotRegular = errors.New("it is not a regular file")
+
+// StatRegular is os.Stat of what must be a regular file, or ErrNotRegular.
+func StatRegular(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: ErrNotRegular}
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: ErrNotRegular}
+	}
+	return info, nil
+}
+
+// OpenRegular opens a file that exists, or returns ErrNotRegular. Anything else is not opened, because whoever opens a FIFO
+// waits until somebody opens its other end, and opening a device may do something.
+func OpenRegular(path string, flag int) (*os.File, error) {
+	if _, err := StatRegular(path); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, flag, 0)
+}
