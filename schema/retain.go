@@ -36,10 +36,10 @@ type Victim struct {
 const (
 	qHolds   = `SELECT id, stream_id, from_90k, to_90k, why, created_90k FROM hold ORDER BY id`
 	qGarbage = `SELECT recording_id, dir_id, bytes, since_90k FROM garbage ORDER BY recording_id`
-	qOldest  = `SELECT id, start_90k, wall_duration_90k, bytes, dir_id, sealed FROM recording
+	qOldest  = `SELECT listing FROM recording
 		WHERE stream_id = ? AND start_90k >= ? ORDER BY start_90k, id`
-	qNewest    = `SELECT start_90k, wall_duration_90k FROM recording WHERE stream_id = ? ORDER BY start_90k DESC, id DESC`
-	qHasSealed = `SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_listing WHERE dir_id = ? AND sealed = 1)`
+	qNewest    = `SELECT listing FROM recording WHERE stream_id = ? ORDER BY start_90k DESC, id DESC`
+	qHasSealed = `SELECT EXISTS (SELECT 1 FROM recording WHERE dir_id = ? AND sealed = 1)`
 )
 
 // Holds lists the holds, oldest first.
@@ -68,16 +68,22 @@ func (db *DB) Garbage(ctx context.Context) (files []Garbage, err error) {
 	return files, err
 }
 
-// Hold adds a hold and returns its id.
-func (t *Tx) Hold(h Hold) (int64, error) {
-	var id int64
-	err := t.tx.QueryRowContext(t.ctx, `INSERT INTO hold (stream_id, from_90k, to_90k, why, created_90k) VALUES (?, ?, ?, ?, ?) RETURNING id`,
-		h.Stream, h.From90k, h.To90k, h.Why, h.Created90k).Scan(&id)
+// Hold adds a hold and returns its id: a new one where h has none.
+func (t *Tx) Hold(h Hold) (id int64, err error) {
+	err = t.tx.QueryRowContext(t.ctx, `INSERT INTO hold (id, stream_id, from_90k, to_90k, why, created_90k) VALUES (nullif(?, 0), ?, ?, ?, ?, ?) RETURNING id`,
+		h.ID, h.Stream, h.From90k, h.To90k, h.Why, h.Created90k).Scan(&id)
+	if err == nil {
+		t.marked(h.Stream, h.From90k)
+		err = t.err
+	}
 	if err != nil {
 		return 0, fmt.Errorf("add hold: %w", err)
 	}
 	return id, nil
 }
+
+// marked notes that a hold of a stream was added or removed.
+func (t *Tx) marked(stream, from90k int64) { t.journal(MakeRecordingID(stream, 0), from90k, Marked) }
 
 // HasSealed reports whether a sample directory has a recording that has ended.
 func (db *DB) HasSealed(ctx context.Context, dir int64) (has bool, err error) {
@@ -92,12 +98,17 @@ var ErrNoHold = errors.New("there is no such hold")
 
 // RemoveHold removes a hold, or returns ErrNoHold.
 func (t *Tx) RemoveHold(id int64) error {
-	res, err := t.tx.ExecContext(t.ctx, `DELETE FROM hold WHERE id = ?`, id)
+	var stream, from90k int64
+	err := t.tx.QueryRowContext(t.ctx, `DELETE FROM hold WHERE id = ? RETURNING stream_id, from_90k`, id).Scan(&stream, &from90k)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("hold %d: %w", id, ErrNoHold)
+	}
+	if err == nil {
+		t.marked(stream, from90k)
+		err = t.err
+	}
 	if err != nil {
 		return fmt.Errorf("remove hold %d: %w", id, err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(fmt.Errorf("hold %d: %w", id, ErrNoHold), err)
 	}
 	return nil
 }
@@ -150,18 +161,15 @@ func (t *Tx) oldestFrom(stream, dir, from90k int64, most int, holds []Hold, vict
 	}
 	defer rows.Close()
 	for len(*victims) < most && rows.Next() {
-		var v Victim
-		var duration90k, in int64
-		var sealed bool
-		if err := rows.Scan(&v.ID, &v.Start90k, &duration90k, &v.Bytes, &in, &sealed); err != nil {
+		r, err := scanListing(rows, stream)
+		if err != nil {
 			return 0, false, err
 		}
-		if h := holding(holds, v.Start90k, v.Start90k+max(1, duration90k)); h != nil {
-			return max(h.To90k, v.Start90k+1), false, nil
+		if h := holding(holds, r.Start90k, max(r.Start90k+1, r.End90k())); h != nil {
+			return max(h.To90k, r.Start90k+1), false, nil
 		}
-		v.End90k = v.Start90k + duration90k
-		if sealed && (dir == 0 || dir == in) {
-			*victims = append(*victims, v)
+		if r.Sealed && (dir == 0 || dir == r.Dir) {
+			*victims = append(*victims, Victim{r.ID, r.Start90k, r.End90k(), r.Bytes})
 		}
 	}
 	return 0, true, rows.Err()
@@ -176,12 +184,12 @@ func (t *Tx) NewestLasting(stream, duration90k int64) (start90k int64, err error
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var lasts90k int64
-		if err := rows.Scan(&start90k, &lasts90k); err != nil {
+		r, err := scanListing(rows, stream)
+		if err != nil {
 			return 0, fmt.Errorf("sum up the newest recordings: %w", err)
 		}
-		if duration90k -= lasts90k; duration90k <= 0 {
-			return start90k, nil
+		if duration90k -= r.WallDuration90k; duration90k <= 0 {
+			return r.Start90k, nil
 		}
 	}
 	return math.MinInt64, rows.Err()
