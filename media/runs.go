@@ -9,7 +9,7 @@ type Run struct {
 }
 
 // MaxRuns is how many runs of durations are kept of a track in a recording. What a camera's jitter makes of a minute is fewer.
-const MaxRuns = 30
+const MaxRuns = 32
 
 // Runs packs the runs of equal durations of a track, its last sample left out: of each its Samples, and the zigzag difference of
 // its Duration to that of the run before, as AppendNumber writes them. It is empty where they are not known, which is always

@@ -58,6 +58,17 @@ func (l *Library) release(ctx context.Context, deleted map[schema.RecordingID]bo
 	l.samples.open.remove(func(k sampleKey, _ *sampleFile) bool { return deleted[k.id] })
 }
 
+// followMoved drops what is cached about where recordings lie that were moved. Files that are open read them where they lie now.
+func (l *Library) followMoved(moved map[schema.RecordingID]bool) {
+	if len(moved) == 0 {
+		return
+	}
+	l.files.remove(func(_ string, f *mp4.File) bool {
+		return shows(f, func(id schema.RecordingID) bool { return moved[id] })
+	})
+	l.samples.open.remove(func(k sampleKey, _ *sampleFile) bool { return moved[k.id] })
+}
+
 // keyOf is the sample file of a part.
 func keyOf(p *mp4.Part) sampleKey { return p.Source.(*source).key }
 

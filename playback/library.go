@@ -73,7 +73,8 @@ type Change struct {
 	Stream string // label
 	Day    Span
 	Hour   Span
-	Listed bool // a recording was added or deleted; otherwise one that was there has grown
+	Listed bool // a recording was added or deleted; otherwise one that was there has grown, or what Marked says
+	Marked bool // a hold that starts in the hour was added or removed
 
 	stream  int64
 	deleted bool // a recording was
@@ -110,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		dirs:     map[int64]store.Store{},
 		subs:     map[int]func([]Change){},
 	}
-	l.samples = newSampleFiles(l.sampleDir, openSamples)
+	l.samples = newSampleFiles(l.sampleDir, l.dirOf, openSamples)
 	l.ahead.ctx, l.ahead.stop = context.WithCancel(context.Background())
 	return l, nil
 }
@@ -146,6 +147,14 @@ func (l *Library) sampleDir(id int64) (store.Store, error) {
 	defer l.mu.Unlock()
 	l.dirs[id] = st
 	return st, nil
+}
+
+// dirOf asks in which sample directory a recording lies. ok is false where there is no such recording.
+func (l *Library) dirOf(id schema.RecordingID) (dir int64, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), indexDeadline)
+	defer cancel()
+	r, ok, err := l.db.Recording(ctx, id)
+	return r.Dir, ok, err
 }
 
 func (l *Library) openSampleDir(id int64) (store.Store, error) {
@@ -225,7 +234,7 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 	}
 	type hourKey struct{ stream, from90k int64 }
 	seen := map[hourKey]int{}
-	deleted := map[schema.RecordingID]bool{}
+	deleted, moved := map[schema.RecordingID]bool{}, map[schema.RecordingID]bool{}
 	var news []Change
 	for _, c := range changes {
 		stream := c.Recording.Stream()
@@ -239,8 +248,11 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 			news = append(news, Change{Stream: label[stream], Day: day.Span, Hour: hour, stream: stream})
 		}
 		x := &news[i]
-		x.Listed = x.Listed || c.Kind != schema.Grown
+		x.Listed = x.Listed || c.Kind == schema.Added || c.Kind == schema.Deleted
+		x.Marked = x.Marked || c.Kind == schema.Marked
 		switch c.Kind {
+		case schema.Moved:
+			moved[c.Recording] = true
 		case schema.Deleted:
 			deleted[c.Recording], x.deleted = true, true
 		case schema.Added:
@@ -254,6 +266,7 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 		}
 	}
 	l.forget(news, streamsOf(streams))
+	l.followMoved(moved)
 	l.release(ctx, deleted, func() { l.tell(news) })
 	return changes[len(changes)-1].Rev, nil
 }

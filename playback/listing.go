@@ -108,7 +108,7 @@ func (l *Library) drops() int {
 type Stream struct {
 	Label  string // "front-door", "front-door.sub"
 	Camera string
-	Name   string // "main", "sub"
+	Name   string // "main", "sub" or any other
 	id     int64
 }
 

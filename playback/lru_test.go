@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"nvrfs/schema"
 	"nvrfs/store"
 )
 
@@ -112,7 +113,7 @@ func countedFiles(t *testing.T, n int64) *countingStore {
 func TestSampleFilesAreBounded(t *testing.T) {
 	const files, bound, readers = 60, 8, 6
 	st := countedFiles(t, files)
-	s := newSampleFiles(func(int64) (store.Store, error) { return st, nil }, bound)
+	s := newSampleFiles(func(int64) (store.Store, error) { return st, nil }, nowhere, bound)
 	var wg sync.WaitGroup
 	for g := range uint64(readers) {
 		wg.Go(func() {
@@ -142,7 +143,7 @@ func TestSampleFilesAreBounded(t *testing.T) {
 
 func TestSampleFileIsClosedAfterItsLastRead(t *testing.T) {
 	st := countedFiles(t, 3)
-	s := newSampleFiles(func(int64) (store.Store, error) { return st, nil }, 1)
+	s := newSampleFiles(func(int64) (store.Store, error) { return st, nil }, nowhere, 1)
 	key := func(n int64) sampleKey { return sampleKey{Key: store.Key{Stream: "cam", Number: n}} }
 	a, err := s.acquire(key(1))
 	if err != nil {
@@ -183,3 +184,6 @@ func TestSampleFileIsClosedAfterItsLastRead(t *testing.T) {
 		t.Errorf("%d open", st.open.Load())
 	}
 }
+
+// nowhere is where a recording lies that the database does not know.
+func nowhere(schema.RecordingID) (int64, bool, error) { return 0, false, nil }

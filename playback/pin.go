@@ -74,11 +74,7 @@ func (s *sampleFiles) keep(k sampleKey, packed []byte) error {
 	if s.keepAgain(k) {
 		return nil
 	}
-	st, err := s.store(k.dir)
-	if err != nil {
-		return err
-	}
-	r, err := st.Open(k.Key)
+	r, err := s.openFile(k)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 // sampleFiles keeps the sample files that were read last open, up to a number.
 type sampleFiles struct {
 	store func(dir int64) (store.Store, error)
+	dirOf func(schema.RecordingID) (dir int64, ok bool, err error) // as the database says now
 	open  *lru[sampleKey, *sampleFile]
 	count sampleCounters
 
@@ -36,8 +37,10 @@ type sampleFile struct {
 	dropped bool
 }
 
-func newSampleFiles(st func(dir int64) (store.Store, error), most int64) *sampleFiles {
-	return &sampleFiles{store: st, pinned: map[sampleKey]*pin{}, open: newLRU(most, func(_ sampleKey, f *sampleFile) { f.drop() })}
+func newSampleFiles(
+	st func(dir int64) (store.Store, error), dirOf func(schema.RecordingID) (int64, bool, error), most int64,
+) *sampleFiles {
+	return &sampleFiles{store: st, dirOf: dirOf, pinned: map[sampleKey]*pin{}, open: newLRU(most, func(_ sampleKey, f *sampleFile) { f.drop() })}
 }
 
 func (s *sampleFiles) close() {
@@ -88,6 +91,26 @@ func (s *source) splice(pipe int, off, n int64) (moved int64) {
 	return moved
 }
 
+// openFile opens a sample file, also one that was moved since its key was made.
+func (s *sampleFiles) openFile(k sampleKey) (store.Reader, error) {
+	r, err := s.openIn(k.dir, k.Key)
+	if err == nil {
+		return r, nil
+	}
+	if dir, ok, e := s.dirOf(k.id); e == nil && ok && dir != k.dir {
+		return s.openIn(dir, k.Key)
+	}
+	return nil, err
+}
+
+func (s *sampleFiles) openIn(dir int64, k store.Key) (store.Reader, error) {
+	st, err := s.store(dir)
+	if err != nil {
+		return nil, err
+	}
+	return st.Open(k)
+}
+
 // acquire returns an open sample file, which the caller releases.
 func (s *sampleFiles) acquire(k sampleKey) (*sampleFile, error) {
 	if f, err := s.pinnedFile(k); f != nil || err != nil {
@@ -96,11 +119,7 @@ func (s *sampleFiles) acquire(k sampleKey) (*sampleFile, error) {
 	if f, ok := s.open.get(k); ok && f.retain() {
 		return f, nil
 	}
-	st, err := s.store(k.dir)
-	if err != nil {
-		return nil, err
-	}
-	r, err := st.Open(k.Key)
+	r, err := s.openFile(k)
 	if err != nil {
 		return nil, err
 	}

@@ -303,7 +303,7 @@ func (s *rebuiltStream) identify(ctx context.Context, f *mp4.SampleFile, number 
 	of := s.row
 	if of.ID == 0 {
 		of = schema.Stream{Camera: f.Identity.Camera, Name: f.Identity.Stream}
-		if of.Label() != s.label || of.Name != "main" && of.Name != "sub" {
+		if of.Label() != s.label || schema.CheckStreamName(of.Name) != nil {
 			of.Camera = s.label // which it is not
 		}
 	}
