@@ -34,7 +34,10 @@ type Victim struct {
 }
 
 const (
-	qHolds   = `SELECT id, stream_id, from_90k, to_90k, why, created_90k FROM hold ORDER BY id`
+	qHolds = `SELECT id, stream_id, from_90k, to_90k, why, created_90k FROM hold ORDER BY id`
+	// One row without a hold where there is none.
+	qHeld = `SELECT hold_changes, hold.id, stream_id, from_90k, to_90k, why, created_90k, camera, name
+		FROM meta LEFT JOIN (hold JOIN stream ON stream.id = stream_id) ORDER BY hold.id`
 	qGarbage = `SELECT recording_id, dir_id, bytes, since_90k FROM garbage ORDER BY recording_id`
 	qOldest  = `SELECT listing FROM recording
 		WHERE stream_id = ? AND start_90k >= ? ORDER BY start_90k, id`
@@ -50,6 +53,27 @@ func (db *DB) Holds(ctx context.Context) (holds []Hold, err error) {
 		return err
 	})
 	return holds, err
+}
+
+// A HeldStretch is a hold with the names of its stream, which say the same in another database.
+type HeldStretch struct {
+	Hold
+	Camera, Name string
+}
+
+// HeldStretches lists the holds, and tells how often they were changed until then.
+func (db *DB) HeldStretches(ctx context.Context) (held []HeldStretch, changes int64, err error) {
+	err = db.query(ctx, "holds", qHeld, func(rows *sql.Rows) error {
+		var id, stream, from90k, to90k, created90k sql.NullInt64
+		var why, camera, name sql.NullString
+		err := rows.Scan(&changes, &id, &stream, &from90k, &to90k, &why, &created90k, &camera, &name)
+		if id.Valid {
+			h := Hold{id.Int64, stream.Int64, from90k.Int64, to90k.Int64, why.String, created90k.Int64}
+			held = append(held, HeldStretch{h, camera.String, name.String})
+		}
+		return err
+	})
+	return held, changes, err
 }
 
 func scanHold(rows *sql.Rows) (h Hold, err error) {
@@ -83,7 +107,18 @@ func (t *Tx) Hold(h Hold) (id int64, err error) {
 }
 
 // marked notes that a hold of a stream was added or removed.
-func (t *Tx) marked(stream, from90k int64) { t.journal(MakeRecordingID(stream, 0), from90k, Marked) }
+func (t *Tx) marked(stream, from90k int64) {
+	t.exec(`UPDATE meta SET hold_changes = hold_changes + 1`)
+	t.journal(MakeRecordingID(stream, 0), from90k, Marked)
+}
+
+// HoldsChanged says that holds were changed so often before, when the database was another one, which was lost.
+func (t *Tx) HoldsChanged(times int64) error {
+	if t.exec(`UPDATE meta SET hold_changes = max(hold_changes, ?)`, times); t.err != nil {
+		return fmt.Errorf("set how often holds were changed: %w", t.err)
+	}
+	return nil
+}
 
 // HasSealed reports whether a sample directory has a recording that has ended.
 func (db *DB) HasSealed(ctx context.Context, dir int64) (has bool, err error) {

@@ -2,8 +2,10 @@
 
 CREATE TABLE meta (
   -- One row. The UUID ties sample directories to this database: footage of another one is never touched.
-  id   INTEGER PRIMARY KEY CHECK (id = 1),
-  uuid TEXT NOT NULL
+  id           INTEGER PRIMARY KEY CHECK (id = 1),
+  uuid         TEXT NOT NULL,
+  -- How often holds were added or removed. They lie beside the sample files as well, where this tells which copy is the newest.
+  hold_changes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE stream (

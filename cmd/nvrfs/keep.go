@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nvrfs/media"
+	"nvrfs/recorder"
 	"nvrfs/schema"
 )
 
@@ -45,7 +46,7 @@ For the forms of START and END, see: nvrfs ts --help`,
 			if err != nil {
 				return err
 			}
-			k := keeper{env: env, db: db, loc: loc}
+			k := keeper{env: env, db: db, loc: loc, data: data}
 			switch {
 			case list:
 				err = k.list(cmd.Context())
@@ -67,9 +68,19 @@ For the forms of START and END, see: nvrfs ts --help`,
 
 // keeper changes the holds of a database.
 type keeper struct {
-	env *environment
-	db  *schema.DB
-	loc *time.Location
+	env  *environment
+	db   *schema.DB
+	loc  *time.Location
+	data string // directory
+}
+
+// written says that holds were changed, and has that written beside the sample files.
+func (k *keeper) written(ctx context.Context) error {
+	failed, err := recorder.WriteHolds(ctx, k.db, k.data)
+	for path, err := range failed {
+		k.env.log.Warn("what is held could not be written beside the sample files; a recorder does that once the disk is there", "path", path, "err", err)
+	}
+	return err
 }
 
 func (k *keeper) add(ctx context.Context, args []string, why string) error {
@@ -100,6 +111,7 @@ func (k *keeper) add(ctx context.Context, args []string, why string) error {
 	})
 	if err == nil {
 		fmt.Fprintf(k.env.stdout, "hold %d: %s from %s to %s\n", h.ID, args[0], k.local(h.From90k), k.local(h.To90k))
+		err = k.written(ctx)
 	}
 	return err
 }
@@ -146,6 +158,7 @@ func (k *keeper) remove(ctx context.Context, id int64) error {
 	}
 	if err == nil {
 		fmt.Fprintf(k.env.stdout, "hold %d is removed\n", id)
+		err = k.written(ctx)
 	}
 	return err
 }
