@@ -4,7 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GO      := go
 TOOL    := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build demo test unit fuzz longrun bench-data bench check fmt clean
+.PHONY: build demo test unit busy fuzz longrun bench-data bench check fmt clean
 
 build: ## bin/nvrfs
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/nvrfs ./cmd/nvrfs
@@ -16,11 +16,17 @@ demo: ## record a built-in camera and mount its footage at ./demo/mnt
 
 test: ## every test, with the race detector; installs what the tests need, where it may
 	@tools/deps.sh test
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 60m ./...
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 9m ./... # each benchmark runs
 
 unit: ## the tests that need nothing but Go
 	$(GO) test $$($(GO) list ./... | grep -v /integration)
+
+busy: ## the integration tests, beside eight loops that take all processors: no deadline may decide
+	@tools/deps.sh test
+	@for n in 1 2 3 4 5 6 7 8; do nice -n 19 sh -c 'while :; do :; done' & loops="$$loops $$!"; done; \
+	trap 'kill $$loops' EXIT; trap 'exit 130' INT TERM; \
+	$(GO) test -count 1 -timeout 120m ./integration
 
 FUZZTIME := 20s
 fuzz: ## every fuzz test for FUZZTIME

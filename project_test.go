@@ -15,17 +15,20 @@ import (
 
 // mayImport is the table of design/packages.md.
 var mayImport = map[string][]string{
-	"mp4":      {"media"},
-	"media":    {},
-	"schema":   {"media"},
-	"store":    {},
-	"config":   {"redact"},
-	"redact":   {},
-	"camera":   {},
-	"playback": {"media", "mp4", "schema", "store"},
-	"recorder": {"media", "mp4", "redact", "schema", "store"},
-	"fs":       {"playback"},
-	"web":      {"playback"},
+	"mp4":            {"media"},
+	"media":          {},
+	"schema":         {"media"},
+	"store":          {},
+	"store/dir":      {"store"},
+	"config":         {"redact"},
+	"redact":         {},
+	"camera":         {},
+	"playback":       {"media", "mp4", "schema", "store", "playback/local", "playback/lru"},
+	"playback/local": {"mp4", "schema", "store", "store/dir", "playback/lru"},
+	"playback/lru":   {},
+	"recorder":       {"media", "mp4", "redact", "schema", "store", "store/dir"},
+	"fs":             {"playback"},
+	"web":            {"playback"},
 }
 
 // onlyIn says which packages may import a module.

@@ -16,6 +16,7 @@ import (
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // archive describes rows to fill a database with: what nvrfs import would make of footage, without the footage. The indexes
@@ -54,7 +55,7 @@ func fill(ctx context.Context, data string, archives ...archive) error {
 		return err
 	}
 	defer db.Close()
-	samples, err := store.Attach(filepath.Join(data, schema.DefaultSampleDir), db.UUID())
+	samples, err := dir.Attach(filepath.Join(data, schema.DefaultSampleDir), db.UUID())
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func fill(ctx context.Context, data string, archives ...archive) error {
 	return nil
 }
 
-func (a archive) fill(ctx context.Context, db *schema.DB, samples *store.Dir) error {
+func (a archive) fill(ctx context.Context, db *schema.DB, samples *dir.Dir) error {
 	var stream schema.Stream
 	var entries []int64
 	err := db.Write(ctx, func(tx *schema.Tx) (err error) {
@@ -119,7 +120,7 @@ func (a archive) fill(ctx context.Context, db *schema.DB, samples *store.Dir) er
 }
 
 // file makes a sample file of holes.
-func (a archive) file(samples *store.Dir, stream schema.Stream, r *schema.Recording) error {
+func (a archive) file(samples *dir.Dir, stream schema.Stream, r *schema.Recording) error {
 	if !a.files {
 		return nil
 	}

@@ -145,7 +145,7 @@ func (n *dirNode) read(ctx context.Context, after uint64, add func(e fuse.DirEnt
 		case c.dir != nil:
 			e.Mode, e.Ino = syscall.S_IFDIR, digest(n.path+"/"+c.name)
 		case c.entry != nil:
-			e.Ino = c.entry.Inode
+			e.Ino = c.entry.ID
 		default:
 			e.Ino = digest(n.path + "/" + c.name)
 		}

@@ -26,7 +26,7 @@ var (
 )
 
 func (s *Server) entryNode(e *playback.Entry, keepName time.Duration) *entryNode {
-	return &entryNode{base: base{s: s, ino: e.Inode}, e: e, keepName: keepName}
+	return &entryNode{base: base{s: s, ino: e.ID}, e: e, keepName: keepName}
 }
 
 func (n *entryNode) attr() attr {

@@ -75,6 +75,10 @@ func (s *Server) answer(n node, out *fuse.EntryOut) {
 
 // Statfs answers for the filesystem in which the footage lies.
 func (b *base) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
+	if b.s.lib.Data() == "" { // whose free space that is nobody here knows
+		*out = fuse.StatfsOut{}
+		return 0
+	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(b.s.lib.Data(), &st); err != nil {
 		return b.s.errno("tell the free space of", b.s.lib.Data(), err)
@@ -86,7 +90,7 @@ func (b *base) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 	return 0
 }
 
-// digest is an inode number that Entry.Inode never has: its highest bit is 0. It is FNV-1a of the parts, with a zero behind each.
+// digest is an inode number that no Entry.ID is: its highest bit is 0. It is FNV-1a of the parts, with a zero behind each.
 func digest(parts ...string) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)

@@ -246,7 +246,7 @@ func (n *notifier) look(c playback.Change) (now afterChange) {
 	}
 	now.inodes = map[string]uint64{}
 	for _, e := range entries {
-		now.inodes["/"+c.Stream+"/"+c.Day.Name+"/"+c.Hour.Name+"/"+e.Name] = e.Inode
+		now.inodes["/"+c.Stream+"/"+c.Day.Name+"/"+c.Hour.Name+"/"+e.Name] = e.ID
 	}
 	now.hourGone = len(entries) == 0
 	if now.hourGone {

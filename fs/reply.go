@@ -38,6 +38,7 @@ type spliced struct {
 	n     int // bytes in it
 	spent bool
 	free  chan<- *spliced
+	take  func(fd uintptr, at, n int64) int64 // the method splice, made once, so that a read allocates nothing
 }
 
 const (
@@ -51,7 +52,9 @@ func newPipes() chan *spliced {
 	free := make(chan *spliced, maxPipes)
 	for range maxPipes {
 		if splice.MaxPipeSize() >= pipeBytes {
-			free <- &spliced{free: free}
+			p := &spliced{free: free}
+			p.take = p.splice
+			free <- p
 		}
 	}
 	return free
@@ -69,7 +72,7 @@ func (h *entryHandle) spliced(off, n int64) *spliced {
 		return nil
 	}
 	if p.open() {
-		p.n = int(h.f.Splice(p.w, off, n))
+		p.n = int(h.f.WithFile(off, n, p.take))
 		if int64(p.n) == n {
 			return p
 		}
@@ -77,6 +80,21 @@ func (h *entryHandle) spliced(off, n int64) *spliced {
 	p.spent = p.spent || p.n > 0
 	p.Done()
 	return nil
+}
+
+// splice puts n bytes of a file into the pipe, which has room for them, and returns how many are in it.
+func (p *spliced) splice(fd uintptr, at, n int64) (moved int64) {
+	for moved < n {
+		m, err := unix.Splice(int(fd), &at, p.w, nil, int(n-moved), 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if m <= 0 || err != nil {
+			break
+		}
+		moved += int64(m)
+	}
+	return moved
 }
 
 func (p *spliced) open() bool {

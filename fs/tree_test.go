@@ -16,7 +16,7 @@ import (
 
 	"nvrfs/integration/footage"
 	"nvrfs/playback"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // oneDay is footage of two streams in two hours, with a gap.
@@ -101,8 +101,8 @@ func TestClockChange(t *testing.T) {
 	f := newFixture(t, fixtureOptions{location: berlin, cameras: []footage.Camera{{Name: "cam", Start: start, Duration: 2 * time.Minute, Tiny: true}}})
 	want := []string{
 		"./", "2026-10-25/",
-		"2026-10-25/02+0100/", "2026-10-25/02+0100/cam_2026-10-25_02-00-00+0100.mp4",
-		"2026-10-25/02+0200/", "2026-10-25/02+0200/cam_2026-10-25_02-59-00+0200.mp4",
+		"2026-10-25/02A+0200/", "2026-10-25/02A+0200/cam_2026-10-25_02A-59-00+0200.mp4",
+		"2026-10-25/02B+0100/", "2026-10-25/02B+0100/cam_2026-10-25_02B-00-00+0100.mp4",
 	}
 	if got := walk(t, f.path("cam")); !slices.Equal(got, want) {
 		t.Errorf("the tree is %q, want %q", got, want)
@@ -118,7 +118,7 @@ func TestAttributes(t *testing.T) {
 	if err := unix.Stat(f.path(file), &st); err != nil {
 		t.Fatal(err)
 	}
-	if st.Mode != syscall.S_IFREG|0o440 || st.Uid != uid || st.Gid != gid || st.Nlink != 1 || st.Ino != e.Inode {
+	if st.Mode != syscall.S_IFREG|0o440 || st.Uid != uid || st.Gid != gid || st.Nlink != 1 || st.Ino != e.ID {
 		t.Errorf("%+v", st)
 	}
 	if st.Size != e.Size || st.Blocks != (e.Size+511)/512 || st.Blksize != blockSize {
@@ -246,7 +246,7 @@ func TestHiddenFiles(t *testing.T) {
 	if grows := st.Streams[2]; grows.Growing != nil {
 		t.Errorf("status of a stream that nothing records is %+v", grows)
 	}
-	lock, err := store.LockDir(f.data) // as a recorder has it
+	lock, err := dir.LockDir(f.data) // as a recorder has it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func TestImport(t *testing.T) {
 	needTools(t, "ffmpeg", "ffprobe")
 	t.Parallel()
 	dir := tempDir(t)
-	x265 := []string{"-c:v", "libx265", "-x265-params", "log-level=error:keyint=20:min-keyint=20:open-gop="}
+	x265 := []string{"-c:v", "libx265", "-x265-params", "log-level=error:keyint=20:min-keyint=20:open-gop=", "-preset", "ultrafast", "-s", "320x180"}
 	hevc := func(openGOP, tag string, more ...string) []string {
 		o := slices.Clone(x265)
 		o[3] += openGOP

@@ -14,6 +14,10 @@ import (
 	"time"
 )
 
+// patience is by how much every deadline below is longer than what the tests say, which is what an idle machine needs and more.
+// Conditions are waited for, so it costs time only where a test fails.
+const patience = 10
+
 // The deadlines of processes.
 const (
 	stopDeadline = 20 * time.Second // to end after a signal
@@ -134,6 +138,7 @@ func (p *process) kill(t *testing.T) {
 func (p *process) await(t *testing.T, deadline time.Duration) {
 	t.Helper()
 	p.done = true
+	deadline *= patience
 	select {
 	case <-p.exited:
 	case <-time.After(deadline):
@@ -220,12 +225,12 @@ func (o *output) String() string {
 func waitFor(t *testing.T, deadline time.Duration, what string, holds func() bool) {
 	t.Helper()
 	if !within(deadline, holds) {
-		t.Fatalf("waited %v in vain for: %s", deadline, what)
+		t.Fatalf("waited %v in vain for: %s", patience*deadline, what)
 	}
 }
 
 func within(deadline time.Duration, holds func() bool) bool {
-	end := time.Now().Add(deadline)
+	end := time.Now().Add(patience * deadline)
 	for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {
 		if holds() {
 			tick.Stop()
@@ -245,6 +250,6 @@ func (p *process) says(t *testing.T, deadline time.Duration, text string) {
 		return p.over() || strings.Contains(p.stderr.String(), text)
 	})
 	if !found || !strings.Contains(p.stderr.String(), text) {
-		t.Fatalf("%s did not say %q within %v, but:\n%s", p, text, deadline, &p.stderr)
+		t.Fatalf("%s did not say %q within %v, but:\n%s", p, text, patience*deadline, &p.stderr)
 	}
 }

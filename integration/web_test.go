@@ -65,7 +65,7 @@ func get(t *testing.T, url, byteRange string) []byte {
 		request.Header.Set("Range", byteRange)
 		want = http.StatusPartialContent
 	}
-	client := http.Client{Timeout: 30 * time.Second}
+	client := http.Client{Timeout: patience * 30 * time.Second}
 	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)

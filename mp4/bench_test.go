@@ -71,7 +71,7 @@ func BenchmarkSize(b *testing.B) {
 // BenchmarkScan reads back a sample file.
 func BenchmarkScan(b *testing.B) {
 	f, _ := hour(b)
-	r := f.parts[0].Source
+	r := f.parts[0].Object
 	size := f.parts[0].Offset + f.parts[0].Length
 	b.SetBytes(size)
 	for b.Loop() {

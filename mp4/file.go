@@ -110,7 +110,7 @@ func NewFile(parts []Part, cache TableCache) (*File, error) {
 
 var sized = sync.Pool{New: func() any { return new(File) }}
 
-// Size returns the size of the File of parts, of which it needs neither Name, Source nor Load.
+// Size returns the size of the File of parts, of which it needs neither Name, Object nor Load.
 func Size(parts []Part) (int64, error) {
 	f := sized.Get().(*File)
 	defer sized.Put(f)
@@ -291,7 +291,7 @@ func (f *File) readSome(p []byte, off int64) (int, error) {
 func (f *File) readData(p []byte, off int64) (int, error) {
 	part, at, length := f.locate(off)
 	p = p[:min(int64(len(p)), length)]
-	n, err := part.Source.ReadAt(p, at)
+	n, err := part.Object.ReadAt(p, at)
 	if n == len(p) {
 		return n, nil
 	}
@@ -309,7 +309,7 @@ func (f *File) locate(off int64) (part *Part, at, length int64) {
 	return part, part.Offset + rel - f.data[i], part.Length - (rel - f.data[i])
 }
 
-// Extent tells where the bytes at off really lie: n bytes at offset at of a part's Source. ok is false when they are
+// Extent tells where the bytes at off really lie: n bytes at offset at of a part's Object. ok is false when they are
 // generated, or off is outside the file.
 func (f *File) Extent(off int64) (part *Part, at, n int64, ok bool) {
 	if off < f.mdatAt || off >= f.Size() {

@@ -254,8 +254,8 @@ func (c *testCamera) write(r *recorded) {
 	}
 	r.part = Part{
 		Name: fmt.Sprintf("front-door/%d", c.recordings), Run: c.runs, Sequence: c.sequence,
-		Source: sourceOf(r), Offset: r.header, Length: bytes - r.header,
-		Load: lend(func() ([]media.Samples, error) { return all, nil }),
+		Extent: Extent{Object: sourceOf(r), Offset: r.header, Length: bytes - r.header},
+		Load:   lend(func() ([]media.Samples, error) { return all, nil }),
 	}
 	for i, t := range r.tracks {
 		start := int64(0)

@@ -156,7 +156,7 @@ func checkExtents(t *testing.T, f *File, whole []byte) {
 			t.Fatalf("Extent(%d) is %d bytes at %d, of a stretch of %d at %d", off, n, at, part.Length, part.Offset)
 		}
 		p := make([]byte, min(n, 64))
-		if _, err := part.Source.ReadAt(p, at); err != nil || !bytes.Equal(p, whole[off:off+int64(len(p))]) {
+		if _, err := part.Object.ReadAt(p, at); err != nil || !bytes.Equal(p, whole[off:off+int64(len(p))]) {
 			t.Fatalf("Extent(%d) names other bytes than ReadAt gives, or %v", off, err)
 		}
 	}
@@ -220,7 +220,7 @@ func TestSourceThatFails(t *testing.T) {
 		"gives less without a cause": {shortAt{bytes.NewReader(r.file)}, io.ErrUnexpectedEOF},
 	} {
 		ps := parts(recs)
-		ps[1].Source = c.source
+		ps[1].Object = c.source
 		f := mustFile(t, ps)
 		p := make([]byte, f.Size())
 		n, err := f.ReadAt(p, 0)

@@ -14,6 +14,7 @@ import (
 	"nvrfs/integration/footage"
 	"nvrfs/media"
 	"nvrfs/playback"
+	"nvrfs/playback/lru"
 	"nvrfs/schema"
 )
 
@@ -110,7 +111,7 @@ func TestCachesStayWithinTheirBound(t *testing.T) {
 	check := func() {
 		t.Helper()
 		s := l.Stats()
-		for name, c := range map[string]playback.CacheStats{"listings": s.Listings, "files": s.Files, "tables": s.Tables} {
+		for name, c := range map[string]lru.Stats{"listings": s.Listings, "files": s.Files, "tables": s.Tables} {
 			if c.Cost > c.Max || c.Cost < 0 || c.Items > 0 && c.Cost == 0 {
 				t.Errorf("%s take %d bytes of %d", name, c.Cost, c.Max)
 			}

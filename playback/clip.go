@@ -17,7 +17,7 @@ const longest90k = 2 * 15 * 60 * 90000
 func (l *Library) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entry, error) {
 	e := &Entry{
 		stream: &s, kind: clipEntry, from90k: media.FromTime(from), to90k: media.FromTime(to),
-		Name: fmt.Sprintf("%s--%s.mp4", from.In(l.o.Location).Format(nameFormat), to.In(l.o.Location).Format(nameFormat)),
+		Name: clipName(from, to, l.o.Location),
 	}
 	newest90k, err := l.newest90k(ctx, s)
 	if err != nil {
@@ -33,15 +33,21 @@ func (l *Library) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entr
 	return l.entry(ctx, e, recs, newest90k)
 }
 
+func clipName(from, to time.Time, loc *time.Location) string {
+	b := appendLocal(nil, from, hourOf(from, loc), loc)
+	b = appendLocal(append(b, "--"...), to, hourOf(to, loc), loc)
+	return string(append(b, ".mp4"...))
+}
+
 // overlapping lists the recordings that have a part in [from90k, to90k), by start.
 func (l *Library) overlapping(ctx context.Context, s Stream, from90k, to90k int64) ([]schema.Recording, error) {
 	earliest := from90k - longest90k
-	if start, _, ok, err := l.db.LastSpan(ctx, s.id, from90k); err != nil {
+	if start, _, ok, err := l.src.LastSpan(ctx, s.id, from90k); err != nil {
 		return nil, err
 	} else if ok {
 		earliest = min(earliest, start)
 	}
-	recs, err := l.db.StartingIn(ctx, s.id, earliest, to90k)
+	recs, err := l.startingIn(ctx, s.id, earliest, to90k)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +70,7 @@ type Stretch struct {
 // Stretches lists what there is of a stream in [from90k, to90k), by start: recordings that follow each other within two
 // seconds are one.
 func (l *Library) Stretches(ctx context.Context, s Stream, from90k, to90k int64) ([]Stretch, error) {
-	recs, err := l.db.StartingIn(ctx, s.id, from90k, to90k)
+	recs, err := l.startingIn(ctx, s.id, from90k, to90k)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +84,7 @@ func (l *Library) Stretches(ctx context.Context, s Stream, from90k, to90k int64)
 			end = r.End90k()
 		}
 		if r.Run != run.ID {
-			if run, err = l.db.Run(ctx, r.Run); err != nil {
+			if run, err = l.src.Run(ctx, r.Run); err != nil {
 				return nil, err
 			}
 		}
@@ -98,7 +104,7 @@ type Run struct {
 // Runs lists the runs of a stream of which a recording starts in [from90k, to90k), by start, each in full. Start stays
 // where the run began when the first of its footage was deleted.
 func (l *Library) Runs(ctx context.Context, s Stream, from90k, to90k int64) ([]Run, error) {
-	rows, err := l.db.RunsWith(ctx, s.id, from90k, to90k)
+	rows, err := l.src.RunsWith(ctx, s.id, from90k, to90k)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +126,7 @@ type Summary struct {
 
 // Summaries sums up all streams, by label.
 func (l *Library) Summaries(ctx context.Context) ([]Summary, error) {
-	rows, err := l.db.Streams(ctx)
+	rows, err := l.src.Streams(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -144,11 +150,11 @@ func (l *Library) summary(ctx context.Context, sum Summary) (Summary, error) {
 	if sum.Recordings == 0 {
 		return sum, nil
 	}
-	first, _, err := l.db.FirstStart(ctx, sum.id, 0)
+	first, _, err := l.src.FirstStart(ctx, sum.id, 0)
 	if err != nil {
 		return sum, err
 	}
-	_, end, _, err := l.db.LastSpan(ctx, sum.id, 1<<62)
+	_, end, _, err := l.src.LastSpan(ctx, sum.id, 1<<62)
 	if err != nil {
 		return sum, err
 	}

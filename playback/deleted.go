@@ -1,6 +1,7 @@
 package playback
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -11,31 +12,21 @@ import (
 	"nvrfs/store"
 )
 
-// deletions remembers what was deleted lately, for those who read a listing before and open what it says after.
-type deletions map[schema.RecordingID]time.Time
-
-// deletionsKept is longer than an entry takes to open.
-const deletionsKept = time.Minute
-
-func (d deletions) add(ids map[schema.RecordingID]bool, now time.Time) {
-	for id, at := range d {
-		if now.Sub(at) > deletionsKept {
-			delete(d, id)
-		}
+// allDeleted adds what is to be released where the changes do not say: every recording whose bytes are still to be deleted.
+func (l *Library) allDeleted(ctx context.Context, deleted map[schema.RecordingID]bool) error {
+	ids, err := l.src.Deleted(ctx)
+	for _, id := range ids {
+		deleted[id] = true
 	}
-	for id := range ids {
-		d[id] = now
-	}
+	l.letClose(func(schema.RecordingID) bool { return true }) // what is not to be found any more is not kept open
+	return err
 }
 
-// allDeleted adds what is to be released where the journal does not say: every recording whose file is still to be deleted.
-func (l *Library) allDeleted(ctx context.Context, deleted map[schema.RecordingID]bool) error {
-	garbage, err := l.db.Garbage(ctx)
-	for _, g := range garbage {
-		deleted[g.Recording] = true
+// letClose has the source close the objects of recordings, if it keeps any open.
+func (l *Library) letClose(which func(schema.RecordingID) bool) {
+	if s, ok := l.src.(forgettingSource); ok {
+		s.Forget(which)
 	}
-	l.samples.close() // what is not to be found any more is not kept; what is, is opened again
-	return err
 }
 
 // release lets go of recordings that were deleted, so that their space is freed: now, or when the files that are open and
@@ -45,150 +36,134 @@ func (l *Library) release(ctx context.Context, deleted map[schema.RecordingID]bo
 		tell()
 		return
 	}
-	l.mu.Lock()
-	l.deleted.add(deleted, time.Now())
-	opened := slices.Collect(maps.Keys(l.opened))
-	l.mu.Unlock()
+	opened := l.readers.delete(deleted, time.Now())
 	tell()
-	l.toPin.add(opened, deleted)
-	l.pin(ctx)
-	l.files.remove(func(_ string, f *mp4.File) bool {
-		return shows(f, func(id schema.RecordingID) bool { return deleted[id] })
-	})
-	l.samples.open.remove(func(k sampleKey, _ *sampleFile) bool { return deleted[k.id] })
+	l.toKeep.add(opened, deleted)
+	l.keep(ctx)
+	is := func(id schema.RecordingID) bool { return deleted[id] }
+	l.files.Remove(func(_ string, f *mp4.File) bool { return shows(f, is) })
+	l.letClose(is)
 }
 
-// followMoved drops what is cached about where recordings lie that were moved. Files that are open read them where they lie now.
+// followMoved drops what is cached about where recordings lie that were moved. Files that are open read on where they lie now, which
+// is the source's business.
 func (l *Library) followMoved(moved map[schema.RecordingID]bool) {
 	if len(moved) == 0 {
 		return
 	}
-	l.files.remove(func(_ string, f *mp4.File) bool {
-		return shows(f, func(id schema.RecordingID) bool { return moved[id] })
-	})
-	l.samples.open.remove(func(k sampleKey, _ *sampleFile) bool { return moved[k.id] })
+	is := func(id schema.RecordingID) bool { return moved[id] }
+	l.files.Remove(func(_ string, f *mp4.File) bool { return shows(f, is) })
+	l.letClose(is)
 }
 
-// keyOf is the sample file of a part.
-func keyOf(p *mp4.Part) sampleKey { return p.Source.(*source).key }
-
-// shows reports whether a file shows a recording for which is is true.
-func shows(f *mp4.File, is func(schema.RecordingID) bool) bool {
-	for i := range f.Parts() {
-		if is(f.Parts()[i].Source.(*source).key.id) {
-			return true
-		}
-	}
-	return false
-}
-
-// toPin is what was deleted while files that are open show it, and is still to be kept for them: by sample directory.
-type toPin struct {
+// toKeep is what was deleted while files that are open show it, and is still to be pinned for them: by device. What the source
+// cannot keep is not among it.
+type toKeep struct {
 	asking store.Asking
-	left   map[int64]*unpinned
+	left   map[int64]*unkept
 }
 
-type unpinned struct {
+type unkept struct {
 	files   map[*File]bool
 	deleted map[schema.RecordingID]bool
 	said    bool // that the disk does not answer
 }
 
-func (p *toPin) add(opened []*File, deleted map[schema.RecordingID]bool) {
-	changed := map[int64]*unpinned{} // a question that is not answered yet may still use what there was
+func (t *toKeep) add(opened []*File, deleted map[schema.RecordingID]bool) {
+	changed := map[int64]*unkept{} // a question that is not answered yet may still use what there was
 	for _, f := range opened {
 		for i := range f.Parts() {
-			k := keyOf(&f.Parts()[i])
-			if !deleted[k.id] {
+			r := recordingOf(&f.Parts()[i])
+			o, ok := r.object.(keptObject)
+			if !deleted[r.id] || !ok {
 				continue
 			}
-			u := changed[k.dir]
+			u := changed[o.Device()]
 			if u == nil {
-				u = p.left[k.dir].clone()
-				changed[k.dir] = u
+				u = t.left[o.Device()].clone()
+				changed[o.Device()] = u
 			}
-			u.files[f], u.deleted[k.id] = true, true
+			u.files[f], u.deleted[r.id] = true, true
 		}
 	}
-	maps.Copy(p.left, changed)
+	maps.Copy(t.left, changed)
 }
 
 // clone copies what there is, which may be nil.
-func (u *unpinned) clone() *unpinned {
+func (u *unkept) clone() *unkept {
 	if u == nil {
-		return &unpinned{files: map[*File]bool{}, deleted: map[schema.RecordingID]bool{}}
+		return &unkept{files: map[*File]bool{}, deleted: map[schema.RecordingID]bool{}}
 	}
-	return &unpinned{maps.Clone(u.files), maps.Clone(u.deleted), u.said}
+	return &unkept{maps.Clone(u.files), maps.Clone(u.deleted), u.said}
 }
 
-// pin keeps deleted recordings for the files that show them, until these are closed. One disk that hangs holds up nobody for
+// stream is the label of one of those whose footage it is.
+func (u *unkept) stream() string {
+	for f := range u.files {
+		return f.e.stream.Label
+	}
+	return ""
+}
+
+// keep pins deleted recordings for the files that show them, until these are closed. One disk that hangs holds up nobody for
 // long: what is on it is tried again with each call.
-func (l *Library) pin(ctx context.Context) {
-	left := maps.Clone(l.toPin.left) // which a question that is left behind reads
-	pinned := store.Ask(&l.toPin.asking, slices.Collect(maps.Keys(left)), func(dir int64) *unpinned {
-		u := left[dir]
+func (l *Library) keep(ctx context.Context) {
+	left := maps.Clone(l.toKeep.left) // which a question that is left behind reads
+	kept := store.Ask(&l.toKeep.asking, slices.Collect(maps.Keys(left)), func(device int64) *unkept {
+		u := left[device]
 		for f := range u.files {
-			l.pinIn(ctx, dir, f, u.deleted)
+			l.keepFor(ctx, device, f, u.deleted)
 		}
 		return u
 	})
-	for dir, u := range left {
+	for device, u := range left {
 		switch {
-		case pinned[dir] == u:
-			delete(l.toPin.left, dir)
+		case kept[device] == u:
+			delete(l.toKeep.left, device)
 		case !u.said:
 			u.said = true
-			l.o.Log.Error("footage was deleted while it is being read, and is not kept for its readers yet", "sample_dir", dir, "err", store.ErrNoAnswer)
+			l.o.Log.Error("footage was deleted while it is being read, and is not kept for its readers yet", "stream", u.stream(), "err", store.ErrNoAnswer)
 		}
 	}
 }
 
-// pinIn is pin for one file, and what of it lies in one sample directory.
-func (l *Library) pinIn(ctx context.Context, dir int64, f *File, deleted map[schema.RecordingID]bool) {
-	bytes := int64(0)
+// keepFor pins what one file shows of deleted recordings on one device.
+func (l *Library) keepFor(ctx context.Context, device int64, f *File, deleted map[schema.RecordingID]bool) {
+	length := int64(0)
 	for i := range f.Parts() {
-		k := keyOf(&f.Parts()[i])
-		if k.dir != dir || !deleted[k.id] {
+		r := recordingOf(&f.Parts()[i])
+		o, ok := r.object.(keptObject)
+		if !ok || o.Device() != device || !deleted[r.id] {
 			continue
 		}
-		packed, err := l.db.PackedIndex(ctx, k.id)
+		var packed []byte
+		err := l.src.WithPackedIndex(ctx, r.id, func(lent []byte) error {
+			packed = bytes.Clone(lent)
+			return nil
+		})
 		if err == nil {
-			err = l.samples.keep(k, packed)
+			err = l.pins.add(r.id, packed, o.Keep)
 		}
 		if err != nil {
 			l.o.Log.Error("footage was deleted while it is being read, and cannot be kept for the reader", "entry", f.e.Name, "reader", f.reader, "err", err)
 			continue
 		}
-		if !f.pin(k) { // it was closed meanwhile
-			l.samples.letGo(k)
+		if !l.readers.pin(f, r.id) { // it was closed meanwhile
+			l.pins.letGo(r.id)
 			continue
 		}
-		bytes += f.Parts()[i].Length
+		length += f.Parts()[i].Length
 	}
-	if bytes > 0 {
-		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", bytes)
+	if length > 0 {
+		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", length)
 	}
 }
 
-// pin notes that a recording is kept for f. It reports false when f is closed.
-func (f *File) pin(k sampleKey) bool {
-	f.lib.mu.Lock()
-	defer f.lib.mu.Unlock()
-	if _, ok := f.lib.opened[f]; ok {
-		f.pins = append(f.pins, k)
-		return true
-	}
-	return false
-}
-
-// Close ends the reading of a file. It must not be read any more.
-func (f *File) Close() {
-	f.lib.mu.Lock()
-	pins := f.pins
-	f.pins = nil
-	delete(f.lib.opened, f)
-	f.lib.mu.Unlock()
-	for _, k := range pins {
-		f.lib.samples.letGo(k)
+// loseOld has readers who took too long lose what was deleted.
+func (l *Library) loseOld() {
+	if lost := l.pins.loseOld(time.Now()); len(lost) > 0 {
+		for _, f := range l.readers.of(lost) {
+			f.sayLost()
+		}
 	}
 }

@@ -1,8 +1,10 @@
-// Package playback joins the rows of the database and the sample files into files that can be read, and says which there
-// are. Package fs and package web show what it finds; it knows neither.
+// Package playback joins rows and bytes into files that can be read, and says which there are. Package fs and package web show what
+// it finds; it knows neither. It does not know either where the rows and bytes come from: that is a Source, such as the database and
+// the sample directories of a recorder, package local, of which only Open knows.
 //
-//	schema (rows, indexes) ─┐
-//	store (sample files)  ──┴─> Library ─> Entry (name, size, times) ─> File (io.ReaderAt)
+//	          rows, indexes, changes
+//	Source ──────────────────────────> listings, calendar ─> Entry (name, size, times) ─> File (io.ReaderAt)
+//	   └─── extents (object, offset, length) ──────────────────────────────────────────────┘
 //
 // # What an entry is
 //
@@ -14,7 +16,10 @@
 //
 // # Invariants
 //
-//   - An Entry and a File never change. When footage is added, the next listing has a new Entry with a new ETag and Inode.
+//   - An Entry and a File never change. When footage is added, the next listing has a new Entry with a new ETag and ID.
 //   - Equal ETags mean equal bytes.
 //   - Sealed recordings never change, so what was computed from them is cached for good, up to the configured bound.
+//   - An entry follows from label, numbers, times and sizes, never from where its recordings lie.
+//   - What changes (listings, calendar, sample entries, readers, pins, subscribers, caches) is a type with a lock of its own. No lock is
+//     held while a source is asked; listings take the lock of their cache inside their own, and no other lock is taken inside one.
 package playback

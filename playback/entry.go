@@ -22,7 +22,7 @@ type Entry struct {
 	Start time.Time
 	End   time.Time // wall time of the end; the file's modification time
 	ETag  string    // without quotes; equal ETags mean equal bytes
-	Inode uint64    // follows from the ETag
+	ID    uint64    // tells the bytes from all others, as ETag does; its highest bit is 1
 	Place int64     // within its hour, from 0: it rises along the listing, and stays when other entries come and go
 
 	stream         *Stream
@@ -58,7 +58,7 @@ const joinGap90k = 2 * 90000
 
 // WholeDay returns the entry that joins all recordings that start on a day.
 func (l *Library) WholeDay(ctx context.Context, s Stream, day Span) (*Entry, error) {
-	newest90k, recs, err := l.startingIn(ctx, s, day)
+	newest90k, recs, err := l.newestAndIn(ctx, s, day)
 	if err != nil {
 		return nil, err
 	}
@@ -68,18 +68,24 @@ func (l *Library) WholeDay(ctx context.Context, s Stream, day Span) (*Entry, err
 	return l.entry(ctx, &Entry{Name: day.Name + ".mp4", stream: &s, kind: dayEntry, from90k: day.From90k, to90k: day.To90k}, recs, newest90k)
 }
 
-// startingIn lists the recordings that start in a span, and says when the newest one of the stream started before that.
-func (l *Library) startingIn(ctx context.Context, s Stream, span Span) (newest90k int64, recs []schema.Recording, err error) {
+// newestAndIn says when the newest recording of a stream starts, and after that lists those that start in a span.
+func (l *Library) newestAndIn(ctx context.Context, s Stream, span Span) (newest90k int64, recs []schema.Recording, err error) {
 	if newest90k, err = l.newest90k(ctx, s); err != nil {
 		return 0, nil, err
 	}
-	recs, err = l.db.StartingIn(ctx, s.id, span.From90k, span.To90k)
+	recs, err = l.startingIn(ctx, s.id, span.From90k, span.To90k)
 	return newest90k, recs, err
+}
+
+// startingIn lists all recordings of a stream that start in [from90k, to90k), by start.
+func (l *Library) startingIn(ctx context.Context, stream, from90k, to90k int64) ([]schema.Recording, error) {
+	recs, _, err := l.src.SomeStartingIn(ctx, new(schema.Room), stream, from90k, to90k, math.MaxInt)
+	return recs, err
 }
 
 // newest90k returns when the newest recording of a stream starts.
 func (l *Library) newest90k(ctx context.Context, s Stream) (start90k int64, err error) {
-	start90k, _, _, err = l.db.LastSpan(ctx, s.id, math.MaxInt64)
+	start90k, _, _, err = l.src.LastSpan(ctx, s.id, math.MaxInt64)
 	return start90k, err
 }
 
@@ -148,7 +154,7 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	e.Start, e.End = media.ToTime(start), media.ToTime(end)
 	digest := e.digest(recs)
 	e.ETag = etag(digest)
-	e.Inode = binary.BigEndian.Uint64(digest[16:]) | 1<<63 // apart from directories
+	e.ID = binary.BigEndian.Uint64(digest[16:]) | 1<<63
 	if e.kind == hourEntry && recs[len(recs)-1].Start90k >= newest90k {
 		e.recs = slices.Clone(recs)
 		for i := range e.recs {
@@ -169,7 +175,7 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	return e, nil
 }
 
-// dayMark keeps a day of one entry apart from that entry: both are in the mount, and an inode is in one place.
+// dayMark keeps a day of one entry apart from that entry: both are shown, and an ID is that of one file in one place.
 const dayMark = "/day"
 
 func etag(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:16]) }

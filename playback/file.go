@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
+	"nvrfs/store"
 )
 
 // ErrStale says that an entry's footage has changed since it was listed: list again.
@@ -24,8 +24,8 @@ type File struct {
 	*mp4.File
 	e      *Entry
 	lib    *Library
-	reader string      // who reads it, for the log
-	pins   []sampleKey // deleted recordings that are kept for it; guarded by lib.mu
+	reader string               // who reads it, for the log
+	pins   []schema.RecordingID // deleted recordings that are kept for it; guarded by lib.readers.mu
 
 	saidLost atomic.Bool // the log says that some of them are lost
 }
@@ -36,20 +36,45 @@ func (f *File) ModTime() time.Time { return f.e.End }
 // ETag tells the bytes from all others, without quotes.
 func (f *File) ETag() string { return f.e.ETag }
 
-// Splice puts the n bytes at off into a pipe that has room for them, where they lie in one sample file and are all there, and
-// returns how many are in it: n, or fewer, and then ReadAt tells why. No byte is copied.
-func (f *File) Splice(pipe int, off, n int64) (moved int64) {
+// WithFile lends use the file in which the n bytes at off lie, at the offset at, so that the kernel can move them on without a
+// copy; the descriptor is use's only until it returns. It returns what use does: how many of the bytes were used, which are n,
+// or fewer, and then ReadAt tells why. It returns 0, without calling use, where the bytes do not lie in one file of this machine.
+func (f *File) WithFile(off, n int64, use func(fd uintptr, at, n int64) (used int64)) (used int64) {
 	part, at, length, ok := f.Extent(off)
 	if !ok || n > length {
 		return 0
 	}
-	return part.Source.(*source).splice(pipe, at, n)
+	return recordingOf(part).withFile(at, n, use)
+}
+
+// ReadAt implements io.ReaderAt.
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	if errors.Is(err, ErrLost) {
+		f.sayLost()
+	}
+	return n, err
+}
+
+// sayLost says once who has lost footage.
+func (f *File) sayLost() {
+	if f.saidLost.CompareAndSwap(false, true) {
+		f.lib.o.Log.Warn("a reader has lost footage that was deleted; reading it fails from now on", "entry", f.e.Name, "reader", f.reader,
+			"reason", "it was read for "+store.ReadersKeep.String()+" after it was deleted, or the disk had no more room for it")
+	}
+}
+
+// Close ends the reading of a file. It must not be read any more.
+func (f *File) Close() {
+	for _, id := range f.lib.readers.remove(f) {
+		f.lib.pins.letGo(id)
+	}
 }
 
 // Open opens an entry for a reader, who is named in the log where that matters, and who closes it. It returns ErrStale when
 // the entry is no more what it was; the newest one of a stream only grows, and opens as it was listed.
 func (l *Library) Open(ctx context.Context, e *Entry, reader string) (*File, error) {
-	if f, ok := l.files.get(e.ETag); ok {
+	if f, ok := l.files.Get(e.ETag); ok {
 		return l.opening(f, e, reader)
 	}
 	recs, err := l.recordings(ctx, e)
@@ -67,13 +92,9 @@ func (l *Library) Open(ctx context.Context, e *Entry, reader string) (*File, err
 // deleted just before.
 func (l *Library) opening(f *mp4.File, e *Entry, reader string) (*File, error) {
 	file := &File{File: f, e: e, lib: l, reader: reader}
-	l.mu.Lock()
-	l.opened[file] = struct{}{}
-	gone := len(l.deleted) > 0 && shows(f, func(id schema.RecordingID) bool { _, ok := l.deleted[id]; return ok })
-	l.mu.Unlock()
-	if gone {
+	if l.readers.add(file) {
 		file.Close()
-		l.files.remove(func(etag string, _ *mp4.File) bool { return etag == e.ETag })
+		l.files.Remove(func(etag string, _ *mp4.File) bool { return etag == e.ETag })
 		return nil, l.stale(e)
 	}
 	return file, nil
@@ -82,10 +103,7 @@ func (l *Library) opening(f *mp4.File, e *Entry, reader string) (*File, error) {
 // stale drops the listing that an entry is in, which may not have heard of the change yet: whoever lists again must not get
 // the same entry.
 func (l *Library) stale(e *Entry) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.listed.drops++
-	l.forgetHourLocked(e.stream.id, e.from90k, true)
+	l.listings.forgetHour(e.stream.id, l.calendar.at(e.from90k), e.from90k)
 	return fmt.Errorf("%s: %w", e.Name, ErrStale)
 }
 
@@ -97,13 +115,13 @@ func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording,
 	var groups [][]schema.Recording
 	switch e.kind {
 	case hourEntry:
-		recs, err := l.db.StartingIn(ctx, e.stream.id, e.from90k, e.to90k)
+		recs, err := l.startingIn(ctx, e.stream.id, e.from90k, e.to90k)
 		if err != nil {
 			return nil, err
 		}
 		groups = stretches(recs)
 	case dayEntry:
-		recs, err := l.db.StartingIn(ctx, e.stream.id, e.from90k, e.to90k)
+		recs, err := l.startingIn(ctx, e.stream.id, e.from90k, e.to90k)
 		if err != nil {
 			return nil, err
 		}
@@ -193,26 +211,7 @@ func roundDiv(a, b int64) int64 {
 
 // keepFile keeps the file of an entry for when it is opened, and returns the one that is kept.
 func (l *Library) keepFile(e *Entry, f *mp4.File) *mp4.File {
-	return l.files.keep(e.ETag, f, f.Memory())
-}
-
-// sampleEntry returns a sample entry. There are few, and they never change.
-func (l *Library) sampleEntry(ctx context.Context, id int64) (*media.SampleEntry, error) {
-	l.mu.Lock()
-	e, ok := l.entries[id]
-	l.mu.Unlock()
-	if ok {
-		return e, nil
-	}
-	row, err := l.db.SampleEntry(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	e = &row
-	l.mu.Lock()
-	l.entries[id] = e
-	l.mu.Unlock()
-	return e, nil
+	return l.files.Keep(e.ETag, f, f.Memory())
 }
 
 // tableKey is one part of one file.
@@ -233,12 +232,12 @@ type fileTables struct {
 // Tables implements mp4.TableCache.
 func (t fileTables) Tables(_ *mp4.File, part int, generate func() ([]byte, error)) ([]byte, error) {
 	k := tableKey{t.etag, part}
-	if b, ok := t.l.tables.get(k); ok {
+	if b, ok := t.l.tables.Get(k); ok {
 		return b, nil
 	}
 	b, err := generate()
 	if err != nil {
 		return nil, err
 	}
-	return t.l.tables.keep(k, b, tableBytes+int64(len(b))), nil
+	return t.l.tables.Keep(k, b, tableBytes+int64(len(b))), nil
 }

@@ -69,7 +69,7 @@ func (l *Library) Info(ctx context.Context, e *Entry) (*Info, error) {
 			}
 		}
 		if i > 0 && r.Run != recs[i-1].Run && r.Start90k > recs[i-1].End90k() {
-			run, err := l.db.Run(ctx, recs[i-1].Run)
+			run, err := l.src.Run(ctx, recs[i-1].Run)
 			if err != nil {
 				return nil, err
 			}

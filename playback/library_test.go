@@ -169,8 +169,8 @@ func TestEntries(t *testing.T) {
 		if i > 0 && e.Start.Before(all[i-1].End) {
 			t.Errorf("%s starts before the one before it ends", e.Name)
 		}
-		if e.Inode < 1<<63 {
-			t.Errorf("%s has inode %d, which may be a directory's", e.Name, e.Inode)
+		if e.ID < 1<<63 {
+			t.Errorf("%s has ID %d, whose highest bit is 0", e.Name, e.ID)
 		}
 	}
 	// The gap of 1.9 s is joined; after it, the first GOP of the hour starts 0.9 s late.
@@ -212,8 +212,8 @@ func TestTimesAndAbsence(t *testing.T) {
 	l := openLibrary(t, playback.Options{Data: dir, Location: berlin})
 	ctx := t.Context()
 	s, all := list(t, l, "cam")
-	if len(all) != 2 || all[0].hour.Name != "02+0200" || all[1].hour.Name != "02+0100" ||
-		all[0].Name != "cam_2026-10-25_02-58-00+0200.mp4" || all[1].Name != "cam_2026-10-25_02-00-00+0100.mp4" {
+	if len(all) != 2 || all[0].hour.Name != "02A+0200" || all[1].hour.Name != "02B+0100" ||
+		all[0].Name != "cam_2026-10-25_02A-58-00+0200.mp4" || all[1].Name != "cam_2026-10-25_02B-00-00+0100.mp4" {
 		t.Errorf("entries %+v", all)
 	}
 	if !all[0].End.Equal(start.Add(2*time.Minute)) || !all[1].Start.Equal(all[0].End) || !all[1].End.Equal(start.Add(4*time.Minute)) {
@@ -264,10 +264,10 @@ func TestNameCollision(t *testing.T) {
 	seen := map[uint64]bool{}
 	for _, e := range all {
 		names = append(names, e.Name)
-		if seen[e.Inode] {
-			t.Error("two entries have one inode")
+		if seen[e.ID] {
+			t.Error("two entries have one ID")
 		}
-		seen[e.Inode] = true
+		seen[e.ID] = true
 		if got := len(frames(t, openEntry(t, l, e.Entry))); got != 25*60 {
 			t.Errorf("%s has %d pictures", e.Name, got)
 		}
@@ -436,7 +436,7 @@ func TestClipOfCorrectedRecording(t *testing.T) {
 	}
 }
 
-// A day of one entry has the bytes of that entry, and yet is another file: what is known of an inode is where it is.
+// A day of one entry has the bytes of that entry, and yet is another file: an ID is that of one file in one place.
 func TestDayOfOneEntry(t *testing.T) {
 	dir := t.TempDir()
 	makeFootage(t, dir, footage.Camera{Name: "cam", Tiny: true, Start: noon, Duration: time.Minute, Grow: true})
@@ -446,7 +446,7 @@ func TestDayOfOneEntry(t *testing.T) {
 	if err != nil || len(all) != 1 {
 		t.Fatal(len(all), err)
 	}
-	if e := all[0].Entry; day.Inode == e.Inode || day.ETag == e.ETag || day.Size != e.Size {
+	if e := all[0].Entry; day.ID == e.ID || day.ETag == e.ETag || day.Size != e.Size {
 		t.Errorf("the entry is %+v, and the day %+v", e, day)
 	}
 	for _, e := range []*playback.Entry{all[0].Entry, day} {
@@ -564,7 +564,7 @@ func TestGrowing(t *testing.T) {
 		seen int
 	}
 	var versions []version
-	inodes := map[uint64]bool{}
+	ids := map[uint64]bool{}
 	current := ""
 	for i := range 15 {
 		if i > 0 {
@@ -572,10 +572,10 @@ func TestGrowing(t *testing.T) {
 		}
 		e := waitForEntry(t, l, func(e *playback.Entry) bool { return e.ETag != current })
 		current = e.ETag
-		if inodes[e.Inode] {
-			t.Errorf("version %d has the inode of another", i)
+		if ids[e.ID] {
+			t.Errorf("version %d has the ID of another", i)
 		}
-		inodes[e.Inode] = true
+		ids[e.ID] = true
 		f := openEntry(t, l, e)
 		n := len(frames(t, f))
 		if n != (i+1)*25 {

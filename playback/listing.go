@@ -1,108 +1,15 @@
 package playback
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"sort"
 	"sync"
-	"sync/atomic"
 
 	"nvrfs/media"
 	"nvrfs/schema"
 )
-
-// listings keeps what was listed. Whoever reads rows and then keeps a listing of them must not keep it when something was
-// dropped in between: the rows may be from before.
-type listings struct {
-	streams []Stream             // nil when they are not known
-	days    map[int64]streamDays // by stream
-	drops   int                  // how often something was dropped
-}
-
-// streamDays are the days of a stream.
-type streamDays struct {
-	days   []Span
-	unsure []Span // of which a recording was deleted: nothing may be left of them
-}
-
-// add takes in that recordings were added to a day, or deleted from it.
-func (x *listings) add(c *Change) {
-	known, ok := x.days[c.stream]
-	if !ok {
-		return
-	}
-	i, there := slices.BinarySearchFunc(known.days, c.Day.From90k, func(d Span, from90k int64) int { return cmp.Compare(d.From90k, from90k) })
-	if !there { // others read the slice
-		known.days = slices.Insert(slices.Clone(known.days), i, c.Day)
-	}
-	if c.deleted && !slices.Contains(known.unsure, c.Day) {
-		known.unsure = append(slices.Clone(known.unsure), c.Day)
-	}
-	x.days[c.stream] = known
-}
-
-// dayKey is a day of a stream.
-type dayKey struct{ stream, from90k int64 }
-
-// A listing is what is known of a day of a stream. It must not be changed.
-type listing struct {
-	whole bool          // the day was listed, though some of its hours may not be known, or not any more
-	hours []hourListing // as those of the calendarDay
-	spans []Span        // of the hours in which a recording starts; nil when they are not known
-}
-
-type hourListing struct {
-	known   bool
-	entries []*Entry // by start
-}
-
-// What a listing takes of the memory, about.
-const (
-	listingBytes = 250
-	hourBytes    = 32 + 32
-	entryBytes   = 270
-	recBytes     = 300
-)
-
-func (x listing) bytes() int64 {
-	n := int64(listingBytes + hourBytes*len(x.hours))
-	for _, h := range x.hours {
-		n += int64(entryBytes * len(h.entries))
-		for _, e := range h.entries {
-			n += int64(recBytes * len(e.recs))
-		}
-	}
-	return n
-}
-
-// keep keeps what change adds to what is known of a day, from rows that were read when drops was the number of drops.
-func (l *Library) keep(s Stream, day *calendarDay, drops int, change func(*listing)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.listed.drops == drops {
-		l.replaceLocked(dayKey{s.id, day.From90k}, len(day.hours), change)
-	}
-}
-
-// replaceLocked changes a copy of a day's listing, and keeps that.
-func (l *Library) replaceLocked(k dayKey, hours int, change func(*listing)) {
-	x, ok := l.lists.get(k)
-	if ok {
-		x.hours = slices.Clone(x.hours)
-	} else {
-		x.hours = make([]hourListing, hours)
-	}
-	change(&x)
-	l.lists.replace(k, x, x.bytes())
-}
-
-func (l *Library) drops() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.listed.drops
-}
 
 // A Stream is one stream of a camera.
 type Stream struct {
@@ -117,22 +24,16 @@ func (s Stream) ID() int32 { return int32(s.id) }
 
 // Streams lists the streams that have footage, or had, by label. The slice must not be changed.
 func (l *Library) Streams(ctx context.Context) ([]Stream, error) {
-	l.mu.Lock()
-	streams, drops := l.listed.streams, l.listed.drops
-	l.mu.Unlock()
+	streams, drops := l.listings.knownStreams()
 	if streams != nil {
 		return streams, nil
 	}
-	rows, err := l.db.Streams(ctx)
+	rows, err := l.src.Streams(ctx)
 	if err != nil {
 		return nil, err
 	}
 	streams = streamsOf(rows)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.listed.drops == drops {
-		l.listed.streams = streams
-	}
+	l.listings.keepStreams(streams, drops)
 	return streams, nil
 }
 
@@ -176,10 +77,7 @@ func (l *Library) stream(ctx context.Context, name any, is func(*Stream) bool) (
 
 // Days lists the local days on which a recording of a stream starts. The slice must not be changed.
 func (l *Library) Days(ctx context.Context, s Stream) ([]Span, error) {
-	l.mu.Lock()
-	known, ok := l.listed.days[s.id]
-	drops := l.listed.drops
-	l.mu.Unlock()
+	known, ok, drops := l.listings.knownDays(s.id)
 	if ok && len(known.unsure) == 0 {
 		return known.days, nil
 	}
@@ -187,11 +85,7 @@ func (l *Library) Days(ctx context.Context, s Stream) ([]Span, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.listed.drops == drops {
-		l.listed.days[s.id] = streamDays{days: days}
-	}
+	l.listings.keepDays(s.id, days, drops)
 	return days, nil
 }
 
@@ -211,7 +105,7 @@ func (l *Library) readDays(ctx context.Context, s Stream, known streamDays, ok b
 		return days, nil
 	}
 	for from := int64(0); ; {
-		start, ok, err := l.db.FirstStart(ctx, s.id, from)
+		start, ok, err := l.src.FirstStart(ctx, s.id, from)
 		if err != nil || !ok {
 			return days, err
 		}
@@ -234,9 +128,7 @@ func (l *Library) Day(ctx context.Context, s Stream, name string) (Span, error) 
 
 // hasDay asks what is known before it asks the database.
 func (l *Library) hasDay(ctx context.Context, s Stream, day Span) (bool, error) {
-	l.mu.Lock()
-	known, ok := l.listed.days[s.id]
-	l.mu.Unlock()
+	known, ok, _ := l.listings.knownDays(s.id)
 	if ok && len(known.unsure) == 0 {
 		return slices.Contains(known.days, day), nil
 	}
@@ -244,7 +136,7 @@ func (l *Library) hasDay(ctx context.Context, s Stream, day Span) (bool, error) 
 }
 
 func (l *Library) startsIn(ctx context.Context, s Stream, span Span) (bool, error) {
-	start, ok, err := l.db.FirstStart(ctx, s.id, span.From90k)
+	start, ok, err := l.src.FirstStart(ctx, s.id, span.From90k)
 	return ok && start < span.To90k, err
 }
 
@@ -259,13 +151,13 @@ func (l *Library) HourAt(t90k int64) Span { return l.calendar.at(t90k).hour(t90k
 func (l *Library) Hours(ctx context.Context, s Stream, day Span) ([]Span, error) {
 	d := l.calendar.at(day.From90k)
 	defer l.listAhead(s, d)
-	if x, ok := l.lists.get(dayKey{s.id, d.From90k}); ok && x.spans != nil {
+	if x, ok := l.listings.cache.Get(dayKey{s.id, d.From90k}); ok && x.spans != nil {
 		return x.spans, nil
 	}
-	drops := l.drops()
+	drops := l.listings.dropped()
 	spans, err := l.findHours(ctx, s, d)
 	if err == nil {
-		l.keep(s, d, drops, func(x *listing) { x.spans = spans })
+		l.listings.keep(s.id, d, drops, func(x *listing) { x.spans = spans })
 	}
 	return spans, err
 }
@@ -278,7 +170,7 @@ func (l *Library) findHours(ctx context.Context, s Stream, day *calendarDay) ([]
 		if h.To90k <= from {
 			continue
 		}
-		start, ok, err := l.db.FirstStart(ctx, s.id, max(from, h.From90k))
+		start, ok, err := l.src.FirstStart(ctx, s.id, max(from, h.From90k))
 		if err != nil {
 			return nil, err
 		}
@@ -311,7 +203,7 @@ func (l *Library) Hour(ctx context.Context, s Stream, day Span, name string) (Sp
 func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, error) {
 	day := l.calendar.at(hour.From90k)
 	i := day.index(hour.From90k)
-	x, ok := l.lists.get(dayKey{s.id, day.From90k})
+	x, ok := l.listings.cache.Get(dayKey{s.id, day.From90k})
 	if !x.whole {
 		var err error
 		if x, ok, err = l.listDay(ctx, s, day); err != nil {
@@ -321,14 +213,14 @@ func (l *Library) Entries(ctx context.Context, s Stream, hour Span) ([]*Entry, e
 	if ok && x.hours[i].known {
 		return x.hours[i].entries, nil
 	}
-	drops := l.drops()
-	newest90k, recs, err := l.startingIn(ctx, s, hour)
+	drops := l.listings.dropped()
+	newest90k, recs, err := l.newestAndIn(ctx, s, hour)
 	if err != nil {
 		return nil, err
 	}
 	entries, err := l.entriesOf(ctx, &s, hour, recs, newest90k)
 	if err == nil {
-		l.keep(s, day, drops, func(x *listing) { x.hours[i] = hourListing{true, entries} })
+		l.listings.keep(s.id, day, drops, func(x *listing) { x.hours[i] = hourListing{true, entries} })
 	}
 	return entries, err
 }
@@ -343,46 +235,35 @@ var rooms = sync.Pool{New: func() any { return new(schema.Room) }}
 // out, and costs only those who ask for it.
 func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x listing, ok bool, err error) {
 	k := dayKey{s.id, day.From90k}
-	listed := make(chan struct{})
-	l.mu.Lock()
-	others := l.listing[k]
-	if others == nil {
-		l.listing[k] = listed
-	}
-	l.mu.Unlock()
+	others, done := l.listings.begin(k)
 	if others != nil {
 		select {
 		case <-others:
 		case <-ctx.Done():
 			return x, false, ctx.Err()
 		}
-		if x, ok := l.lists.get(k); ok && x.whole {
+		if x, ok := l.listings.cache.Get(k); ok && x.whole {
 			return x, true, nil
 		}
 		return l.readDay(ctx, s, day) // that was not kept
 	}
-	defer func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.listing, k)
-		close(listed)
-	}()
+	defer done()
 	return l.readDay(ctx, s, day)
 }
 
 // readDay is listDay without looking who else does it.
 func (l *Library) readDay(ctx context.Context, s Stream, day *calendarDay) (x listing, ok bool, err error) {
-	drops := l.drops()
+	drops := l.listings.dropped()
 	newest90k, err := l.newest90k(ctx, s)
 	if err != nil {
 		return x, false, err
 	}
 	room := rooms.Get().(*schema.Room)
 	defer rooms.Put(room)
-	recs, ok, err := l.db.SomeStartingIn(ctx, room, s.id, day.From90k, day.To90k, mostAtOnce)
+	recs, ok, err := l.src.SomeStartingIn(ctx, room, s.id, day.From90k, day.To90k, mostAtOnce)
 	if err != nil || !ok {
 		if ctx.Err() == nil {
-			l.keep(s, day, drops, func(x *listing) { x.whole = true }) // its hours are listed one by one
+			l.listings.keep(s.id, day, drops, func(x *listing) { x.whole = true }) // its hours are listed one by one
 		}
 		return x, false, ctx.Err()
 	}
@@ -397,55 +278,9 @@ func (l *Library) readDay(ctx context.Context, s Stream, day *calendarDay) (x li
 		recs = recs[n:]
 	}
 	if ctx.Err() == nil {
-		l.keep(s, day, drops, func(kept *listing) { *kept = x })
+		l.listings.keep(s.id, day, drops, func(kept *listing) { *kept = x })
 	}
 	return x, true, ctx.Err()
-}
-
-// listAhead lists a day that was asked for in the background, and the days after it, where that before it was listed, too: then
-// someone walks through the days. It does not wait, and does this for one stream at a time.
-func (l *Library) listAhead(s Stream, day *calendarDay) {
-	days := 1
-	if l.isListed(s, l.calendar.at(day.From90k-1)) {
-		days += daysAhead
-	}
-	next, missing := day, false
-	for range min(days, 3) {
-		missing = missing || !l.isListed(s, next)
-		next = l.calendar.at(next.To90k)
-	}
-	if !missing || !l.ahead.busy.CompareAndSwap(false, true) {
-		return
-	}
-	l.ahead.Go(func() {
-		defer l.ahead.busy.Store(false)
-		ctx, cancel := context.WithTimeout(l.ahead.ctx, indexDeadline)
-		defer cancel()
-		for range days {
-			if !l.isListed(s, day) {
-				if _, ok, err := l.listDay(ctx, s, day); !ok || err != nil { // whoever asks for it meets the error
-					return
-				}
-			}
-			day = l.calendar.at(day.To90k)
-		}
-	})
-}
-
-// daysAhead is how many days are listed before anyone asks; when fewer than two are left, the next ones are.
-const daysAhead = 4
-
-func (l *Library) isListed(s Stream, day *calendarDay) bool {
-	x, _ := l.lists.peek(dayKey{s.id, day.From90k})
-	return x.whole
-}
-
-// ahead is what is done before anyone asks for it, until the Library is closed.
-type ahead struct {
-	sync.WaitGroup
-	ctx  context.Context
-	stop context.CancelFunc
-	busy atomic.Bool
 }
 
 // entriesOf makes the entries of an hour from its recordings, which were read after newest90k was.

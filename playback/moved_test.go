@@ -13,7 +13,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/playback"
 	"nvrfs/schema"
-	"nvrfs/store"
+	sampledir "nvrfs/store/dir"
 )
 
 // A recording that is moved to another sample directory is read there, by files that were open before as well, and keeps its entry.
@@ -34,7 +34,7 @@ func TestMovedRecording(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := store.Attach(other, db.UUID()); err != nil {
+	if _, err := sampledir.Attach(other, db.UUID()); err != nil {
 		t.Fatal(err)
 	}
 	from, to := filepath.Join(dir, schema.DefaultSampleDir, "cam"), filepath.Join(other, "cam")

@@ -1,10 +1,10 @@
 package playback
 
 import (
-	"sort"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"nvrfs/media"
@@ -12,7 +12,7 @@ import (
 
 // A Span is a local day or hour: a directory.
 type Span struct {
-	Name           string // "2026-11-20", "14"; "02+0200" in an hour that a clock change repeats
+	Name           string // "2026-11-20", "14"; "02A+0200" and "02B+0100" where a clock change repeats an hour
 	From90k, To90k int64  // [From90k, To90k)
 }
 
@@ -63,8 +63,10 @@ func parseDay(name string, loc *time.Location) (Span, bool) {
 	return d, d.Name == name
 }
 
-// hoursOf splits a day into its hours: the stretches with one hand of the clock and one UTC offset. An hour that occurs
-// with two offsets has them in its names.
+// hoursOf splits a day into its hours: the stretches with one hand of the clock and one UTC offset. Where one occurs again with
+// another offset, their names have a letter, so that they sort by time, and the offset, so that they say when they are. Where
+// clocks are set back by so much that several hours come again, each of these begins with the last hour before, so that it sorts
+// behind that, and has its own behind the letter: 01A, 02A, 02B01, 02B02, 03.
 func hoursOf(day Span, loc *time.Location) []Span {
 	from, to := media.ToTime(day.From90k).In(loc), media.ToTime(day.To90k)
 	if to.Sub(from) == 24*time.Hour && from.Hour() == 0 && from.Minute() == 0 && oneOffset(from, from, to) {
@@ -91,37 +93,103 @@ func oddHours(day Span, loc *time.Location) []Span {
 	type hand struct{ hour, offset int }
 	var hours []Span
 	var hands []hand
-	count := map[int]int{}
 	for t := media.ToTime(day.From90k).In(loc); media.FromTime(t) < day.To90k; t = t.Add(quarter) {
 		_, offset := t.Zone()
 		h := hand{t.Hour(), offset}
 		if n := len(hands); n == 0 || hands[n-1] != h {
 			hands = append(hands, h)
 			hours = append(hours, Span{Name: t.Format("15-0700"), From90k: media.FromTime(t)})
-			count[h.hour]++
 		}
 		hours[len(hours)-1].To90k = min(day.To90k, media.FromTime(t.Add(quarter)))
 	}
-	for i := range hours {
-		if count[hands[i].hour] == 1 {
+	last, letter := -1, rune(firstPassage) // of the passage before
+	for i, h := range hands {
+		offset := hours[i].Name[2:]
+		again := func(other hand) bool { return other.hour == h.hour }
+		switch {
+		case h.hour > last && !slices.ContainsFunc(hands[i+1:], again):
 			hours[i].Name = hours[i].Name[:2]
+		case h.hour > last:
+			hours[i].Name = fmt.Sprintf("%02d%c%s", h.hour, firstPassage, offset)
+		default:
+			if i > 0 && hands[i-1].offset != h.offset {
+				letter++
+			}
+			own := ""
+			if h.hour != last || hands[i-1].offset == h.offset { // not only the last hour comes again
+				own = fmt.Sprintf("%02d", h.hour)
+			}
+			hours[i].Name = fmt.Sprintf("%02d%c%s%s", last, letter, own, offset)
+		}
+		if h.hour > last {
+			last, letter = h.hour, firstPassage
 		}
 	}
 	return hours
 }
 
-// suffix is the UTC offset in the name of an hour that a clock change repeats, else empty.
-func (s Span) suffix() string { return s.Name[min(2, len(s.Name)):] }
+// firstPassage is the letter of an hour that a clock change repeats, when it comes for the first time; B is the second, as in
+// the law of some countries.
+const firstPassage = 'A'
+
+const offsetLen = len("+0200")
+
+// repeated reports whether a clock change repeats the hour.
+func (s Span) repeated() bool { return len(s.Name) > 2 }
+
+// clock returns what stands for the hour in names, "14" or "02A", and the UTC offset behind the seconds, empty or "+0200".
+func (s Span) clock() (hour, offset string) {
+	if !s.repeated() {
+		return s.Name, ""
+	}
+	end := len(s.Name) - offsetLen
+	return s.Name[:end], s.Name[end:]
+}
+
+// Passage returns the letter of the hour that holds t, which is A or B where a clock change repeats it, else empty.
+func Passage(t time.Time, loc *time.Location) string {
+	if hour := hourOf(t, loc); hour.repeated() {
+		return hour.Name[2:3]
+	}
+	return ""
+}
+
+// hourOf returns the hour that holds t. It is the zero Span for times before the zone kept to quarters of an hour.
+func hourOf(t time.Time, loc *time.Location) Span {
+	day := dayOf(t, loc)
+	d := calendarDay{day, hoursOf(day, loc)}
+	if i := d.index(media.FromTime(t)); i < len(d.hours) {
+		return d.hours[i]
+	}
+	return Span{}
+}
 
 const nameFormat = "2006-01-02_15-04-05"
+
+// appendLocal appends a local time, as in names: "2026-11-20_14-03-10", "2026-10-25_02A-30-00+0200". Hour is the one that holds
+// it.
+func appendLocal(b []byte, t time.Time, hour Span, loc *time.Location) []byte {
+	t = t.In(loc)
+	if !hour.repeated() {
+		return t.AppendFormat(b, nameFormat)
+	}
+	clock, offset := hour.clock()
+	b = append(t.AppendFormat(b, nameFormat[:hourAt]), clock...)
+	return append(t.AppendFormat(b, nameFormat[hourEnd:]), offset...)
+}
+
+// hourAt and hourEnd are where the hour stands in nameFormat.
+const (
+	hourAt  = len("2006-01-02_")
+	hourEnd = hourAt + 2
+)
 
 // entryName names the entry of a stream that starts at start90k, in hour. Where several start in the same second, it is the
 // nth of them.
 func entryName(label string, start90k int64, hour Span, loc *time.Location, nth int) string {
-	b := make([]byte, 0, len(label)+len("_"+nameFormat+"+0000-10000.mp4"))
+	b := make([]byte, 0, len(label)+len("_"+nameFormat+"A00+0000-10000.mp4"))
 	b = append(append(b, label...), '_')
-	b = media.ToTime(start90k).In(loc).AppendFormat(b, nameFormat)
-	b = append(b, hour.suffix()...)
+	b = appendLocal(b, media.ToTime(start90k), hour, loc)
 	if nth > 1 {
 		b = strconv.AppendInt(append(b, '-'), int64(nth), 10)
 	}
@@ -132,7 +200,8 @@ func entryName(label string, start90k int64, hour Span, loc *time.Location, nth 
 const longestClip = 31 * 24 * time.Hour
 
 // ParseClipName reads the name of a clip: two times with "--" between them, of which the second may leave out the date,
-// and each may end in a UTC offset: "2026-11-20_14-03-10--14-05-00.mp4". A second time without a date is the first one
+// each may end in a UTC offset, and an hour that a clock change repeats may have its letter: "2026-11-20_14-03-10--14-05-00.mp4",
+// "2026-10-25_02A-30-00+0200--02B-10-00.mp4". A second time without a date is the first one
 // after the start. A clip of more than longestClip has no name.
 func ParseClipName(name string, loc *time.Location) (from, to time.Time, ok bool) {
 	from, to, ok = parseClipName(name, loc)
@@ -158,8 +227,11 @@ func parseClipName(name string, loc *time.Location) (from, to time.Time, ok bool
 	return from, to, false
 }
 
-// parseLocal reads a local time, or one with a UTC offset.
+// parseLocal reads a local time, or one with a UTC offset, or with the letter of an hour that a clock change repeats.
 func parseLocal(s string, loc *time.Location) (time.Time, bool) {
+	if len(s) > hourEnd && s[hourEnd] >= firstPassage {
+		return parsePassage(s, loc)
+	}
 	if t, err := time.Parse(nameFormat+"-0700", s); err == nil {
 		return t, true
 	}
@@ -167,55 +239,22 @@ func parseLocal(s string, loc *time.Location) (time.Time, bool) {
 	return t, err == nil
 }
 
-// calendar keeps the days that were asked for: each takes a while to find out.
-type calendar struct {
-	loc *time.Location
-
-	mu   sync.Mutex
-	days map[civilDay]*calendarDay
-}
-
-type civilDay struct {
-	year  int
-	month time.Month
-	day   int
-}
-
-// calendarDay is a day with its hours.
-type calendarDay struct {
-	Span
-	hours []Span
-}
-
-// calendarDays is what a calendar keeps: ten years in a few megabytes.
-const calendarDays = 3700
-
-// at returns the day that holds t90k. It must not be changed.
-func (c *calendar) at(t90k int64) *calendarDay {
-	t := media.ToTime(t90k).In(c.loc)
-	var k civilDay
-	k.year, k.month, k.day = t.Date()
-	c.mu.Lock()
-	d := c.days[k]
-	c.mu.Unlock()
-	if d != nil {
-		return d
+// parsePassage reads a time in an hour with a letter, as appendLocal writes it; the offset may be left out.
+func parsePassage(s string, loc *time.Location) (time.Time, bool) {
+	day, ok := parseDay(s[:hourAt-1], loc)
+	clock, rest, _ := strings.Cut(s[hourAt:], "-")
+	if !ok || s[hourAt-1] != '_' {
+		return time.Time{}, false
 	}
-	day := dayOf(t, c.loc)
-	d = &calendarDay{day, hoursOf(day, c.loc)}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.days) >= calendarDays || c.days == nil {
-		c.days = map[civilDay]*calendarDay{}
+	for _, hour := range hoursOf(day, loc) {
+		have, offset := hour.clock()
+		if have != clock {
+			continue
+		}
+		begin := media.ToTime(hour.From90k).In(loc)
+		t, err := time.Parse(nameFormat+"-0700", begin.Format(nameFormat[:hourEnd])+"-"+strings.TrimSuffix(rest, offset)+offset)
+		t90k := media.FromTime(t)
+		return t, err == nil && hour.From90k <= t90k && t90k < hour.To90k
 	}
-	c.days[k] = d
-	return d
-}
-
-// hour returns the hour that holds t90k.
-func (d *calendarDay) hour(t90k int64) Span { return d.hours[d.index(t90k)] }
-
-// index returns the index of the hour that holds t90k.
-func (d *calendarDay) index(t90k int64) int {
-	return sort.Search(len(d.hours), func(i int) bool { return d.hours[i].To90k > t90k })
+	return time.Time{}, false
 }

@@ -8,9 +8,11 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // sampleDir is a directory of sample files.
@@ -44,7 +46,8 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 	if err != nil {
 		return nil, nil, err
 	}
-	open := func(path string) (store.Store, error) { return o.open(path, db.UUID(), fresh) }
+	watched := watchedBy(o)
+	open := func(path string) (store.Store, error) { return watched(path)(o.open(path, db.UUID(), fresh)) }
 	for id, path := range known {
 		known[id] = schema.SampleDirPath(o.Data, path)
 	}
@@ -72,7 +75,7 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 		}
 		delete(needed, path)
 		// First the directory: what it is refused for may be mended, and then it must still be new to the database.
-		attach := func(path string) (store.Store, error) { return store.Attach(path, db.UUID()) }
+		attach := func(path string) (store.Store, error) { return watched(path)(dir.Attach(path, db.UUID())) }
 		x := openAll(new(store.Asking), map[int64]string{0: path}, attach)[0]
 		if x.err != nil {
 			return nil, nil, x.err
@@ -84,6 +87,25 @@ func openDirs(ctx context.Context, db *schema.DB, o Options) (dirs map[int64]sam
 		dirs[id] = sampleDir{path, x.store}
 	}
 	return dirs, late, nil
+}
+
+// watchedBy returns what has the log say when a directory that was opened does not answer, and which streams that holds up.
+func watchedBy(o Options) func(path string) func(store.Store, error) (store.Store, error) {
+	return func(path string) func(store.Store, error) (store.Store, error) {
+		var labels []string
+		for _, s := range o.Streams {
+			if samplesOf(o.Data, s) == path {
+				labels = append(labels, schema.Label(s.Camera, s.Name))
+			}
+		}
+		w := store.NewWatch(o.Log.With("path", path), "recording", func() []any { return []any{"streams", strings.Join(labels, " ")} })
+		return func(st store.Store, err error) (store.Store, error) {
+			if err != nil {
+				return nil, err
+			}
+			return store.Watched(st, w), nil
+		}
+	}
 }
 
 // nothingRecorded reports whether nothing was ever recorded.
@@ -107,7 +129,7 @@ func refuseOrphans(o Options) error {
 		paths = append(paths, samplesOf(o.Data, s))
 	}
 	for _, path := range paths {
-		if owner, err := store.Database(path); err == nil {
+		if owner, err := dir.Database(path); err == nil {
 			return fmt.Errorf("%w: there is no %s in %s, but sample directory %s belongs to one (%s); nothing was touched: restore it, or make a new one from the sample files with: nvrfs rebuild --data %s",
 				ErrLost, schema.FileName, o.Data, path, owner, o.Data)
 		}
@@ -118,9 +140,9 @@ func refuseOrphans(o Options) error {
 // openDir opens a directory; those of a fresh database are made.
 func openDir(path, database string, fresh bool) (store.Store, error) {
 	if fresh {
-		return store.Attach(path, database)
+		return dir.Attach(path, database)
 	}
-	return store.Open(path, database)
+	return dir.Open(path, database)
 }
 
 // opened is what came of opening a directory.
@@ -175,7 +197,7 @@ func readDirs(ctx context.Context, db *schema.DB, data string, log *slog.Logger)
 	for id, path := range paths {
 		paths[id] = schema.SampleDirPath(data, path)
 	}
-	open := func(path string) (store.Store, error) { return store.Open(path, db.UUID()) }
+	open := func(path string) (store.Store, error) { return dir.Open(path, db.UUID()) }
 	dirs := map[int64]sampleDir{}
 	for id, x := range openAll(new(store.Asking), paths, open) {
 		if x.err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // The holds of a database lie beside the sample files as well, all of them in each sample directory, so that they survive a lost
@@ -57,7 +58,7 @@ func heldNow(ctx context.Context, db *schema.DB) ([]byte, error) {
 
 // putHolds has a sample directory say what is held. It writes nothing where it says so already, or never had to say anything.
 func putHolds(path string, text []byte) error {
-	have, err := store.ReadBeside(path, holdsFile, mostOfHolds)
+	have, err := dir.ReadBeside(path, holdsFile, mostOfHolds)
 	var now heldText
 	switch {
 	case err == nil && bytes.Equal(have, text):
@@ -67,7 +68,7 @@ func putHolds(path string, text []byte) error {
 	case errors.Is(err, fs.ErrNotExist) && json.Unmarshal(text, &now) == nil && now.Changes == 0 && len(now.Holds) == 0:
 		return nil
 	}
-	return store.WriteBeside(path, holdsFile, text)
+	return dir.WriteBeside(path, holdsFile, text)
 }
 
 // WriteHolds writes what is held beside the sample files, and returns why in some sample directories it could not: by path.
@@ -127,7 +128,7 @@ func (r *retention) sayHolds(path string, err error) {
 // found, with why.
 func heldIn(paths []string, database string, found func(path string, err error)) (newest heldText) {
 	for _, path := range paths {
-		text, err := store.ReadBeside(path, holdsFile, mostOfHolds)
+		text, err := dir.ReadBeside(path, holdsFile, mostOfHolds)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 	"nvrfs/recorder"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 var holdsStart = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -38,7 +39,7 @@ func newArchive(t *testing.T) *archive {
 		return err
 	})
 	a.open(func(db *schema.DB) {
-		if _, err := store.Attach(a.away, db.UUID()); err != nil {
+		if _, err := dir.Attach(a.away, db.UUID()); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -17,6 +17,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // importFile makes a file of samples, whose tracks count in timescales.
@@ -216,7 +217,7 @@ func (b *bench) reopen() {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { db.Close() })
-	dir, err := store.Open(filepath.Join(b.dir, schema.DefaultSampleDir), db.UUID())
+	dir, err := dir.Open(filepath.Join(b.dir, schema.DefaultSampleDir), db.UUID())
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // RebuildOptions says where sample files lie besides the data directory, and has functions that are told how Rebuild gets
@@ -52,7 +53,7 @@ const rebuildBatch = 64
 // It returns ErrNothingDone where there is a database, or the sample directories do not belong to one; and
 // store.ErrLocked when a recorder is at work. Where it fails later, there is no database as before.
 func Rebuild(ctx context.Context, data string, o RebuildOptions) (sum RebuildSummary, err error) {
-	lock, err := store.LockDir(data)
+	lock, err := dir.LockDir(data)
 	if err != nil {
 		return sum, err
 	}
@@ -99,7 +100,7 @@ func rebuildFrom(data string, samples []string) (uuid string, paths []string, er
 		}
 	}
 	for _, path := range paths {
-		owner, err := store.Database(path)
+		owner, err := dir.Database(path)
 		if err != nil {
 			return "", nil, err
 		}
@@ -166,7 +167,7 @@ func (r *rebuilder) fill(ctx context.Context, uuid string, paths []string) error
 func (r *rebuilder) openDirs(ctx context.Context, uuid string, paths []string) error {
 	r.dirs = map[int64]sampleDir{}
 	for _, path := range paths {
-		st, err := store.Open(path, uuid)
+		st, err := dir.Open(path, uuid)
 		if err != nil {
 			return err
 		}
@@ -182,7 +183,7 @@ func (r *rebuilder) openDirs(ctx context.Context, uuid string, paths []string) e
 		return nil
 	}
 	first := schema.SampleDirPath(r.data, schema.DefaultSampleDir)
-	st, err := store.Attach(first, uuid)
+	st, err := dir.Attach(first, uuid)
 	r.dirs[1] = sampleDir{first, st}
 	return err
 }

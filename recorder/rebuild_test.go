@@ -15,7 +15,7 @@ import (
 
 	"nvrfs/playback"
 	"nvrfs/schema"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // entriesOf lists every entry of a data directory: its path, its size, its ETag, and the SHA-256 of its bytes.
@@ -152,7 +152,7 @@ func (b *bench) elsewhere(path, name string) *bench {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	st, err := store.Attach(path, b.db.UUID())
+	st, err := dir.Attach(path, b.db.UUID())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestRebuildIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 	foreign := filepath.Join(t.TempDir(), "samples")
-	if _, err := store.Attach(foreign, "another"); err != nil {
+	if _, err := dir.Attach(foreign, "another"); err != nil {
 		t.Fatal(err)
 	}
 	dir := b.copy()

@@ -11,6 +11,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // Options says what to record, and where.
@@ -22,6 +23,9 @@ type Options struct {
 	Retain  Limits  // of all streams together; Age is not used
 	MinFree MinFree // of each disk
 	Log     *slog.Logger
+
+	clock       func() int64  // wall time for retention, 90k; nil means steadyClock
+	retainEvery time.Duration // between two looks of retention; 0 means retainEvery
 
 	needAll bool                                                         // Open fails where a sample directory that a stream needs is away, in place of waiting for it
 	open    func(path, database string, fresh bool) (store.Store, error) // a sample directory; nil means openDir
@@ -43,7 +47,7 @@ const stopDeadline = 30 * time.Second
 // A Recorder records into a data directory. Only one at a time can.
 type Recorder struct {
 	o       Options
-	lock    *store.Lock
+	lock    *dir.Lock
 	db      *schema.DB
 	dirs    map[int64]sampleDir // those that were there when it started
 	late    map[int64]*lateDir  // those that streams need, but that were not
@@ -64,7 +68,10 @@ func Open(ctx context.Context, o Options) (*Recorder, error) {
 	if o.open == nil {
 		o.open = openDir
 	}
-	lock, err := store.LockDir(o.Data)
+	if o.clock == nil {
+		o.clock = steadyClock()
+	}
+	lock, err := dir.LockDir(o.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // RepairOptions are those of the check that finds what is to be repaired, and functions that are told of each repair. They
@@ -24,7 +25,7 @@ type RepairOptions struct {
 // that is damaged is set aside, and what is whole of it written to a new one. It takes the lock of the data directory, and
 // returns store.ErrLocked when a recorder has it. left counts the problems that could not be repaired, one of a recording.
 func Repair(ctx context.Context, data string, o RepairOptions) (sum CheckSummary, left int, err error) {
-	lock, err := store.LockDir(data)
+	lock, err := dir.LockDir(data)
 	if err != nil {
 		return sum, 0, err
 	}

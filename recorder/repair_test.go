@@ -16,6 +16,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // checkAt runs Check and returns what it finds.
@@ -361,7 +362,7 @@ func TestCheckWithoutADisk(t *testing.T) {
 
 func TestRepairIsRefusedWhileRecording(t *testing.T) {
 	b := newBench(t, 10*time.Second)
-	lock, err := store.LockDir(b.dir)
+	lock, err := dir.LockDir(b.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,7 @@ type retention struct {
 	minFree MinFree
 	log     *slog.Logger
 
+	every time.Duration
 	clock func() int64                                   // wall time now, 90k; it does not follow when the host's clock is set
 	space func(path string) (free, all int64, err error) // of the disk of a directory
 	disk  func(path string) (uint64, error)              // which one that is
@@ -73,7 +74,7 @@ func newRetention(r *Recorder) *retention {
 	return &retention{
 		db: r.db, dirs: r.dirs, come: make(chan *lateDir, len(r.late)),
 		streams: r.streams, total: r.o.Retain, minFree: r.o.MinFree, log: r.o.Log,
-		clock: steadyClock(), space: diskSpace, disk: diskOf, floors: newFloors(r.streams), said: map[string]bool{},
+		clock: r.o.clock, every: cmp.Or(r.o.retainEvery, retainEvery), space: diskSpace, disk: diskOf, floors: newFloors(r.streams), said: map[string]bool{},
 	}
 }
 
@@ -104,7 +105,7 @@ func diskOf(path string) (uint64, error) {
 
 // run deletes what is too much until ctx ends.
 func (r *retention) run(ctx context.Context) {
-	tick := time.NewTicker(retainEvery)
+	tick := time.NewTicker(r.every)
 	defer tick.Stop()
 	for {
 		r.say("retention", r.round(ctx))

@@ -34,7 +34,7 @@ const (
 	testUser     = "viewer"
 	testPassword = "p@ss/w#rd%?" // as hard as they come
 	testPeriod   = 4 * time.Millisecond
-	testTimeout  = 15 * time.Second
+	testTimeout  = 2 * time.Minute
 )
 
 // testCamera is an RTSP server on the loopback. Every testPeriod it calls send, if set, with a count from 0.

@@ -26,6 +26,7 @@ import (
 	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // A simCamera is a camera whose every sample, and the time at which each comes, is computed.
@@ -214,7 +215,7 @@ func newBench(t *testing.T, length time.Duration) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.db.Close() })
-	dir, err := store.Attach(filepath.Join(b.dir, schema.DefaultSampleDir), b.db.UUID())
+	dir, err := dir.Attach(filepath.Join(b.dir, schema.DefaultSampleDir), b.db.UUID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -747,7 +748,7 @@ func (s *faultStore) drop(k store.Key) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, err := os.OpenFile(s.Store.(*store.Dir).Path(k), os.O_WRONLY, 0)
+	f, err := os.OpenFile(s.Store.(*dir.Dir).Path(k), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

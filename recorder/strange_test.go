@@ -14,6 +14,7 @@ import (
 
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // strangeThings may lie where a file of ours should. Whoever opens the first one waits for ever, and reads the last one for ever.
@@ -133,21 +134,21 @@ func TestStrangeFilesAtTheStart(t *testing.T) {
 }
 
 // startAndLook does whatever opens files. What cannot be done must be said.
-func startAndLook(t *testing.T, dir string) {
-	r, err := Open(context.Background(), Options{Data: dir, Streams: []StreamOptions{{Camera: "cam", Name: "main"}}, Log: newTestLog(new(logBuffer))})
+func startAndLook(t *testing.T, data string) {
+	r, err := Open(context.Background(), Options{Data: data, Streams: []StreamOptions{{Camera: "cam", Name: "main"}}, Log: newTestLog(new(logBuffer))})
 	if err == nil {
 		err = r.Close()
 	}
 	t.Log("start: ", err)
-	_ = store.CheckUnlocked(dir)
-	if db, err := schema.OpenReadOnly(context.Background(), dir); err == nil {
+	_ = dir.CheckUnlocked(data)
+	if db, err := schema.OpenReadOnly(context.Background(), data); err == nil {
 		db.Close()
 	}
-	_, err = Check(context.Background(), dir, CheckOptions{
+	_, err = Check(context.Background(), data, CheckOptions{
 		Level: Hash, Total: func(int64) {}, Checked: func(int64) {}, Found: func(Problem) {}, Log: newTestLog(new(logBuffer)),
 	})
 	t.Log("check: ", err)
-	_, err = Rebuild(context.Background(), dir, RebuildOptions{
+	_, err = Rebuild(context.Background(), data, RebuildOptions{
 		Total: func(int64) {}, Read: func(int64) {}, Found: func(Problem) {}, Log: newTestLog(new(logBuffer)),
 	})
 	t.Log("rebuild: ", err)

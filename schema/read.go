@@ -171,6 +171,17 @@ type Room struct {
 	tracks []Track // behind those of recs
 }
 
+// Copy lists copies of recordings in the room, for whoever has recordings that are not read from a database.
+func (room *Room) Copy(recs []Recording) []Recording {
+	room.recs, room.tracks = append(room.recs[:0], recs...), room.tracks[:0]
+	for i := range recs {
+		first := len(room.tracks)
+		room.tracks = append(room.tracks, recs[i].Tracks...)
+		room.recs[i].Tracks = room.tracks[first:len(room.tracks):len(room.tracks)]
+	}
+	return room.recs
+}
+
 // SomeStartingIn is StartingIn as far as there are fewer than most. ok is false, and the list is not complete, where there are
 // as many or more.
 func (db *DB) SomeStartingIn(ctx context.Context, room *Room, stream, from90k, to90k int64, most int) (recs []Recording, ok bool, err error) {

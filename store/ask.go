@@ -1,15 +1,9 @@
 package store
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // AnswerWithin is how long a disk may take to answer a question. One that spins up takes less.
 const AnswerWithin = 5 * time.Second
-
-// ErrNoAnswer says that a disk did not answer in time.
-var ErrNoAnswer = errors.New("the disk does not answer")
 
 // Asking keeps whoever asks disks from hanging with one of them. A system call about a disk that hangs, as on a file server
 // that is gone, returns when the disk is back, or never, and nothing ends it but the end of the process. So each question has

@@ -1,14 +1,4 @@
-// Package store is where sample files lie. It moves bytes and names; it knows neither what is in a sample file nor which
-// ones there should be.
-//
-//	<dir>/nvrfs-store.json              whose sample files these are
-//	<dir>/front-door/000/000001.mp4     stream, number / 1000, number
-//	<dir>/front-door.sub/001/001234.mp4
-//
-// # Invariants
-//
-//   - A directory belongs to the database whose UUID its identity file holds. Attach refuses any other, and a directory that
-//     holds something but has no identity, so footage is never written to, or removed from, a place that is not ours.
-//   - Create never opens a file that exists.
-//   - Directories have mode 0700, files 0600.
+// Package store has the words for where sample files lie, whatever keeps them: what names a sample file, what is asked of a
+// store, what its errors mean, and how to ask disks that may hang. It moves no byte itself: package dir, below it, is a store in
+// a local directory.
 package store

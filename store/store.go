@@ -2,6 +2,7 @@ package store
 
 import (
 	"io"
+	"time"
 )
 
 // A Key names a sample file: the label of its stream ("front-door", "front-door.sub"), and the recording's number in it,
@@ -68,10 +69,13 @@ type Writer interface {
 	io.Closer
 }
 
-// Reader is a sample file being read, by any number of goroutines.
+// Reader is a sample file being read, by any number of goroutines. One that lies in a file of this machine has a method
+// Fd() uintptr besides, which returns the file's descriptor for the kernel to read from.
 type Reader interface {
 	io.ReaderAt
 	io.Closer
-	// Fd returns the file's descriptor, for the kernel to read from.
-	Fd() uintptr
 }
+
+// ReadersKeep is how long those who have a deleted file open can read on in it, where there is room for that. It is as long as
+// a player that pauses over HTTP is waited for.
+const ReadersKeep = 10 * time.Minute

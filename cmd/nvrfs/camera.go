@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nvrfs/camera"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func newCameraCommand(env *environment) *cobra.Command {
@@ -31,7 +31,7 @@ the environment variable NVRFS_CAMERA_PASSWORD.`,
 			}
 			o.Clip = camera.DemoClip()
 			if len(args) > 0 {
-				f, err := store.OpenRegular(args[0], os.O_RDONLY)
+				f, err := dir.OpenRegular(args[0], os.O_RDONLY)
 				if err != nil {
 					return usageErrorf("%w", err)
 				}

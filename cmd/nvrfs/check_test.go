@@ -14,7 +14,7 @@ import (
 	"nvrfs/integration/footage"
 	"nvrfs/recorder"
 	"nvrfs/schema"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // nvrfs runs a command on the files of this host.
@@ -36,11 +36,11 @@ func makeFootage(t *testing.T) (dir string) {
 }
 
 func TestCheckCommand(t *testing.T) {
-	dir := makeFootage(t)
-	if code, stdout, stderr := nvrfs(t, "check", "--data", dir, "--level", "hash"); code != exitOK || !strings.Contains(stdout, "3 recordings") {
+	data := makeFootage(t)
+	if code, stdout, stderr := nvrfs(t, "check", "--data", data, "--level", "hash"); code != exitOK || !strings.Contains(stdout, "3 recordings") {
 		t.Errorf("exit %d, %s%s", code, stdout, stderr)
 	}
-	path := filepath.Join(dir, schema.DefaultSampleDir, "cam", "000", "000002.mp4")
+	path := filepath.Join(data, schema.DefaultSampleDir, "cam", "000", "000002.mp4")
 	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -62,18 +62,18 @@ func TestCheckCommand(t *testing.T) {
 		{[]string{"--level", "hash"}, exitOK, "no problem", ""},
 		{[]string{"--level", "hash", "--repair"}, exitOK, "no problem", ""},
 	} {
-		code, stdout, stderr := nvrfs(t, append([]string{"check", "--data", dir}, c.args...)...)
+		code, stdout, stderr := nvrfs(t, append([]string{"check", "--data", data}, c.args...)...)
 		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
 			t.Errorf("%q: exit %d, %s%s", c.args, code, stdout, stderr)
 		}
 	}
-	lock, err := store.LockDir(dir)
+	lock, err := dir.LockDir(data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Release()
 	for _, command := range [][]string{{"check", "--repair"}, {"upgrade"}, {"rebuild"}} {
-		if code, _, stderr := nvrfs(t, append(command, "--data", dir)...); code != exitBadSetup || !strings.Contains(stderr, "another nvrfs records into it") {
+		if code, _, stderr := nvrfs(t, append(command, "--data", data)...); code != exitBadSetup || !strings.Contains(stderr, "another nvrfs records into it") {
 			t.Errorf("%q: exit %d, %s", command, code, stderr)
 		}
 	}

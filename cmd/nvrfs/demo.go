@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nvrfs/camera"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 //go:embed demo.yaml
@@ -43,19 +43,19 @@ Run again, it goes on with the same footage.`,
 	return cmd
 }
 
-func (env *environment) demo(ctx context.Context, dir string) (err error) {
-	dir, err = absolute(dir)
+func (env *environment) demo(ctx context.Context, base string) (err error) {
+	base, err = absolute(base)
 	if err != nil {
 		return err
 	}
 	if err := env.host.checkFUSE(false); err != nil { // before anything is made
 		return err
 	}
-	if err := store.CheckUnlocked(filepath.Join(dir, "data")); err != nil {
+	if err := dir.CheckUnlocked(filepath.Join(base, "data")); err != nil {
 		return explainLocked(err)
 	}
 	for _, d := range []string{"data", "mnt"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := os.MkdirAll(filepath.Join(base, d), 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("make the demo's directory: %w", err)
 		}
 	}
@@ -64,7 +64,7 @@ func (env *environment) demo(ctx context.Context, dir string) (err error) {
 		return fmt.Errorf("start the built-in camera: %w", err)
 	}
 	defer func() { err = errors.Join(err, cam.Close()) }()
-	file := filepath.Join(dir, "nvrfs.yaml")
+	file := filepath.Join(base, "nvrfs.yaml")
 	if err := writeDemoConfig(file, cam.URL()); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (env *environment) demo(ctx context.Context, dir string) (err error) {
 	if err := env.checkRecord(cfg); err != nil {
 		return err
 	}
-	return stopped(ctx, env.record(ctx, cfg, func() { env.welcome(dir, file, cfg.Mount.Path) }))
+	return stopped(ctx, env.record(ctx, cfg, func() { env.welcome(base, file, cfg.Mount.Path) }))
 }
 
 func writeDemoConfig(path, url string) error {

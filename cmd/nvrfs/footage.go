@@ -13,6 +13,7 @@ import (
 	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 const zoneUsage = "the `ZONE` of days and hours, such as Europe/Berlin (default the host's)"
@@ -85,7 +86,7 @@ func (env *environment) dataDir(path string) (string, error) {
 		return "", err
 	}
 	if _, err := env.host.stat(filepath.Join(path, schema.FileName)); err != nil {
-		if _, err := store.Database(schema.SampleDirPath(path, schema.DefaultSampleDir)); err == nil {
+		if _, err := dir.Database(schema.SampleDirPath(path, schema.DefaultSampleDir)); err == nil {
 			return "", &environmentError{
 				"data directory " + path, "there is no " + schema.FileName + " beside its sample files",
 				"restore it, or make a new one from them with: nvrfs rebuild --data " + path,

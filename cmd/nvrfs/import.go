@@ -17,7 +17,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/recorder"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func newImportCommand(env *environment) *cobra.Command {
@@ -91,7 +91,7 @@ func (im *importing) run(ctx context.Context, paths []string) error {
 	if err := im.env.host.checkDataDir(o.Data, true); err != nil {
 		return err
 	}
-	if err := store.CheckUnlocked(o.Data); err != nil {
+	if err := dir.CheckUnlocked(o.Data); err != nil {
 		return err
 	}
 	plans, err := im.plan(ctx, paths, cfg.Timezone)
@@ -176,7 +176,7 @@ func localTime(t90k int64, loc *time.Location) string {
 
 // open opens a file for f. With tell, it says what of it cannot be imported.
 func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) error) error {
-	file, err := store.OpenRegular(path, os.O_RDONLY)
+	file, err := dir.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"nvrfs/recorder"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func TestTimeInName(t *testing.T) {
@@ -33,6 +33,11 @@ func TestTimeInName(t *testing.T) {
 		{"2025-01-01_00-00-00/2026-11-20_14-03-10.mp4", at, ""},
 		{"cam_2026-10-25_02-30-00+0200.mp4", "2026-10-25T02:30:00+02:00", ""},
 		{"cam_2026-10-25_02-30-00+0100.mp4", "2026-10-25T02:30:00+01:00", ""},
+		{"cam_2026-10-25_02A-30-00+0200.mp4", "2026-10-25T02:30:00+02:00", ""},
+		{"cam_2026-10-25_02B-30-00+0100.mp4", "2026-10-25T02:30:00+01:00", ""},
+		{"cam_2026-10-25_02B-30-00.mp4", "2026-10-25T02:30:00+01:00", ""},
+		{"cam_2026-10-25_02B01-30-00+0000.mp4", "2026-10-25T02:30:00+01:00", ""}, // of Troll
+		{"cam_2026-11-01_01A-30-00-0400.mp4", "2026-11-01T06:30:00+01:00", ""},   // of New York
 		{"cam_2026-10-25_02-30-00.mp4", "", "happens twice"},
 		{"cam_2026-10-25_02-30-00-0001.mp4", "", "happens twice"},
 		{"cam_2026-03-29_02-30-00.mp4", "", "does not exist"},
@@ -138,7 +143,7 @@ func TestImportAllOrNothing(t *testing.T) {
 func TestImportWhereARecorderIsAtWork(t *testing.T) {
 	data, files := t.TempDir(), t.TempDir()
 	clip := testFile(t, "clip.mp4", files, "2026-11-19_10-00-00.mp4")
-	lock, err := store.LockDir(data)
+	lock, err := dir.LockDir(data)
 	if err != nil {
 		t.Fatal(err)
 	}

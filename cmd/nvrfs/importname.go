@@ -7,9 +7,9 @@ import (
 )
 
 // A day and a time of day, with the separators that recorders put in the names of files, or in those of directories and files.
-// In UTC it ends in Z; what a name of ours has in the hour that a clock change repeats is the offset behind it.
+// In UTC it ends in Z; a name of ours has, in the hour that a clock change repeats, the letter of the passage and the offset.
 var timeForm = regexp.MustCompile(
-	`(?:^|\D)((?:19|20)\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[-_. Tt/]{0,2}(\d\d)[-_.:]?(\d\d)[-_.:]?(\d\d)(?:([Zz])|([+-]\d{4}))?(?:\D|$)`)
+	`(?:^|\D)((?:19|20)\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[-_. Tt/]{0,2}(\d\d)(?:([AB])(\d\d)?)?[-_.:]?(\d\d)[-_.:]?(\d\d)(?:([Zz])|([+-]\d{4}))?(?:\D|$)`)
 
 // timeInName returns the time that the name of a file says, as a local one. Where the file's name alone has none, that of its
 // directory may have the day.
@@ -28,13 +28,20 @@ func timeInName(path string, loc *time.Location) (time.Time, error) {
 		return time.Time{}, usageErrorf("%s: there is no time in its name, such as 2026-11-20_14-03-10; "+
 			"say when it begins, with: --start TIME", path)
 	}
-	text := parts[1] + "-" + parts[2] + "-" + parts[3] + " " + parts[4] + ":" + parts[5] + ":" + parts[6] + parts[7]
+	day, hour, letter, utc, offset := parts[1]+"-"+parts[2]+"-"+parts[3], parts[4], parts[5], parts[9], parts[10]
+	if parts[6] != "" { // as in 02B01: the hour itself
+		hour = parts[6]
+	}
+	text := day + " " + hour + letter + ":" + parts[7] + ":" + parts[8] + utc
+	if letter != "" && offset != "" { // then it is ours, and what looks like an offset is one, whatever zone we are in
+		text = day + " " + hour + ":" + parts[7] + ":" + parts[8] + offset
+	}
 	times, err := parseTimes(text, loc, time.Time{})
 	if err != nil {
 		return time.Time{}, usageErrorf("%s: the time in its name: %w", path, err)
 	}
 	for _, t := range times {
-		if len(times) == 1 || t.In(loc).Format("-0700") == parts[8] {
+		if len(times) == 1 || t.In(loc).Format("-0700") == offset {
 			return t, nil
 		}
 	}

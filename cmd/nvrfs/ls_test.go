@@ -8,7 +8,7 @@ import (
 
 	"nvrfs/media"
 	"nvrfs/schema"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // footageOfRuns is a database with three runs of a camera: one over midnight of Berlin, one that followed, and one that
@@ -75,9 +75,9 @@ func putRun(tx *schema.Tx, camera, uuid, start, reason string, minutes int) erro
 }
 
 // recordInto has a data directory look as if something recorded into it, until the test ends.
-func recordInto(t *testing.T, dir string) {
+func recordInto(t *testing.T, data string) {
 	t.Helper()
-	lock, err := store.LockDir(dir)
+	lock, err := dir.LockDir(data)
 	if err != nil {
 		t.Fatal(err)
 	}

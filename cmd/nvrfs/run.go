@@ -9,6 +9,7 @@ import (
 
 	"nvrfs/config"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -47,7 +48,7 @@ func (env *environment) checkRecord(cfg *config.Config) error {
 	if err := env.host.checkDataDir(cfg.Data, true); err != nil {
 		return err
 	}
-	if err := store.CheckUnlocked(cfg.Data); err != nil {
+	if err := dir.CheckUnlocked(cfg.Data); err != nil {
 		return explainLocked(err)
 	}
 	if err := checkListen(cfg.HTTP.Listen); err != nil {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +15,7 @@ import (
 
 	"nvrfs/config"
 	"nvrfs/media"
+	"nvrfs/playback"
 )
 
 func newTSCommand(env *environment) *cobra.Command {
@@ -33,7 +36,8 @@ A VALUE is one of
   14:05, "yesterday 14:05"          local time
   now, -10m, -2d                    now, or so long ago, in d (of 24 h), h, m, s
 
-A local time that happens twice, as clocks are set back, is printed twice.
+A local time that happens twice, as clocks are set back, is printed twice; A or
+B behind the hour says which is meant: "2026-10-25 02A:30" is the first.
 Values that start with - stand after --.`,
 		Example: `  nvrfs ts now
   nvrfs ts 161566517700000 2026-11-20T14:05:30Z
@@ -125,18 +129,43 @@ func readTimes(s string, loc *time.Location, now time.Time) ([]time.Time, error)
 	if clock == "" {
 		return []time.Time{startOfDay(day, loc)}, nil
 	}
+	clock, letter := cutPassage(clock)
 	wall, zone, ok := parseClock(day, clock)
 	if !ok {
 		return nil, notATime(s)
 	}
 	if zone != nil {
-		return timesOf(wall, zone), nil
+		return inPassage(timesOf(wall, zone), letter, s, loc)
 	}
 	times := timesOf(wall, loc)
 	if len(times) == 0 {
 		before, after := skipped(wall, loc)
 		return nil, usageErrorf("%q does not exist %s: the clocks are set from %s to %s; want a time before or after",
 			s, inZone(loc), before.Format(time.TimeOnly), after.Format(time.TimeOnly))
+	}
+	return inPassage(times, letter, s, loc)
+}
+
+var passageForm = regexp.MustCompile(`^(\d\d)([AB])(\d\d)?`)
+
+// cutPassage takes the letter of an hour that a clock change repeats out of a time of day: "02A:30", "02B-30-00". Where there is
+// an hour behind the letter, as in some names of entries, it is that one: "02B01-30-00".
+func cutPassage(clock string) (without, letter string) {
+	m := passageForm.FindStringSubmatch(clock)
+	if m == nil {
+		return clock, ""
+	}
+	return cmp.Or(m[3], m[1]) + clock[len(m[0]):], m[2]
+}
+
+// inPassage returns those of times that are in the passage of their hour with a letter; all where there is no letter.
+func inPassage(times []time.Time, letter, s string, loc *time.Location) ([]time.Time, error) {
+	if letter == "" {
+		return times, nil
+	}
+	times = slices.DeleteFunc(times, func(t time.Time) bool { return playback.Passage(t, loc) != letter })
+	if len(times) == 0 {
+		return nil, usageErrorf("%q: no clock change %s makes an hour %s of it; leave the letter out", s, inZone(loc), letter)
 	}
 	return times, nil
 }

@@ -12,7 +12,7 @@ import (
 
 func TestParseTime(t *testing.T) {
 	zones := map[string]*time.Location{}
-	for _, name := range []string{"Europe/Berlin", "UTC", "America/Sao_Paulo", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana"} {
+	for _, name := range []string{"Europe/Berlin", "UTC", "America/Sao_Paulo", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana", "Antarctica/Troll"} {
 		loc, err := config.LoadTimezone(name)
 		if err != nil {
 			t.Fatal(err)
@@ -60,6 +60,18 @@ func TestParseTime(t *testing.T) {
 		{"", "2026-10-25_02-30-00+0100", "2026-10-25T01:30:00Z"},
 		{"", "2026-10-25 02:30", `"2026-10-25 02:30" happens twice in Europe/Berlin, since the clocks are set back; want 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00`},
 		{"Australia/Lord_Howe", "2026-04-05 01:45", `"2026-04-05 01:45" happens twice in Australia/Lord_Howe, since the clocks are set back; want 2026-04-05T01:45:00+11:00 or 2026-04-05T01:45:00+10:30`},
+		{"", "2026-10-25 02A:30", "2026-10-25T00:30:00Z"},
+		{"", "2026-10-25 02B:30:10.5", "2026-10-25T01:30:10.5Z"},
+		{"", "2026-10-25_02A-30-00+0200", "2026-10-25T00:30:00Z"},
+		{"", "2026-10-25_02B-30-00+0100", "2026-10-25T01:30:00Z"},
+		{"", "2026-10-25_02A-30-00+0100", `"2026-10-25_02A-30-00+0100": no clock change in Europe/Berlin makes an hour A of it; leave the letter out`},
+		{"", "2026-11-20 14A:05", `"2026-11-20 14A:05": no clock change in Europe/Berlin makes an hour A of it; leave the letter out`},
+		{"", "2026-11-20 14C:05", `"2026-11-20 14C:05"` + notTime},
+		{"Australia/Lord_Howe", "2026-04-05_01A-10-00+1100", "2026-04-04T14:10:00Z"},
+		{"Antarctica/Troll", "2026-10-25_02B01-30-00+0000", "2026-10-25T01:30:00Z"},
+		{"Antarctica/Troll", "2026-10-25 01B:30", "2026-10-25T01:30:00Z"},
+		{"Antarctica/Troll", "2026-10-25 01A:30", "2026-10-24T23:30:00Z"},
+		{"Australia/Lord_Howe", "2026-04-05 01B:45", "2026-04-04T15:15:00Z"},
 		{"", "2026-03-29 02:00", `"2026-03-29 02:00" does not exist in Europe/Berlin: the clocks are set from 02:00:00 to 03:00:00; want a time before or after`},
 		{"", "2026-03-29 02:59:59.9", `"2026-03-29 02:59:59.9" does not exist in Europe/Berlin: the clocks are set from 02:00:00 to 03:00:00; want a time before or after`},
 		{"", "2026-03-29 03:00", "2026-03-29T01:00:00Z"},

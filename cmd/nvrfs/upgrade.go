@@ -9,7 +9,7 @@ import (
 
 	"nvrfs/recorder"
 	"nvrfs/schema"
-	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 func newUpgradeCommand(env *environment) *cobra.Command {
@@ -38,7 +38,7 @@ Nothing may record or mount the footage meanwhile.`,
 }
 
 func (env *environment) upgrade(ctx context.Context, data string) (err error) {
-	lock, err := store.LockDir(data)
+	lock, err := dir.LockDir(data)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"nvrfs/playback"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // start is half a minute before an hour, so that little footage has two hours in it.
@@ -119,14 +120,14 @@ func TestMake(t *testing.T) {
 }
 
 // checkSampleFiles reads every sample file back and compares it with its row.
-func checkSampleFiles(t *testing.T, dir string) {
+func checkSampleFiles(t *testing.T, data string) {
 	t.Helper()
-	db, err := schema.OpenReadOnly(t.Context(), dir)
+	db, err := schema.OpenReadOnly(t.Context(), data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	st, err := store.Open(filepath.Join(dir, "samples"), db.UUID())
+	st, err := dir.Open(filepath.Join(data, "samples"), db.UUID())
 	if err != nil {
 		t.Fatal(err)
 	}

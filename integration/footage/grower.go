@@ -15,6 +15,7 @@ import (
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
 
 // A Grower records one stream, a GOP at a time. Only one goroutine may use it.
@@ -91,7 +92,7 @@ func NewGrower(ctx context.Context, dataDir string, c Camera) (*Grower, error) {
 }
 
 func (g *Grower) attach(ctx context.Context, dataDir string) (err error) {
-	if g.store, err = store.Attach(filepath.Join(dataDir, schema.DefaultSampleDir), g.db.UUID()); err != nil {
+	if g.store, err = dir.Attach(filepath.Join(dataDir, schema.DefaultSampleDir), g.db.UUID()); err != nil {
 		return err
 	}
 	err = g.db.Write(ctx, func(tx *schema.Tx) error {

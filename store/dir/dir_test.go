@@ -1,4 +1,4 @@
-package store
+package dir
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nvrfs/store"
 )
 
 const (
@@ -30,7 +32,7 @@ func attach(t testing.TB, path string) *Dir {
 }
 
 // put makes a sample file.
-func put(t testing.TB, d *Dir, k Key, content string) {
+func put(t testing.TB, d *Dir, k store.Key, content string) {
 	t.Helper()
 	w, err := d.Create(k)
 	if err != nil {
@@ -71,8 +73,8 @@ func TestDirectoryAndModes(t *testing.T) {
 	defer syscall.Umask(old)
 	root := filepath.Join(t.TempDir(), "data", "samples")
 	d := attach(t, root)
-	put(t, d, Key{"front-door", 1}, "one")
-	put(t, d, Key{"front-door.sub", 12345678}, "two")
+	put(t, d, store.Key{Stream: "front-door", Number: 1}, "one")
+	put(t, d, store.Key{Stream: "front-door.sub", Number: 12345678}, "two")
 	want := []string{
 		"drwx------ .",
 		"drwx------ front-door",
@@ -145,7 +147,7 @@ func TestAttachAfterAPowerCut(t *testing.T) {
 
 func TestSampleFile(t *testing.T) {
 	d := attach(t, t.TempDir())
-	k := Key{"front-door", 7}
+	k := store.Key{Stream: "front-door", Number: 7}
 	w, err := d.Create(k)
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +204,7 @@ func TestSampleFile(t *testing.T) {
 func TestBulk(t *testing.T) {
 	root := t.TempDir()
 	d := attach(t, root)
-	put(t, d, Key{"front-door", 999}, "before")
+	put(t, d, store.Key{Stream: "front-door", Number: 999}, "before")
 	b, err := d.Bulk("front-door")
 	if err != nil {
 		t.Fatal(err)
@@ -230,11 +232,11 @@ func TestBulk(t *testing.T) {
 	if err := os.Rename(root, root+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Create(6000); !errors.Is(err, ErrAway) {
-		t.Errorf("error is %v, want ErrAway", err)
+	if _, err := b.Create(6000); !errors.Is(err, store.ErrAway) {
+		t.Errorf("error is %v, want store.ErrAway", err)
 	}
-	if _, err := d.Bulk("barn"); !errors.Is(err, ErrAway) {
-		t.Errorf("error is %v, want ErrAway", err)
+	if _, err := d.Bulk("barn"); !errors.Is(err, store.ErrAway) {
+		t.Errorf("error is %v, want store.ErrAway", err)
 	}
 	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("something was made: %v", err)
@@ -247,7 +249,7 @@ func TestBulk(t *testing.T) {
 // A disk that takes only a part of what is appended: the file is as before, and goes on where it was.
 func TestAppendThatFails(t *testing.T) {
 	d := attach(t, t.TempDir())
-	k := Key{"front-door", 1}
+	k := store.Key{Stream: "front-door", Number: 1}
 	w, err := d.Create(k)
 	if err != nil {
 		t.Fatal(err)
@@ -298,9 +300,9 @@ func TestScanAndSetAside(t *testing.T) {
 	d := attach(t, root)
 	all := []int64{1, 2, 999, 1000, 1001, 5000, 999_999, 1_000_000, 1_000_001}
 	for _, n := range slices.Backward(all) {
-		put(t, d, Key{"front-door", n}, "x")
+		put(t, d, store.Key{Stream: "front-door", Number: n}, "x")
 	}
-	put(t, d, Key{"front-door.sub", 3}, "x")
+	put(t, d, store.Key{Stream: "front-door.sub", Number: 3}, "x")
 
 	// What is not a sample file, or not in its place, is nobody's.
 	stray := func(path string) string { return filepath.Join(root, "front-door", path) }
@@ -322,7 +324,7 @@ func TestScanAndSetAside(t *testing.T) {
 		t.Errorf("a stream without files: %v, %v", got, err)
 	}
 
-	k := Key{"front-door", 1000}
+	k := store.Key{Stream: "front-door", Number: 1000}
 	name, err := d.SetAside(k)
 	if err != nil {
 		t.Fatal(err)
@@ -338,9 +340,9 @@ func TestScanAndSetAside(t *testing.T) {
 // Scan from a number on does not read the directories before it: start-up does not depend on how much footage there is.
 func TestScanSkipsWhatIsBefore(t *testing.T) {
 	d := attach(t, t.TempDir())
-	put(t, d, Key{"front-door", 1}, "x")
-	put(t, d, Key{"front-door", 5000}, "x")
-	before := filepath.Dir(d.Path(Key{"front-door", 1}))
+	put(t, d, store.Key{Stream: "front-door", Number: 1}, "x")
+	put(t, d, store.Key{Stream: "front-door", Number: 5000}, "x")
+	before := filepath.Dir(d.Path(store.Key{Stream: "front-door", Number: 1}))
 	reads := func(from int64) bool {
 		t.Helper()
 		old := time.Now().Add(-48 * time.Hour)

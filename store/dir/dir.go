@@ -1,4 +1,4 @@
-package store
+package dir
 
 import (
 	"encoding/json"
@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nvrfs/store"
 )
 
 // identityFile says, inside a directory of sample files, which database they belong to.
@@ -24,7 +26,7 @@ const filesPerDir = 1000
 // A Dir is a Store in a local directory.
 type Dir struct{ path string }
 
-var _ Store = (*Dir)(nil)
+var _ store.Store = (*Dir)(nil)
 
 type identity struct {
 	Database string `json:"database"` // UUID
@@ -58,9 +60,6 @@ func Attach(path, database string) (*Dir, error) {
 	return &Dir{path}, syncDir(filepath.Dir(path))
 }
 
-// ErrForeign says that a directory of sample files is not of the database with which it was opened.
-var ErrForeign = errors.New("belongs to another database")
-
 // Open opens the directory of sample files at path for reading.
 func Open(path, database string) (*Dir, error) {
 	owner, err := Database(path)
@@ -68,17 +67,17 @@ func Open(path, database string) (*Dir, error) {
 		return nil, err
 	}
 	if owner != database {
-		return nil, fmt.Errorf("sample directory %s %w (%s, not %s); nothing was touched: restore the database that belongs to it, or move this one away and make a new one from the sample files with: nvrfs rebuild; or choose another directory", path, ErrForeign, owner, database)
+		return nil, fmt.Errorf("sample directory %s %w (%s, not %s); nothing was touched: restore the database that belongs to it, or move this one away and make a new one from the sample files with: nvrfs rebuild; or choose another directory", path, store.ErrForeign, owner, database)
 	}
 	return &Dir{path}, nil
 }
 
 // Database returns the UUID of the database that the directory of sample files at path belongs to. The error is
-// fs.ErrNotExist, and ErrAway, when it says of none.
+// fs.ErrNotExist, and store.ErrAway, when it says of none.
 func Database(path string) (string, error) {
 	text, err := readSmall(filepath.Join(path, identityFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%s: %w (%w)", path, ErrAway, err)
+		return "", fmt.Errorf("%s: %w (%w)", path, store.ErrAway, err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("read identity of sample directory: %w", err)
@@ -101,15 +100,15 @@ func readSmall(path string) ([]byte, error) {
 }
 
 // Path returns where a file lies.
-func (d *Dir) Path(k Key) string {
+func (d *Dir) Path(k store.Key) string {
 	return filepath.Join(d.path, k.Stream, fmt.Sprintf("%03d", k.Number/filesPerDir), fmt.Sprintf("%06d.mp4", k.Number))
 }
 
 // Create implements Store.
-func (d *Dir) Create(k Key) (Writer, error) { return d.create(k, d.makeDirs) }
+func (d *Dir) Create(k store.Key) (store.Writer, error) { return d.create(k, d.makeDirs) }
 
 // create makes a file, by makeDirs its directories where they are missing.
-func (d *Dir) create(k Key, makeDirs func(Key) error) (Writer, error) {
+func (d *Dir) create(k store.Key, makeDirs func(store.Key) error) (store.Writer, error) {
 	path := d.Path(k)
 	for attempt := 0; ; attempt++ {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -125,13 +124,10 @@ func (d *Dir) create(k Key, makeDirs func(Key) error) (Writer, error) {
 	}
 }
 
-// ErrAway says that a directory of sample files is not where it was: its disk is not mounted.
-var ErrAway = errors.New("the sample directory is not there; is its disk mounted?")
-
-// away turns an error that says that a file is not there into ErrAway, where it is the directory that is not.
+// away turns an error that says that a file is not there into store.ErrAway, where it is the directory that is not.
 func (d *Dir) away(err error) error {
 	if errors.Is(err, fs.ErrNotExist) && !exists(filepath.Join(d.path, identityFile)) {
-		return fmt.Errorf("%s: %w", d.path, ErrAway)
+		return fmt.Errorf("%s: %w", d.path, store.ErrAway)
 	}
 	return err
 }
@@ -146,7 +142,7 @@ func (d *Dir) Present() error {
 
 // makeDirs makes the directories of a file, and their names durable. What lies below a disk that is not mounted is left
 // alone.
-func (d *Dir) makeDirs(k Key) error {
+func (d *Dir) makeDirs(k store.Key) error {
 	if err := d.Present(); err != nil {
 		return err
 	}
@@ -158,7 +154,7 @@ func (d *Dir) makeDirs(k Key) error {
 }
 
 // Reopen implements Store.
-func (d *Dir) Reopen(k Key) (Writer, error) {
+func (d *Dir) Reopen(k store.Key) (store.Writer, error) {
 	f, err := OpenRegular(d.Path(k), os.O_WRONLY)
 	if err != nil {
 		return nil, fmt.Errorf("open sample file: %w", d.away(err))
@@ -171,7 +167,7 @@ func (d *Dir) Reopen(k Key) (Writer, error) {
 }
 
 // Open implements Store.
-func (d *Dir) Open(k Key) (Reader, error) {
+func (d *Dir) Open(k store.Key) (store.Reader, error) {
 	f, err := OpenRegular(d.Path(k), os.O_RDONLY)
 	if err != nil {
 		return nil, fmt.Errorf("open sample file: %w", d.away(err))
@@ -180,7 +176,7 @@ func (d *Dir) Open(k Key) (Reader, error) {
 }
 
 // Size implements Store.
-func (d *Dir) Size(k Key) (int64, error) {
+func (d *Dir) Size(k store.Key) (int64, error) {
 	info, err := StatRegular(d.Path(k))
 	if err != nil {
 		return 0, fmt.Errorf("look for sample file: %w", d.away(err))
@@ -189,7 +185,7 @@ func (d *Dir) Size(k Key) (int64, error) {
 }
 
 // Remove implements Store.
-func (d *Dir) Remove(k Key) error {
+func (d *Dir) Remove(k store.Key) error {
 	dir := filepath.Dir(d.Path(k))
 	if err := d.away(os.Remove(d.Path(k))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove sample file: %w", err)
@@ -204,7 +200,7 @@ func (d *Dir) Remove(k Key) error {
 }
 
 // SetAside implements Store.
-func (d *Dir) SetAside(k Key) (string, error) {
+func (d *Dir) SetAside(k store.Key) (string, error) {
 	aside := d.Path(k) + ".damaged"
 	for n := 2; exists(aside); n++ {
 		aside = fmt.Sprintf("%s.damaged.%d", d.Path(k), n)
@@ -221,7 +217,7 @@ func exists(path string) bool {
 }
 
 // SyncDir implements Store.
-func (d *Dir) SyncDir(k Key) error { return syncDir(filepath.Dir(d.Path(k))) }
+func (d *Dir) SyncDir(k store.Key) error { return syncDir(filepath.Dir(d.Path(k))) }
 
 // Scan implements Store.
 func (d *Dir) Scan(stream string, from int64) ([]int64, error) {
@@ -246,7 +242,7 @@ func (d *Dir) Scan(stream string, from int64) ([]int64, error) {
 		}
 		for _, f := range files {
 			n, ok := number(f.Name())
-			if ok && n >= from && d.Path(Key{stream, n}) == filepath.Join(d.path, stream, dir.Name(), f.Name()) {
+			if ok && n >= from && d.Path(store.Key{Stream: stream, Number: n}) == filepath.Join(d.path, stream, dir.Name(), f.Name()) {
 				numbers = append(numbers, n)
 			}
 		}
@@ -276,7 +272,7 @@ func (d *Dir) Streams() (streams []string, err error) {
 }
 
 // Bulk implements Store.
-func (d *Dir) Bulk(stream string) (Bulk, error) {
+func (d *Dir) Bulk(stream string) (store.Bulk, error) {
 	if err := d.Present(); err != nil {
 		return nil, err
 	}
@@ -298,12 +294,12 @@ type bulk struct {
 	f      *os.File // the directory; the kernel tells it of write errors since it was opened
 }
 
-func (b *bulk) Create(number int64) (Writer, error) {
-	return b.dir.create(Key{b.stream, number}, b.makeDir)
+func (b *bulk) Create(number int64) (store.Writer, error) {
+	return b.dir.create(store.Key{Stream: b.stream, Number: number}, b.makeDir)
 }
 
 // makeDir makes the numbered directory of a file.
-func (b *bulk) makeDir(k Key) error {
+func (b *bulk) makeDir(k store.Key) error {
 	if err := b.dir.Present(); err != nil {
 		return err
 	}

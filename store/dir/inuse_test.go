@@ -1,4 +1,4 @@
-package store
+package dir
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"nvrfs/store"
 )
 
 // holdOpen opens a file as another program may.
@@ -36,7 +38,7 @@ func TestInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := Key{"cam", 1}
+	k := store.Key{Stream: "cam", Number: 1}
 	if d.InUse(k) {
 		t.Error("a file that is not there is in use")
 	}
@@ -70,7 +72,7 @@ func TestEmpty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := Key{"cam", 1}
+	k := store.Key{Stream: "cam", Number: 1}
 	w, err := d.Create(k)
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package store
+package dir
 
 import (
 	"errors"
@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nvrfs/store"
 )
 
 // TestOnlyRegularFilesAreOpened: whoever opens a FIFO waits for its other end.
 func TestOnlyRegularFilesAreOpened(t *testing.T) {
 	d := attach(t, filepath.Join(t.TempDir(), "samples"))
-	put(t, d, Key{"barn", 1}, "x")
-	k := Key{"barn", 2}
+	put(t, d, store.Key{Stream: "barn", Number: 1}, "x")
+	k := store.Key{Stream: "barn", Number: 2}
 	if err := unix.Mkfifo(d.Path(k), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -28,14 +30,14 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 		"size":   func() error { _, err := d.Size(k); return err },
 		"lock":   func() error { _, err := LockDir(data); return err },
 		"look for the lock": func() error {
-			return errors.Join(CheckUnlocked(data), ErrNotRegular) // it is nobody's lock
+			return errors.Join(CheckUnlocked(data), store.ErrNotRegular) // it is nobody's lock
 		},
 	} {
 		done := make(chan error, 1)
 		go func() { done <- f() }()
 		select {
 		case err := <-done:
-			if !errors.Is(err, ErrNotRegular) {
+			if !errors.Is(err, store.ErrNotRegular) {
 				t.Errorf("%s: %v", name, err)
 			}
 		case <-time.After(time.Minute):

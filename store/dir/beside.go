@@ -1,4 +1,4 @@
-package store
+package dir
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 )
 
 // WriteBeside writes a small file into the directory of sample files at path, so that after a power cut it is there whole, or as it
-// was. It returns ErrAway where the directory is not there, and writes nothing below a disk that is not mounted.
+// was. It returns store.ErrAway where the directory is not there, and writes nothing below a disk that is not mounted.
 func WriteBeside(path, name string, text []byte) (err error) {
 	if err := (&Dir{path}).Present(); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package store
+package dir
 
 import (
 	"errors"
@@ -8,18 +8,17 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nvrfs/store"
 )
 
 // A Lock keeps every other recorder away from a data directory. The kernel drops it when the process ends, however it
 // ends.
 type Lock struct{ f *os.File }
 
-// ErrLocked says that another process records into a data directory.
-var ErrLocked = errors.New("another nvrfs records into it")
-
 // LockDir takes the lock of a data directory, or returns ErrLocked.
 func LockDir(dir string) (*Lock, error) {
-	if _, err := StatRegular(lockPath(dir)); errors.Is(err, ErrNotRegular) {
+	if _, err := StatRegular(lockPath(dir)); errors.Is(err, store.ErrNotRegular) {
 		return nil, fmt.Errorf("lock data directory: %w; move it away", err)
 	}
 	f, err := os.OpenFile(lockPath(dir), os.O_RDWR|os.O_CREATE, 0o600)
@@ -62,7 +61,7 @@ func CheckUnlocked(dir string) error {
 // locked says that a directory is, and who has the lock.
 func locked(dir string) error {
 	holder, _ := readSmall(lockPath(dir))
-	return fmt.Errorf("data directory %s: %w (process %s)", dir, ErrLocked, strings.TrimSpace(string(holder)))
+	return fmt.Errorf("data directory %s: %w (process %s)", dir, store.ErrLocked, strings.TrimSpace(string(holder)))
 }
 
 func lockPath(dir string) string { return filepath.Join(dir, "lock") }

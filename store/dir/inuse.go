@@ -1,17 +1,14 @@
-package store
+package dir
 
 import (
 	"errors"
 	"io/fs"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// ReadersKeep is how long those who have a deleted file open can read on in it, where there is room for that. It is as long as
-// a player that pauses over HTTP is waited for.
-const ReadersKeep = 10 * time.Minute
+	"nvrfs/store"
+)
 
 // openToRemove opens a file that is to be removed. What is no ordinary file neither hangs nor leads elsewhere.
 func openToRemove(path string) (*os.File, error) {
@@ -20,7 +17,7 @@ func openToRemove(path string) (*os.File, error) {
 
 // InUse implements Store. The kernel grants a write lease, fcntl(2), only on a file that nobody else has open or mapped. It is
 // given back at once: who opens the file meanwhile waits for that, and the signal that we get for it, SIGIO, is ignored by Go.
-func (d *Dir) InUse(k Key) bool {
+func (d *Dir) InUse(k store.Key) bool {
 	f, err := openToRemove(d.Path(k))
 	if err != nil {
 		// Nothing is there, or a link or a pipe, which are no footage. Otherwise somebody may read what we may not write.
@@ -32,7 +29,7 @@ func (d *Dir) InUse(k Key) bool {
 }
 
 // Empty implements Store. What cannot be emptied can still be removed.
-func (d *Dir) Empty(k Key) {
+func (d *Dir) Empty(k store.Key) {
 	f, err := openToRemove(d.Path(k))
 	if err != nil {
 		return

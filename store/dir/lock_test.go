@@ -1,4 +1,4 @@
-package store
+package dir
 
 import (
 	"bufio"
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"nvrfs/store"
 )
 
 // holdEnv makes this test binary take the lock of a directory and hold it until its input ends.
@@ -70,7 +72,7 @@ func TestLockKeepsOthersAway(t *testing.T) {
 		"LockDir":       func() error { _, err := LockDir(dir); return err },
 		"CheckUnlocked": func() error { return CheckUnlocked(dir) },
 	} {
-		if err := f(); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("(process %d)", other.Pid)) || !strings.Contains(err.Error(), dir) {
+		if err := f(); !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("(process %d)", other.Pid)) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: error is %v, want one of process %d", name, err, other.Pid)
 		}
 	}
@@ -106,7 +108,7 @@ func TestCheckUnlockedIsInNobodysWay(t *testing.T) {
 				case <-done:
 					return
 				default:
-					if err := CheckUnlocked(dir); err != nil && !errors.Is(err, ErrLocked) {
+					if err := CheckUnlocked(dir); err != nil && !errors.Is(err, store.ErrLocked) {
 						t.Error(err)
 						return
 					}
@@ -120,7 +122,7 @@ func TestCheckUnlockedIsInNobodysWay(t *testing.T) {
 			t.Error(err)
 			break
 		}
-		if err := CheckUnlocked(dir); !errors.Is(err, ErrLocked) {
+		if err := CheckUnlocked(dir); !errors.Is(err, store.ErrLocked) {
 			t.Errorf("error is %v while it is locked", err)
 		}
 		if err := lock.Release(); err != nil {

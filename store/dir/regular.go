@@ -1,4 +1,4 @@
-package store
+package dir
 
 import (
 	"errors"
@@ -6,22 +6,20 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-)
 
-// ErrNotRegular says that what has the name of a file of ours is something else: a FIFO, a device, a directory, symbolic links
-// that lead nowhere but to each other.
-var ErrNotRegular = errors.New("it is not a regular file")
+	"nvrfs/store"
+)
 
 // StatRegular is os.Stat of what must be a regular file, or ErrNotRegular.
 func StatRegular(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, unix.ELOOP):
-		return nil, &fs.PathError{Op: "stat", Path: path, Err: ErrNotRegular}
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: store.ErrNotRegular}
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, &fs.PathError{Op: "stat", Path: path, Err: ErrNotRegular}
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: store.ErrNotRegular}
 	}
 	return info, nil
 }

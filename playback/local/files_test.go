@@ -1,4 +1,4 @@
-package playback
+package local
 
 import (
 	"fmt"
@@ -6,57 +6,23 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"nvrfs/schema"
 	"nvrfs/store"
+	"nvrfs/store/dir"
 )
-
-func TestLRU(t *testing.T) {
-	var out []string
-	c := newLRU(10, func(k string, v int) { out = append(out, fmt.Sprint(k, v)) })
-	c.put("a", 1, 4)
-	c.put("b", 2, 4)
-	if v, ok := c.get("a"); !ok || v != 1 { // now b was used longest ago
-		t.Error("a is gone")
-	}
-	c.put("c", 3, 4)
-	if _, ok := c.get("b"); ok || !slices.Equal(out, []string{"b2"}) {
-		t.Errorf("evicted %q", out)
-	}
-	if v := c.put("a", 9, 4); v != 1 || out[1] != "a9" {
-		t.Errorf("a second a: %d, evicted %q", v, out)
-	}
-	c.put("big", 4, 100) // the newest stays, whatever it costs
-	if v, ok := c.get("big"); !ok || v != 4 || c.cost != 100 || len(c.items) != 1 {
-		t.Errorf("cost %d, %d items", c.cost, len(c.items))
-	}
-	c.put("d", 5, 1)
-	c.remove(func(k string, _ int) bool { return k == "d" })
-	if _, ok := c.get("d"); ok || c.cost != 0 || c.order.Len() != 0 {
-		t.Errorf("cost %d, %d items", c.cost, len(c.items))
-	}
-	if want := "b2 a9 a1 c3 big4 d5"; len(out) != 6 || !sameWords(out, want) {
-		t.Errorf("evicted %q, want %s", out, want)
-	}
-}
-
-func sameWords(got []string, want string) bool {
-	return slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(strings.Fields(want))))
-}
 
 // countingStore counts what is open.
 type countingStore struct {
-	store.Store
+	files
 	open, opened, most atomic.Int64
 }
 
 func (s *countingStore) Open(k store.Key) (store.Reader, error) {
-	r, err := s.Store.Open(k)
+	r, err := s.files.Open(k)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +57,7 @@ func (r *countingReader) Close() error {
 // countedFiles makes sample files 1 to n, of which each holds its number.
 func countedFiles(t *testing.T, n int64) *countingStore {
 	t.Helper()
-	dir, err := store.Attach(filepath.Join(t.TempDir(), "samples"), "a database")
+	dir, err := dir.Attach(filepath.Join(t.TempDir(), "samples"), "a database")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,21 +73,21 @@ func countedFiles(t *testing.T, n int64) *countingStore {
 			t.Fatal(err)
 		}
 	}
-	return &countingStore{Store: dir}
+	return &countingStore{files: dir}
 }
 
 func TestSampleFilesAreBounded(t *testing.T) {
-	const files, bound, readers = 60, 8, 6
-	st := countedFiles(t, files)
-	s := newSampleFiles(func(int64) (store.Store, error) { return st, nil }, nowhere, bound)
+	const count, bound, readers = 60, 8, 6
+	st := countedFiles(t, count)
+	s := newSampleFiles(func(int64) (files, error) { return st, nil }, nowhere, bound)
 	var wg sync.WaitGroup
 	for g := range uint64(readers) {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(g, 0))
 			p := make([]byte, 8)
 			for range 2000 {
-				n := rnd.Int64N(files) + 1
-				if _, err := s.source(sampleKey{Key: store.Key{Stream: "cam", Number: n}}).ReadAt(p, 0); err != nil || string(p) != fmt.Sprintf("%08d", n) {
+				n := rnd.Int64N(count) + 1
+				if _, err := (&sampleFile{s, sampleKey{id: schema.MakeRecordingID(1, n), label: "cam"}}).ReadAt(p, 0); err != nil || string(p) != fmt.Sprintf("%08d", n) {
 					t.Errorf("file %d holds %q, %v", n, p, err)
 					return
 				}
@@ -143,8 +109,8 @@ func TestSampleFilesAreBounded(t *testing.T) {
 
 func TestSampleFileIsClosedAfterItsLastRead(t *testing.T) {
 	st := countedFiles(t, 3)
-	s := newSampleFiles(func(int64) (store.Store, error) { return st, nil }, nowhere, 1)
-	key := func(n int64) sampleKey { return sampleKey{Key: store.Key{Stream: "cam", Number: n}} }
+	s := newSampleFiles(func(int64) (files, error) { return st, nil }, nowhere, 1)
+	key := func(n int64) sampleKey { return sampleKey{id: schema.MakeRecordingID(1, n), label: "cam"} }
 	a, err := s.acquire(key(1))
 	if err != nil {
 		t.Fatal(err)
@@ -173,10 +139,10 @@ func TestSampleFileIsClosedAfterItsLastRead(t *testing.T) {
 		t.Error("a closed file is retained")
 	}
 	c.release()
-	if _, err := s.source(key(1)).ReadAt(p, 0); err != nil || string(p) != "00000001" {
+	if _, err := (&sampleFile{s, key(1)}).ReadAt(p, 0); err != nil || string(p) != "00000001" {
 		t.Errorf("opened again: %q, %v", p, err)
 	}
-	if _, err := s.source(key(4)).ReadAt(p, 0); err == nil || err == io.EOF {
+	if _, err := (&sampleFile{s, key(4)}).ReadAt(p, 0); err == nil || err == io.EOF {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	s.close()
