@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"schema":    {"media"},
 	"store":     {},
 	"store/dir": {"store"},
+	"holds":     {"schema", "store", "store/dir"},
 	"config":    {"redact"},
 	"redact":    {},
 	"camera":    {"codec", "media", "mp4/demux"},
@@ -31,10 +32,10 @@ var mayImport = map[string][]string{
 	"web":       {"playback"},
 
 	"playback":       {"media", "mp4", "schema", "store", "playback/local", "playback/lru"},
-	"playback/local": {"mp4", "schema", "store", "store/dir", "playback/lru"},
+	"playback/local": {"holds", "mp4", "schema", "store", "store/dir", "playback/lru"},
 	"playback/lru":   {},
 
-	"recorder":          {"media", "mp4", "recorder/guard", "schema", "store", "store/dir"},
+	"recorder":          {"holds", "media", "mp4", "recorder/guard", "schema", "store", "store/dir"},
 	"recorder/guard":    {},
 	"recorder/rtpclock": {"media"},
 	"recorder/rtsp":     {"codec", "media", "recorder/guard", "recorder/rtpclock", "redact"},

@@ -187,7 +187,7 @@ func TestStaleEntry(t *testing.T) {
 	later := footage.Camera{Name: "cam", Start: growStart.Add(10 * time.Minute), Duration: time.Minute, Tiny: true}
 	f := newFixture(t, fixtureOptions{still: true, cameras: []footage.Camera{start, later}})
 	before := f.size(t, growFile)
-	f.delete(t, "stream_id = 1 AND sequence = 2 AND run_id = 1")
+	f.delete(t, "id = 1 << 32 | 3")
 	if now := f.size(t, growFile); now != before {
 		t.Fatalf("the size changed from %d to %d, though nobody looked", before, now)
 	}

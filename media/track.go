@@ -49,3 +49,17 @@ type Sums struct {
 	Chunks    uint32 // fragments in which the track has samples
 	ChunkRuns uint32 // runs of such fragments with equally many samples
 }
+
+// Steady returns how long each sample but the last lasts, where all of those last equally long. A row that contradicts itself is
+// not steady.
+func (s *Sums) Steady() (each int64, ok bool) {
+	others := int64(s.Samples) - 1
+	if others < 0 || int64(s.TimeRuns) != min(others, 1) {
+		return 0, false
+	}
+	rest := s.Duration - int64(s.LastDuration)
+	if others == 0 {
+		return 0, rest == 0
+	}
+	return rest / others, rest%others == 0
+}

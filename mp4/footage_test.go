@@ -279,7 +279,7 @@ func (c *testCamera) write(r *recorded) {
 		if len(t.samples) > 0 {
 			start = t.samples[0].DTS
 		}
-		r.part.Tracks = append(r.part.Tracks, TrackPart{&r.tracks[i].entry, all[i].Sum(start)})
+		r.part.Tracks = append(r.part.Tracks, TrackPart{Entry: &r.tracks[i].entry, Sums: all[i].Sum(start)})
 	}
 }
 

@@ -25,6 +25,9 @@ func (f *File) Memory() int64 {
 	n := int64(perFile + len(f.parts)*(perPart+len(f.tracks)*perTrack))
 	for i := range f.parts {
 		n += f.parts[i].memory // of the two at the ends, where those are cut
+		for k := range f.parts[i].Tracks {
+			n += int64(len(f.parts[i].Tracks[k].Runs))
+		}
 	}
 	return n
 }

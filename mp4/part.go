@@ -40,6 +40,7 @@ type Part struct {
 type TrackPart struct {
 	Entry *media.SampleEntry
 	media.Sums
+	Runs media.Runs // of the durations, so that they are known without Load; may be empty
 }
 
 // window returns what of the part is shown, in master ticks from its first sample's DTS.

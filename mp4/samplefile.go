@@ -14,7 +14,7 @@ import (
 // where it belongs when the database is lost.
 type Identity struct {
 	Camera    string `json:"camera"`
-	Stream    string `json:"stream"`    // "main" or "sub"
+	Stream    string `json:"stream"`    // "main", "sub" or any other
 	Recording int64  `json:"recording"` // number of the recording within its stream
 	Run       string `json:"run"`       // UUID of the run
 	Sequence  int    `json:"sequence"`  // place within the run, from 0

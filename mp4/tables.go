@@ -19,8 +19,8 @@ func (f *File) readTable(p []byte, s *section, off int64) (int, error) {
 	if q.src >= 0 {
 		g := tableWriter{t: t, q: q, x: &f.parts[i].Tracks[q.src]}
 		if g.regular(s.table) {
-			var room [2 * 12]byte
-			g.b = room[:int64(q.count[s.table])*entryBytes[s.table]]
+			var room [(media.MaxRuns + 1) * 8]byte
+			g.b = append(room[:0], make([]byte, int64(q.count[s.table])*entryBytes[s.table])...)
 			piece := g.b
 			if err := g.writeRegular(s.table); err != nil {
 				return 0, f.tableError(i, err)
@@ -135,14 +135,14 @@ func (g *tableWriter) write(tab table, stretchAt int64) error {
 	return nil
 }
 
-// regular reports whether a piece of a table follows from the row alone, since it has one run at most. The start of a file,
-// which a player reads first, is full of these. A row that contradicts itself is left to the comparison with its index.
+// regular reports whether a piece of a table follows from the row alone, since it has one run at most, or the row has the runs.
+// The start of a file, which a player reads first, is full of these. A row that contradicts itself is left to the comparison with its index.
 func (g *tableWriter) regular(tab table) bool {
 	x := g.x
 	switch tab {
 	case stts:
-		others := int64(x.Samples) - 1
-		return int64(x.TimeRuns) == min(others, 1) && (others == 0 || (x.Duration-int64(x.LastDuration))%others == 0)
+		_, steady := x.Steady()
+		return steady || g.knowsRuns()
 	case ctts:
 		return x.CTSRuns <= 1
 	case stsc:
@@ -155,17 +155,45 @@ func (g *tableWriter) regular(tab table) bool {
 func (g *tableWriter) writeRegular(tab table) error {
 	switch tab {
 	case stts:
-		if n := g.x.Samples - 1; n > 0 {
-			if err := g.sttsRun(int(n), uint32((g.x.Duration-int64(g.x.LastDuration))/int64(n))); err != nil {
-				return err
-			}
-		}
-		g.sttsLast()
+		return g.sttsOfRow()
 	case ctts:
 		return g.cttsRun(int(g.x.Samples), int64(g.x.FirstCTS))
 	case stsc:
 		g.stscRun(0, g.x.Samples/g.x.Chunks)
 	}
+	return nil
+}
+
+// knowsRuns reports whether the row has the runs of durations, and they are those that it counts.
+func (g *tableWriter) knowsRuns() bool {
+	if g.x.Runs == "" {
+		return false
+	}
+	var room [media.MaxRuns]media.Run
+	runs, ok := g.x.Runs.Unpack(room[:0])
+	samples, duration := uint64(1), int64(g.x.LastDuration)
+	for _, r := range runs {
+		samples += uint64(r.Samples)
+		duration += int64(r.Samples) * int64(r.Duration)
+	}
+	return ok && uint32(len(runs)) == g.x.TimeRuns && samples == uint64(g.x.Samples) && duration == g.x.Duration
+}
+
+// sttsOfRow fills a piece of stts as stts would.
+func (g *tableWriter) sttsOfRow() error {
+	var room [media.MaxRuns]media.Run
+	runs := room[:0]
+	if each, steady := g.x.Steady(); !steady {
+		runs, _ = g.x.Runs.Unpack(runs)
+	} else if g.x.Samples > 1 {
+		runs = append(runs, media.Run{Samples: g.x.Samples - 1, Duration: uint32(each)})
+	}
+	for _, r := range runs {
+		if err := g.sttsRun(int(r.Samples), r.Duration); err != nil {
+			return err
+		}
+	}
+	g.sttsLast()
 	return nil
 }
 

@@ -38,7 +38,7 @@ func (p Part) cut(all []media.Samples, from, to int64) (Part, error) {
 		if i == 0 && cut.lastDuration > 0 {
 			kept[i].Durations[r.end-r.first-1] = cut.lastDuration
 		}
-		q.Tracks[i] = TrackPart{t.Entry, kept[i].Sum(r.dts)}
+		q.Tracks[i] = TrackPart{Entry: t.Entry, Sums: kept[i].Sum(r.dts)}
 		q.memory += kept[i].Memory()
 	}
 	q.narrow(kept)

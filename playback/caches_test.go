@@ -2,6 +2,7 @@ package playback_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -244,9 +245,21 @@ func deleteOldest(t *testing.T, dir string, n int) error {
 
 // A recording whose row is damaged costs the hour that it is in, and no other.
 func TestDamagedRow(t *testing.T) {
-	for name, damage := range map[string]string{
-		"a layout that is none":            `UPDATE recording SET layout = x'ff' WHERE id = %d`,
-		"a sample entry that there is not": `UPDATE recording SET layout = x'01fe070a0a0a0a0a0a0a0a0a0a' WHERE id = %d`,
+	listing := func(text string) func(*testing.T, string, schema.RecordingID) {
+		return func(t *testing.T, dir string, id schema.RecordingID) {
+			db, err := sql.Open("sqlite3", filepath.Join(dir, schema.FileName))
+			if err == nil {
+				_, err = db.Exec(`UPDATE recording SET listing = ? WHERE id = ?`, text, id)
+			}
+			if err := errors.Join(err, db.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, damage := range map[string]func(*testing.T, string, schema.RecordingID){
+		"a listing that is none":           listing("? ?"),
+		"a listing of no bytes":            listing(""),
+		"a sample entry that there is not": loseEntry,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -257,14 +270,7 @@ func TestDamagedRow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			db, err := sql.Open("sqlite3", filepath.Join(dir, schema.FileName))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
-			if _, err := db.Exec(fmt.Sprintf(damage, schema.MakeRecordingID(int64(s.ID()), 1))); err != nil {
-				t.Fatal(err)
-			}
+			damage(t, dir, schema.MakeRecordingID(int64(s.ID()), 1))
 			for range 2 {
 				hours, err := l.Hours(ctx, s, l.DayAt(media.FromTime(twoDays("cam").Start)))
 				if err != nil || len(hours) != 2 {
@@ -278,5 +284,32 @@ func TestDamagedRow(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// loseEntry has a recording refer to a sample entry that there is not.
+func loseEntry(t *testing.T, dir string, id schema.RecordingID) {
+	t.Helper()
+	db, err := schema.OpenExisting(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	r, ok, err := db.Recording(t.Context(), id)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	r.Tracks[0].Entry = 99
+	err = db.Write(t.Context(), func(tx *schema.Tx) (err error) {
+		if err = tx.Forget(id); err != nil { // and the run, of which it is the only one
+			return err
+		}
+		if r.Run, err = tx.Run(id.Stream(), "again", r.Start90k); err != nil {
+			return err
+		}
+		return tx.PutRecording(&r, []byte{1})
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

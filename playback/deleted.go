@@ -45,6 +45,17 @@ func (l *Library) release(ctx context.Context, deleted map[schema.RecordingID]bo
 	l.letClose(is)
 }
 
+// followMoved drops what is cached about where recordings lie that were moved. Files that are open read on where they lie now, which
+// is the source's business.
+func (l *Library) followMoved(moved map[schema.RecordingID]bool) {
+	if len(moved) == 0 {
+		return
+	}
+	is := func(id schema.RecordingID) bool { return moved[id] }
+	l.files.Remove(func(_ string, f *mp4.File) bool { return shows(f, is) })
+	l.letClose(is)
+}
+
 // toKeep is what was deleted while files that are open show it, and is still to be pinned for them: by device. What the source
 // cannot keep is not among it.
 type toKeep struct {

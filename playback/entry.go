@@ -161,7 +161,7 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	if e.kind == hourEntry && recs[len(recs)-1].Start90k >= newest90k {
 		e.recs = slices.Clone(recs)
 		for i := range e.recs {
-			e.recs[i].Tracks = slices.Clone(e.recs[i].Tracks)
+			e.recs[i].Own()
 		}
 	}
 	if e.kind == hourEntry {

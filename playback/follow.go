@@ -15,7 +15,8 @@ type Change struct {
 	Stream Stream
 	Day    Span
 	Hour   Span
-	Listed bool // a recording was added or deleted; otherwise one that was there has grown
+	Listed bool // a recording was added or deleted; otherwise one that was there has grown, or what Marked says
+	Marked bool // a hold that starts in the hour was added or removed
 
 	deleted bool // a recording was
 }
@@ -95,7 +96,7 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 	if err != nil {
 		return rev, err
 	}
-	news, deleted := l.newsOf(changes, streams)
+	news, deleted, moved := l.newsOf(changes, streams)
 	if !complete {
 		news = nil // anything may have changed
 		if err := l.allDeleted(ctx, deleted); err != nil {
@@ -103,12 +104,13 @@ func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 		}
 	}
 	l.listings.forget(news, streamsOf(streams), &l.calendar)
+	l.followMoved(moved)
 	l.release(ctx, deleted, func() { l.news.tell(news) })
 	return changes[len(changes)-1].Rev, nil
 }
 
-// newsOf sums changes up by hour, and says which recordings were deleted.
-func (l *Library) newsOf(changes []schema.Change, streams []schema.Stream) (news []Change, deleted map[schema.RecordingID]bool) {
+// newsOf sums changes up by hour, and says which recordings were deleted, and which were moved.
+func (l *Library) newsOf(changes []schema.Change, streams []schema.Stream) (news []Change, deleted, moved map[schema.RecordingID]bool) {
 	byID := map[int64]Stream{}
 	for i := range streams {
 		s, _ := streamOf(&streams[i])
@@ -116,7 +118,7 @@ func (l *Library) newsOf(changes []schema.Change, streams []schema.Stream) (news
 	}
 	type hourKey struct{ stream, from90k int64 }
 	seen := map[hourKey]int{}
-	deleted = map[schema.RecordingID]bool{}
+	deleted, moved = map[schema.RecordingID]bool{}, map[schema.RecordingID]bool{}
 	for _, c := range changes {
 		stream := c.Recording.Stream()
 		day := l.calendar.at(c.Start90k)
@@ -129,13 +131,16 @@ func (l *Library) newsOf(changes []schema.Change, streams []schema.Stream) (news
 			news = append(news, Change{Stream: byID[stream], Day: day.Span, Hour: hour})
 		}
 		x := &news[i]
-		x.Listed = x.Listed || c.Kind != schema.Grown
+		x.Listed = x.Listed || c.Kind == schema.Added || c.Kind == schema.Deleted
+		x.Marked = x.Marked || c.Kind == schema.Marked
 		switch c.Kind {
+		case schema.Moved:
+			moved[c.Recording] = true
 		case schema.Deleted:
 			deleted[c.Recording], x.deleted = true, true
 		case schema.Added:
 			delete(deleted, c.Recording) // its row was made anew
 		}
 	}
-	return news, deleted
+	return news, deleted, moved
 }

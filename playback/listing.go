@@ -15,7 +15,7 @@ import (
 type Stream struct {
 	Label  string // "front-door", "front-door.sub"
 	Camera string
-	Name   string // "main", "sub"
+	Name   string // "main", "sub" or any other
 	id     int64
 }
 

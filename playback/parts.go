@@ -77,7 +77,7 @@ func (l *Library) appendTracks(ctx context.Context, to []mp4.TrackPart, r *schem
 		if err != nil {
 			return to, err
 		}
-		to = append(to, mp4.TrackPart{Entry: e, Sums: t.Sums})
+		to = append(to, mp4.TrackPart{Entry: e, Sums: t.Sums, Runs: t.Runs})
 	}
 	return to, nil
 }

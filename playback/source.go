@@ -57,10 +57,10 @@ type (
 	// A directorySource lies in a directory of this machine.
 	directorySource interface{ Dir() string }
 
-	// A forgettingSource keeps objects open from one read to the next. It closes those of the recordings for which deleted is
-	// true, so that their space is freed; they are opened again when they are read.
+	// A forgettingSource keeps objects open from one read to the next. It closes those of the recordings for which gone is true,
+	// since they were deleted or moved, so that their space is freed; they are opened again when they are read.
 	forgettingSource interface {
-		Forget(deleted func(schema.RecordingID) bool)
+		Forget(gone func(schema.RecordingID) bool)
 	}
 
 	// A watchedSource has the log say when a device does not answer, and when that is over. Watch is called before anything is

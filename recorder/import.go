@@ -17,7 +17,7 @@ type ImportOptions struct {
 	Data    string // data directory, which must exist
 	Samples string // directory of the stream's sample files; empty means the one in the data directory
 	Camera  string
-	Stream  string        // "main" or "sub"
+	Stream  string        // "main", "sub" or any other
 	Length  time.Duration // of a recording; 0 means a minute
 	Log     *slog.Logger
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"nvrfs/holds"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -32,6 +33,7 @@ type RebuildSummary struct {
 	Streams    int64
 	Recordings int64
 	Bytes      int64
+	Holds      int64
 	Problems   int64
 }
 
@@ -46,8 +48,8 @@ const rebuildBatch = 64
 
 // Rebuild makes the database of a data directory from its sample files alone. The new one has the UUID of the one that was
 // lost, so that the sample directories belong to it. A recording that was cut off is ended as by the recorder's start; a
-// file that is damaged is set aside, and what is whole of it written to a new one. Holds are lost, and recordings that
-// were deleted a moment ago are back.
+// file that is damaged is set aside, and what is whole of it written to a new one. Holds are what lies of them beside the
+// sample files. Recordings that were deleted a moment ago are back.
 //
 // It returns ErrNothingDone where there is a database, or the sample directories do not belong to one; and
 // store.ErrLocked when a recorder is at work. Where it fails later, there is no database as before.
@@ -150,7 +152,17 @@ func (r *rebuilder) fill(ctx context.Context, uuid string, paths []string) error
 			return fmt.Errorf("stream %s: %w", label, err)
 		}
 	}
-	return r.db.Write(ctx, func(tx *schema.Tx) error { return tx.EndRuns(unknownReason) })
+	held := holds.Read(paths, uuid, func(path string, err error) {
+		r.o.Log.Error("what was held cannot be read from a sample directory; see what is held with nvrfs keep --list", "path", path, "err", err)
+		r.sum.Problems++
+	})
+	return r.db.Write(ctx, func(tx *schema.Tx) (err error) {
+		r.sum.Holds, err = held.Restore(tx, func(h holds.Hold, err error) {
+			r.o.Log.Error("a hold cannot be restored; hold the footage again with nvrfs keep", "hold", h.ID, "why", h.Why, "err", err)
+			r.sum.Problems++
+		})
+		return errors.Join(err, tx.EndRuns(unknownReason))
+	})
 }
 
 func (r *rebuilder) openDirs(ctx context.Context, uuid string, paths []string) error {
@@ -304,7 +316,7 @@ func (s *rebuiltStream) identify(ctx context.Context, f *mp4.SampleFile, number 
 	of := s.row
 	if of.ID == 0 {
 		of = schema.Stream{Camera: f.Identity.Camera, Name: f.Identity.Stream}
-		if of.Label() != s.label || of.Name != "main" && of.Name != "sub" {
+		if of.Label() != s.label || schema.CheckStreamName(of.Name) != nil {
 			of.Camera = s.label // which it is not
 		}
 	}

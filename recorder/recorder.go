@@ -34,7 +34,7 @@ type Options struct {
 // StreamOptions is one stream of a camera.
 type StreamOptions struct {
 	Camera string
-	Name   string // "main" or "sub"
+	Name   string // "main", "sub" or any other
 	Source media.Source
 	// Samples is the directory of the stream's sample files; empty means the one in the data directory.
 	Samples string

@@ -92,6 +92,35 @@ func (d damage) cut(number int64, whole int) {
 	})
 }
 
+// row changes what the row of a recording says.
+func (d damage) row(number int64, change func(*schema.Recording)) {
+	d.t.Helper()
+	ctx := d.t.Context()
+	db, err := schema.OpenExisting(ctx, d.dir)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer db.Close()
+	streams, err := db.Streams(ctx)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	id := schema.MakeRecordingID(streams[0].ID, number)
+	r, ok, err := db.Recording(ctx, id)
+	if err != nil || !ok {
+		d.t.Fatal(ok, err)
+	}
+	packed, err := db.PackedIndex(ctx, id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	change(&r)
+	err = db.Write(ctx, func(tx *schema.Tx) error { return errors.Join(tx.Forget(id), tx.PutRecording(&r, packed)) })
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 func (d damage) sql(q string, args ...any) {
 	d.t.Helper()
 	db, err := sql.Open("sqlite3", filepath.Join(d.dir, schema.FileName))
@@ -210,12 +239,12 @@ func TestDamage(t *testing.T) {
 			[2]int{},
 		},
 		"the row has another time": {
-			func(d damage) { d.sql(`UPDATE recording SET wall_duration_90k = 90000 WHERE id & 255 = 3`) },
+			func(d damage) { d.row(3, func(r *schema.Recording) { r.WallDuration90k = 90000 }) },
 			Index, "cam/3: the seal of the sample file says another time", "write the row anew", false,
 			[2]int{},
 		},
 		"the row has another place in its run": {
-			func(d damage) { d.sql(`UPDATE recording SET sequence = 77 WHERE id & 255 = 3`) },
+			func(d damage) { d.row(3, func(r *schema.Recording) { r.Sequence = 77 }) },
 			Index, "cam/3: the sample file is number 2 of run", "write the row anew", false,
 			[2]int{},
 		},

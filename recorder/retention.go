@@ -109,6 +109,7 @@ func (r *retention) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		r.say("retention", r.round(ctx))
+		r.writeHolds(ctx)
 		select {
 		case <-ctx.Done():
 			return

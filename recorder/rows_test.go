@@ -35,7 +35,7 @@ func execute(t *testing.T, dir, q string) {
 func TestRefusedRow(t *testing.T) {
 	b := newBench(t, 10*time.Second)
 	other := b.secondStream()
-	execute(t, b.dir, `CREATE TRIGGER refuse BEFORE INSERT ON recording WHEN NEW.stream_id = 1 AND NEW.sequence = 1
+	execute(t, b.dir, `CREATE TRIGGER refuse BEFORE INSERT ON recording WHEN NEW.id >> 32 = 1 AND NEW.id & 255 = 2
 		BEGIN SELECT RAISE(ABORT, 'not this one'); END`)
 	c := simCamera{audioRate: 48000}
 	s, o := b.session(c), newSession(other)

@@ -246,13 +246,27 @@ func TestConstraints(t *testing.T) {
 		"an index of no recording":       `INSERT INTO recording_index VALUES (99, x'')`,
 		"a run of no stream":             `INSERT INTO run (stream_id, uuid, start_90k) VALUES (99, 'x', 0)`,
 		"a text that is no number":       `UPDATE recording SET start_90k = 'soon'`,
-		"fewer bytes than the header":    `UPDATE recording SET bytes = 1`,
-		"a third kind of stream":         `INSERT INTO stream (camera, name) VALUES ('x', 'tiny')`,
+		"two streams of one label":       `INSERT INTO stream (camera, name) VALUES ('x.y', 'main'), ('x', 'y')`,
 		"a second identity":              `INSERT INTO meta VALUES (2, 'x')`,
 		"removing a stream that is used": `DELETE FROM stream`,
 	} {
 		if _, err := s.db.sql.Exec(q); err == nil {
 			t.Errorf("%s is accepted", name)
+		}
+	}
+	for name, change := range map[string]func(*Recording){
+		"fewer bytes than the header": func(r *Recording) { r.Bytes = r.HeaderBytes - 1 },
+		"a sequence below 0":          func(r *Recording) { r.Sequence = -1 },
+		"a duration below 0":          func(r *Recording) { r.WallDuration90k = -1 },
+		"a header of less than 0":     func(r *Recording) { r.HeaderBytes = -1 },
+		"no number":                   func(r *Recording) { r.ID = MakeRecordingID(s.stream.ID, 0) },
+		"a run that is not there":     func(r *Recording) { r.Run = 99 },
+	} {
+		r := s.recording(2, true)
+		change(r)
+		err := s.db.Write(t.Context(), func(tx *Tx) error { return tx.Try(func() error { return tx.PutRecording(r, []byte{1}) }) })
+		if !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: error is %v", name, err)
 		}
 	}
 	var loose int
@@ -608,29 +622,29 @@ func TestDirectoryWithAnOddName(t *testing.T) {
 func TestQueryPlans(t *testing.T) {
 	db := create(t, t.TempDir())
 	for q, want := range map[string]string{
-		qStreams: "SCAN stream USING INDEX sqlite_autoindex_stream_1",
-		qStartingIn: "CO-ROUTINE (subquery-1); SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>? AND start_90k<?); " +
+		qStreams: "SCAN stream USING INDEX sqlite_autoindex_stream_2",
+		qStartingIn: "CO-ROUTINE (subquery-1); SEARCH recording USING INDEX recording_start (stream_id=? AND start_90k>? AND start_90k<?); " +
 			"SCAN (subquery-1)", // to join what it gives
-		qFirst: "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>?)",
-		qLast:  "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k<?)",
+		qFirst: "SEARCH recording USING INDEX recording_start (stream_id=? AND start_90k>?)",
+		qLast:  "SEARCH recording USING INDEX recording_start (stream_id=? AND start_90k<?)",
 		qIndex: "COMPOUND QUERY; LEFT-MOST SUBQUERY; SEARCH recording_index USING INTEGER PRIMARY KEY (rowid=?); " +
 			"UNION ALL; SEARCH garbage USING INTEGER PRIMARY KEY (rowid=?)",
 		qEntry: "SEARCH sample_entry USING INTEGER PRIMARY KEY (rowid=?)",
 		qRev:   "SCAN change", // by key, and only its first row
 		qSince: "SEARCH change USING INTEGER PRIMARY KEY (rowid>?)",
 		qRuns:  "SEARCH run USING COVERING INDEX run_listing (stream_id=? AND start_90k>? AND start_90k<?)",
-		qOpen:  "SCAN recording USING COVERING INDEX recording_growing", // which has nothing else
+		qOpen:  "SCAN recording USING INDEX recording_growing", // which has nothing else
 		qRun:   "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)",
 		qByID:  "SEARCH recording USING INTEGER PRIMARY KEY (rowid=?)",
 		// These tables have a handful of rows, and all are read, by key.
 		qDirs:    "SCAN sample_dir",
 		qGarbage: "SCAN garbage",
 		qHolds:   "SCAN hold",
-		qOldest:  "SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>?)",
-		qNewest:  "SEARCH recording USING COVERING INDEX recording_listing (stream_id=?)",
+		qOldest:  "SEARCH recording USING INDEX recording_start (stream_id=? AND start_90k>?)",
+		qNewest:  "SEARCH recording USING INDEX recording_start (stream_id=?)",
 		// Not run by the mount: the runs that were found are sorted.
 		qRunsWith: "SEARCH run USING INTEGER PRIMARY KEY (rowid=?); LIST SUBQUERY 2; " +
-			"SEARCH recording USING COVERING INDEX recording_listing (stream_id=? AND start_90k>? AND start_90k<?); " +
+			"SEARCH recording USING INDEX recording_start (stream_id=? AND start_90k>? AND start_90k<?); " +
 			"CORRELATED SCALAR SUBQUERY 1; SEARCH recording USING INDEX recording_run (run_id=?); USE TEMP B-TREE FOR ORDER BY",
 	} {
 		args := make([]any, strings.Count(q, "?"))

@@ -5,7 +5,7 @@
 // when a sample's place is needed.
 //
 //	stream 1 ─ n run 1 ─ n recording 1 ─ 1 recording_index
-//	                          └─ n sample_entry (through the row's layout)
+//	                          └─ n sample_entry (through the row's listing)
 //
 // # Invariants
 //

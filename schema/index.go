@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	"nvrfs/media"
 )
@@ -20,6 +21,7 @@ type Fragment struct {
 type Track struct {
 	Entry int64 // id of its sample entry
 	media.Sums
+	Runs media.Runs // empty where the durations are steady, or their runs are not known
 }
 
 // IndexVersion is the first byte of every packed index.
@@ -48,8 +50,8 @@ type indexTrack struct {
 	lastSize  [2]uint32 // of samples that are not, and that are, sync samples
 	lastDur   uint32
 	lastCTS   int32
-	lastChunk int    // samples in the last chunk
-	lastRun   uint32 // duration of the last run that TimeRuns counts
+	lastChunk int         // samples in the last chunk
+	runs      []media.Run // what TimeRuns counts: the newest sample is left out; one more than media.MaxRuns where there are more
 }
 
 // NewIndex starts the index of a recording with these tracks. Only video has sync samples and composition offsets.
@@ -68,7 +70,15 @@ func NewIndex(tracks []media.SampleEntry) *Index {
 func (x *Index) Bytes() []byte { return x.packed[:len(x.packed):len(x.packed)] }
 
 // Tracks returns the sums so far.
-func (x *Index) Tracks() []Track { return append([]Track(nil), x.sums...) }
+func (x *Index) Tracks() []Track {
+	tracks := slices.Clone(x.sums)
+	for i := range tracks {
+		if _, ok := tracks[i].Steady(); !ok {
+			tracks[i].Runs = media.PackRuns(x.tracks[i].runs)
+		}
+	}
+	return tracks
+}
 
 // SetEntry sets the id of a track's sample entry, which is known when the database has taken it in.
 func (x *Index) SetEntry(track int, id int64) { x.sums[track].Entry = id }
@@ -105,7 +115,7 @@ func (x *Index) addSample(t *indexTrack, sum *Track, s media.Sample) {
 	if s.Sync && t.kind == media.Video {
 		sync = 1
 	}
-	token := zigzag(int64(s.Size) - int64(t.lastSize[sync]))
+	token := media.Zigzag(int64(s.Size) - int64(t.lastSize[sync]))
 	if t.kind == media.Video {
 		token = token<<3 | bit(ctsDelta != 0)<<2 | bit(durDelta != 0)<<1 | uint64(sync)
 	} else {
@@ -113,10 +123,10 @@ func (x *Index) addSample(t *indexTrack, sum *Track, s media.Sample) {
 	}
 	x.packed = binary.AppendUvarint(x.packed, token)
 	if durDelta != 0 {
-		x.packed = binary.AppendUvarint(x.packed, zigzag(durDelta))
+		x.packed = binary.AppendUvarint(x.packed, media.Zigzag(durDelta))
 	}
 	if ctsDelta != 0 && t.kind == media.Video {
-		x.packed = binary.AppendUvarint(x.packed, zigzag(ctsDelta))
+		x.packed = binary.AppendUvarint(x.packed, media.Zigzag(ctsDelta))
 	}
 	sum.add(t, s, sync)
 	t.lastSize[sync], t.lastDur, t.lastCTS = s.Size, s.Duration, s.CTS
@@ -134,15 +144,27 @@ func (sum *Track) add(t *indexTrack, s media.Sample, sync int) {
 		// The first sample that has an offset ends the run of those that had none, which is counted from now on.
 		sum.CTSRuns = max(sum.CTSRuns, 1) + 1
 	}
-	// TimeRuns leaves the newest sample out: a sample is counted when another follows it.
-	if sum.Samples == 1 || sum.Samples > 1 && t.lastRun != t.lastDur {
-		sum.TimeRuns++
+	if sum.Samples > 0 {
+		sum.addTime(t)
 	}
-	t.lastRun = t.lastDur
 	sum.Samples++
 	sum.Syncs += uint32(sync)
 	sum.Duration += int64(s.Duration)
 	sum.LastDuration = s.Duration
+}
+
+// addTime counts how long the sample lasts that was the newest: a sample is counted when another follows it.
+func (sum *Track) addTime(t *indexTrack) {
+	n := len(t.runs)
+	if n > 0 && t.runs[n-1].Duration == t.lastDur {
+		t.runs[n-1].Samples++
+		return
+	}
+	sum.TimeRuns++
+	if n > media.MaxRuns { // too many to be kept: only the last one counts
+		t.runs = t.runs[:n-1]
+	}
+	t.runs = append(t.runs, media.Run{Samples: 1, Duration: t.lastDur})
 }
 
 func bit(b bool) uint64 {
@@ -151,9 +173,6 @@ func bit(b bool) uint64 {
 	}
 	return 0
 }
-
-func zigzag(v int64) uint64   { return uint64(v<<1) ^ uint64(v>>63) }
-func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
 // ErrIndex says that a packed index is damaged.
 var ErrIndex = errors.New("the index is damaged")
@@ -342,21 +361,21 @@ func (d *Decoder) sample(t *trackDecoder) (bytes int64, ok bool) {
 		if !ok {
 			return 0, false
 		}
-		t.duration += uint32(unzigzag(v))
+		t.duration += uint32(media.Unzigzag(v))
 	}
 	if token&t.ctsBit != 0 {
 		v, ok := d.uvarint()
 		if !ok || t.out.CTS == nil { // the row has no room for what it does not know of
 			return 0, false
 		}
-		t.cts += int32(unzigzag(v))
+		t.cts += int32(media.Unzigzag(v))
 	}
 	size := &t.size
 	if token&t.syncBit != 0 {
 		size = &t.syncSize
 		t.out.Syncs = append(t.out.Syncs, uint32(t.samples))
 	}
-	*size += uint32(unzigzag(token >> t.shift))
+	*size += uint32(media.Unzigzag(token >> t.shift))
 	t.out.Durations[t.samples], t.out.Sizes[t.samples] = t.duration, *size
 	if t.out.CTS != nil {
 		t.out.CTS[t.samples] = t.cts
@@ -399,10 +418,10 @@ func (d *Decoder) steady(t *trackDecoder, end int) (bytes int64) {
 		if (a|b)&changes != 0 {
 			break
 		}
-		size += uint32(unzigzag(a >> shift))
+		size += uint32(media.Unzigzag(a >> shift))
 		sizes[i] = size
 		bytes += int64(size)
-		size += uint32(unzigzag(b >> shift))
+		size += uint32(media.Unzigzag(b >> shift))
 		sizes[i+1] = size
 		bytes += int64(size)
 		pos += bits.TrailingZeros64(second)/8 + 1
@@ -449,18 +468,18 @@ func (d *Decoder) changing(t *trackDecoder, end int) (bytes int64) {
 		} else {
 			n = bits.TrailingZeros64(second)
 			if changes == t.durationBit {
-				duration += uint32(unzigzag(b))
+				duration += uint32(media.Unzigzag(b))
 			} else if changes == t.ctsBit && offsets != nil {
-				cts += int32(unzigzag(b))
+				cts += int32(media.Unzigzag(b))
 			} else {
 				break
 			}
 		}
 		if a&t.syncBit == 0 {
-			size += uint32(unzigzag(a >> (t.shift & 63)))
+			size += uint32(media.Unzigzag(a >> (t.shift & 63)))
 			sizes[i] = size
 		} else {
-			t.syncSize += uint32(unzigzag(a >> (t.shift & 63)))
+			t.syncSize += uint32(media.Unzigzag(a >> (t.shift & 63)))
 			sizes[i] = t.syncSize
 			t.out.Syncs = append(t.out.Syncs, uint32(i))
 		}

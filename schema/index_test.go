@@ -147,6 +147,22 @@ func checkSums(t *testing.T, name string, row *schema.Track, s *media.Samples, s
 	if got, want := row.Sums, s.Sum(start); got != want {
 		t.Fatalf("%s: the row says\n%+v, package mp4 counts\n%+v", name, got, want)
 	}
+	var runs []media.Run
+	for _, d := range s.Durations[:max(0, len(s.Durations)-1)] {
+		if n := len(runs); n > 0 && runs[n-1].Duration == d {
+			runs[n-1].Samples++
+		} else {
+			runs = append(runs, media.Run{Samples: 1, Duration: d})
+		}
+	}
+	want := media.PackRuns(runs)
+	if _, steady := row.Steady(); steady {
+		want = ""
+	}
+	if row.Runs != want {
+		got, _ := row.Runs.Unpack(nil)
+		t.Fatalf("%s: the row has the runs %v, the samples %v", name, got, runs)
+	}
 }
 
 // What Bytes returned is a reader's, whatever is added later.

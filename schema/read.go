@@ -16,13 +16,13 @@ import (
 type Stream struct {
 	ID         int64
 	Camera     string
-	Name       string // "main" or "sub"
+	Name       string // "main", "sub" or any other
 	NextNumber int64  // of the stream's next recording
 	Recordings int64  // that there are
 	Bytes      int64  // of them
 }
 
-// Label names a stream as the mount does: "front-door", and "front-door.sub" for the second stream.
+// Label names a stream as the mount does: "front-door" where its name is main, and "front-door.sub" where it is another.
 func (s Stream) Label() string { return Label(s.Camera, s.Name) }
 
 // Label is Stream.Label for a stream that is not in the database yet.
@@ -68,31 +68,26 @@ func (r *Recording) End90k() int64 { return r.Start90k + r.WallDuration90k }
 // Every query that a listing or an opening runs. A test reads the plan of each: an index, no scan, no sort.
 const (
 	qStreams    = `SELECT id, camera, name, next_number, recordings, bytes FROM stream ORDER BY camera, name`
-	qStartingIn = `SELECT group_concat(listing, '') FROM (SELECT ` + listing + ` AS listing FROM recording
+	qStartingIn = `SELECT group_concat(listing, ' ') FROM (SELECT listing FROM recording
 		WHERE stream_id = ? AND (start_90k, id) > (?, ?) AND start_90k < ? ORDER BY start_90k, id LIMIT ?)`
 	qFirst = `SELECT start_90k FROM recording WHERE stream_id = ? AND start_90k >= ? ORDER BY start_90k LIMIT 1`
-	qLast  = `SELECT start_90k, start_90k + wall_duration_90k FROM recording WHERE stream_id = ? AND start_90k < ? ORDER BY start_90k DESC LIMIT 1`
+	qLast  = `SELECT listing FROM recording WHERE stream_id = ? AND start_90k < ? ORDER BY start_90k DESC LIMIT 1`
 	qIndex = `SELECT samples FROM recording_index WHERE recording_id = ?1
 		UNION ALL SELECT samples FROM garbage WHERE recording_id = ?1 LIMIT 1`
 	qEntry = `SELECT kind, codec, timescale, width, height, box FROM sample_entry WHERE id = ?`
 	qRev   = `SELECT rev FROM change ORDER BY rev DESC LIMIT 1`
 	qSince = `SELECT rev, recording_id, start_90k, kind FROM change WHERE rev > ? ORDER BY rev`
 	qRuns  = `SELECT id, stream_id, '', start_90k, coalesce(end_reason, '') FROM run WHERE stream_id = ? AND start_90k >= ? AND start_90k < ? ORDER BY start_90k, id`
-	qByID  = `SELECT id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout, digest
-		FROM recording WHERE id = ?`
+	qByID  = `SELECT run_id, dir_id, start_90k, bytes, sealed, listing, digest FROM recording WHERE id = ?`
 	// The last recording of a run is that of the highest number.
 	qRunsWith = `SELECT id, stream_id, start_90k, coalesce(end_reason, ''),
-		(SELECT start_90k + wall_duration_90k FROM recording WHERE run_id = run.id ORDER BY id DESC LIMIT 1)
+		(SELECT listing FROM recording WHERE run_id = run.id ORDER BY id DESC LIMIT 1)
 		FROM run WHERE id IN (SELECT run_id FROM recording WHERE stream_id = ? AND start_90k >= ? AND start_90k < ?)
 		ORDER BY start_90k, id`
 	qDirs = `SELECT id, path FROM sample_dir ORDER BY id`
 	qOpen = `SELECT id, dir_id, bytes FROM recording WHERE sealed = 0`
 	qRun  = `SELECT id, stream_id, uuid, start_90k, coalesce(end_reason, '') FROM run WHERE id = ?`
 )
-
-// listing is the last column of the index recording_listing: what unpackListing reads.
-const listing = `printf('%x,%x,%x,%x,%x,%x,%x,%x,%x,%x,', id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed,
-	length(layout)) || CAST(layout AS TEXT)`
 
 // query runs q and hands each row to scan.
 func (db *DB) query(ctx context.Context, what, q string, scan func(*sql.Rows) error, args ...any) error {
@@ -205,7 +200,7 @@ func (db *DB) startingIn(ctx context.Context, room *Room, stream, from90k, to90k
 			if err := rows.Scan(&packed); err != nil {
 				return err
 			}
-			return room.unpackListing(packed.String)
+			return room.unpackListing(stream, packed.String)
 		}, stream, from90k, after, to90k, n)
 		if err != nil || len(room.recs)-had < n {
 			return err
@@ -218,12 +213,8 @@ func (db *DB) startingIn(ctx context.Context, room *Room, stream, from90k, to90k
 
 // Recording returns a recording, with its digest. ok is false when there is none.
 func (db *DB) Recording(ctx context.Context, id RecordingID) (r Recording, ok bool, err error) {
-	err = db.query(ctx, "recording", qByID, func(rows *sql.Rows) error {
-		var layout sql.RawBytes
-		err := rows.Scan(&r.ID, &r.Run, &r.Dir, &r.Sequence, &r.Start90k, &r.WallDuration90k, &r.HeaderBytes, &r.Bytes, &r.Sealed, &layout, &r.Digest)
-		if err == nil {
-			r.Tracks, err = unpackLayout(layout)
-		}
+	err = db.query(ctx, "recording", qByID, func(rows *sql.Rows) (err error) {
+		r, err = scanRecording(rows, id)
 		ok = err == nil
 		return err
 	}, id)
@@ -231,6 +222,30 @@ func (db *DB) Recording(ctx context.Context, id RecordingID) (r Recording, ok bo
 		err = fmt.Errorf("recording %s: %w", id, err)
 	}
 	return r, ok, err
+}
+
+// scanRecording reads what qByID returns.
+func scanRecording(rows interface{ Scan(...any) error }, id RecordingID) (r Recording, err error) {
+	var listing string
+	c := Recording{ID: id} // as its columns say
+	if err := rows.Scan(&c.Run, &c.Dir, &c.Start90k, &c.Bytes, &c.Sealed, &listing, &c.Digest); err != nil {
+		return r, err
+	}
+	r, err = unpackRecording(id.Stream(), listing)
+	if err == nil && (r.ID != c.ID || r.Run != c.Run || r.Dir != c.Dir || r.Start90k != c.Start90k || r.Bytes != c.Bytes || r.Sealed != c.Sealed) {
+		err = errListing
+	}
+	r.Digest = c.Digest
+	return r, err
+}
+
+// scanListing reads a row that has a listing alone, of a recording of a stream.
+func scanListing(rows *sql.Rows, stream int64) (r Recording, err error) {
+	var listing string
+	if err := rows.Scan(&listing); err != nil {
+		return r, err
+	}
+	return unpackRecording(stream, listing)
 }
 
 // qSums reads every row, which only a close check does.
@@ -263,8 +278,9 @@ func (db *DB) FirstStart(ctx context.Context, stream, from90k int64) (start90k i
 // does.
 func (db *DB) LastSpan(ctx context.Context, stream, before90k int64) (start90k, end90k int64, ok bool, err error) {
 	err = db.query(ctx, "last recording", qLast, func(rows *sql.Rows) error {
-		ok = true
-		return rows.Scan(&start90k, &end90k)
+		r, err := scanListing(rows, stream)
+		start90k, end90k, ok = r.Start90k, r.End90k(), err == nil
+		return err
 	}, stream, before90k)
 	return start90k, end90k, ok, err
 }
@@ -318,7 +334,12 @@ type RunSpan struct {
 func (db *DB) RunsWith(ctx context.Context, stream, from90k, to90k int64) (runs []RunSpan, err error) {
 	err = db.query(ctx, "runs", qRunsWith, func(rows *sql.Rows) error {
 		var r RunSpan
-		err := rows.Scan(&r.ID, &r.Stream, &r.Start90k, &r.EndReason, &r.End90k)
+		var listing string
+		if err := rows.Scan(&r.ID, &r.Stream, &r.Start90k, &r.EndReason, &listing); err != nil {
+			return err
+		}
+		last, err := unpackRecording(stream, listing)
+		r.End90k = last.End90k()
 		runs = append(runs, r)
 		return err
 	}, stream, from90k, to90k)
@@ -361,23 +382,25 @@ func (db *DB) Run(ctx context.Context, id int64) (Run, error) {
 	return r, nil
 }
 
-// A Change says that a recording was added, has grown or was sealed, or was deleted. One whose start was corrected is two
-// changes: where it was, and, as added, where it is.
+// A Change says what became of a recording. One whose start was corrected is two changes: where it was, and, as added, where it
+// is.
 type Change struct {
 	Rev       int64
-	Recording RecordingID
-	Start90k  int64
+	Recording RecordingID // its number is 0 where Kind is Marked
+	Start90k  int64       // of the recording, or of the mark
 	Kind      ChangeKind
 }
 
-// ChangeKind says what happened to a recording.
+// ChangeKind says what happened to a recording. The numbers stand in databases.
 type ChangeKind uint8
 
-// The kinds of change.
+// The kinds of change, and what a reader does who has cached something.
 const (
-	Grown ChangeKind = iota // or sealed
-	Added
-	Deleted
+	Grown   ChangeKind = iota // or sealed: it lists the hour again
+	Added                     // the hour, and which hours and days there are
+	Deleted                   // the same, and it lets go of the sample file
+	Moved                     // to another sample directory: it asks where, and lets go of the file where that was
+	Marked                    // a hold of the stream was added or removed: it reads the holds again; no entry changes
 )
 
 // Runs lists the runs of a stream that start in [from90k, to90k), by start, without their UUIDs.

@@ -34,12 +34,15 @@ type Victim struct {
 }
 
 const (
-	qHolds   = `SELECT id, stream_id, from_90k, to_90k, why, created_90k FROM hold ORDER BY id`
+	qHolds = `SELECT id, stream_id, from_90k, to_90k, why, created_90k FROM hold ORDER BY id`
+	// One row without a hold where there is none.
+	qHeld = `SELECT hold_changes, hold.id, stream_id, from_90k, to_90k, why, created_90k, camera, name
+		FROM meta LEFT JOIN (hold JOIN stream ON stream.id = stream_id) ORDER BY hold.id`
 	qGarbage = `SELECT recording_id, dir_id, bytes, since_90k FROM garbage ORDER BY recording_id`
-	qOldest  = `SELECT id, start_90k, wall_duration_90k, bytes, dir_id, sealed FROM recording
+	qOldest  = `SELECT listing FROM recording
 		WHERE stream_id = ? AND start_90k >= ? ORDER BY start_90k, id`
-	qNewest    = `SELECT start_90k, wall_duration_90k FROM recording WHERE stream_id = ? ORDER BY start_90k DESC, id DESC`
-	qHasSealed = `SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_listing WHERE dir_id = ? AND sealed = 1)`
+	qNewest    = `SELECT listing FROM recording WHERE stream_id = ? ORDER BY start_90k DESC, id DESC`
+	qHasSealed = `SELECT EXISTS (SELECT 1 FROM recording WHERE dir_id = ? AND sealed = 1)`
 )
 
 // Holds lists the holds, oldest first.
@@ -50,6 +53,27 @@ func (db *DB) Holds(ctx context.Context) (holds []Hold, err error) {
 		return err
 	})
 	return holds, err
+}
+
+// A HeldStretch is a hold with the names of its stream, which say the same in another database.
+type HeldStretch struct {
+	Hold
+	Camera, Name string
+}
+
+// HeldStretches lists the holds, and tells how often they were changed until then.
+func (db *DB) HeldStretches(ctx context.Context) (held []HeldStretch, changes int64, err error) {
+	err = db.query(ctx, "holds", qHeld, func(rows *sql.Rows) error {
+		var id, stream, from90k, to90k, created90k sql.NullInt64
+		var why, camera, name sql.NullString
+		err := rows.Scan(&changes, &id, &stream, &from90k, &to90k, &why, &created90k, &camera, &name)
+		if id.Valid {
+			h := Hold{id.Int64, stream.Int64, from90k.Int64, to90k.Int64, why.String, created90k.Int64}
+			held = append(held, HeldStretch{h, camera.String, name.String})
+		}
+		return err
+	})
+	return held, changes, err
 }
 
 func scanHold(rows *sql.Rows) (h Hold, err error) {
@@ -68,15 +92,32 @@ func (db *DB) Garbage(ctx context.Context) (files []Garbage, err error) {
 	return files, err
 }
 
-// Hold adds a hold and returns its id.
-func (t *Tx) Hold(h Hold) (int64, error) {
-	var id int64
-	err := t.tx.QueryRowContext(t.ctx, `INSERT INTO hold (stream_id, from_90k, to_90k, why, created_90k) VALUES (?, ?, ?, ?, ?) RETURNING id`,
-		h.Stream, h.From90k, h.To90k, h.Why, h.Created90k).Scan(&id)
+// Hold adds a hold and returns its id: a new one where h has none.
+func (t *Tx) Hold(h Hold) (id int64, err error) {
+	err = t.tx.QueryRowContext(t.ctx, `INSERT INTO hold (id, stream_id, from_90k, to_90k, why, created_90k) VALUES (nullif(?, 0), ?, ?, ?, ?, ?) RETURNING id`,
+		h.ID, h.Stream, h.From90k, h.To90k, h.Why, h.Created90k).Scan(&id)
+	if err == nil {
+		t.marked(h.Stream, h.From90k)
+		err = t.err
+	}
 	if err != nil {
 		return 0, fmt.Errorf("add hold: %w", err)
 	}
 	return id, nil
+}
+
+// marked notes that a hold of a stream was added or removed.
+func (t *Tx) marked(stream, from90k int64) {
+	t.exec(`UPDATE meta SET hold_changes = hold_changes + 1`)
+	t.journal(MakeRecordingID(stream, 0), from90k, Marked)
+}
+
+// HoldsChanged says that holds were changed so often before, when the database was another one, which was lost.
+func (t *Tx) HoldsChanged(times int64) error {
+	if t.exec(`UPDATE meta SET hold_changes = max(hold_changes, ?)`, times); t.err != nil {
+		return fmt.Errorf("set how often holds were changed: %w", t.err)
+	}
+	return nil
 }
 
 // HasSealed reports whether a sample directory has a recording that has ended.
@@ -92,12 +133,17 @@ var ErrNoHold = errors.New("there is no such hold")
 
 // RemoveHold removes a hold, or returns ErrNoHold.
 func (t *Tx) RemoveHold(id int64) error {
-	res, err := t.tx.ExecContext(t.ctx, `DELETE FROM hold WHERE id = ?`, id)
+	var stream, from90k int64
+	err := t.tx.QueryRowContext(t.ctx, `DELETE FROM hold WHERE id = ? RETURNING stream_id, from_90k`, id).Scan(&stream, &from90k)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("hold %d: %w", id, ErrNoHold)
+	}
+	if err == nil {
+		t.marked(stream, from90k)
+		err = t.err
+	}
 	if err != nil {
 		return fmt.Errorf("remove hold %d: %w", id, err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(fmt.Errorf("hold %d: %w", id, ErrNoHold), err)
 	}
 	return nil
 }
@@ -150,18 +196,15 @@ func (t *Tx) oldestFrom(stream, dir, from90k int64, most int, holds []Hold, vict
 	}
 	defer rows.Close()
 	for len(*victims) < most && rows.Next() {
-		var v Victim
-		var duration90k, in int64
-		var sealed bool
-		if err := rows.Scan(&v.ID, &v.Start90k, &duration90k, &v.Bytes, &in, &sealed); err != nil {
+		r, err := scanListing(rows, stream)
+		if err != nil {
 			return 0, false, err
 		}
-		if h := holding(holds, v.Start90k, v.Start90k+max(1, duration90k)); h != nil {
-			return max(h.To90k, v.Start90k+1), false, nil
+		if h := holding(holds, r.Start90k, max(r.Start90k+1, r.End90k())); h != nil {
+			return max(h.To90k, r.Start90k+1), false, nil
 		}
-		v.End90k = v.Start90k + duration90k
-		if sealed && (dir == 0 || dir == in) {
-			*victims = append(*victims, v)
+		if r.Sealed && (dir == 0 || dir == r.Dir) {
+			*victims = append(*victims, Victim{r.ID, r.Start90k, r.End90k(), r.Bytes})
 		}
 	}
 	return 0, true, rows.Err()
@@ -176,12 +219,12 @@ func (t *Tx) NewestLasting(stream, duration90k int64) (start90k int64, err error
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var lasts90k int64
-		if err := rows.Scan(&start90k, &lasts90k); err != nil {
+		r, err := scanListing(rows, stream)
+		if err != nil {
 			return 0, fmt.Errorf("sum up the newest recordings: %w", err)
 		}
-		if duration90k -= lasts90k; duration90k <= 0 {
-			return start90k, nil
+		if duration90k -= r.WallDuration90k; duration90k <= 0 {
+			return r.Start90k, nil
 		}
 	}
 	return math.MinInt64, rows.Err()

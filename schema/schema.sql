@@ -1,15 +1,19 @@
--- The tables of nvrfs, version 3. Times are 90 kHz ticks since 1970 UTC (..._90k), sizes are bytes.
+-- The tables of nvrfs, version 4. Times are 90 kHz ticks since 1970 UTC (..._90k), sizes are bytes.
 
 CREATE TABLE meta (
   -- One row. The UUID ties sample directories to this database: footage of another one is never touched.
-  id   INTEGER PRIMARY KEY CHECK (id = 1),
-  uuid TEXT NOT NULL
+  id           INTEGER PRIMARY KEY CHECK (id = 1),
+  uuid         TEXT NOT NULL,
+  -- How often holds were added or removed. They lie beside the sample files as well, where this tells which copy is the newest.
+  hold_changes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE stream (
   id          INTEGER PRIMARY KEY,
   camera      TEXT NOT NULL,
-  name        TEXT NOT NULL CHECK (name IN ('main', 'sub')),
+  name        TEXT NOT NULL,           -- see CheckStreamName
+  -- What the mount and the sample directories call it: no two streams may share a directory.
+  label       TEXT GENERATED ALWAYS AS (CASE name WHEN 'main' THEN camera ELSE camera || '.' || name END) VIRTUAL UNIQUE,
   -- The next recording's number. It only ever rises, so that a number, and a file name, never means two recordings.
   next_number INTEGER NOT NULL DEFAULT 1,
   -- Sums over the stream's recordings, kept with each change of them.
@@ -21,7 +25,7 @@ CREATE TABLE stream (
 CREATE TABLE sample_entry (
   -- One kind of decoding. Recordings share these: a camera has a handful in its life.
   id        INTEGER PRIMARY KEY,
-  kind      INTEGER NOT NULL,          -- 1 video, 2 audio
+  kind      INTEGER NOT NULL,          -- media.Kind
   codec     TEXT NOT NULL,             -- RFC 6381
   timescale INTEGER NOT NULL CHECK (timescale > 0),
   width     INTEGER NOT NULL,          -- 0 for audio
@@ -48,32 +52,27 @@ CREATE TABLE sample_dir (
 
 CREATE TABLE recording (
   -- stream_id << 32 | number, where number counts the stream's recordings from 1 and names the sample file.
-  id                INTEGER PRIMARY KEY,
-  stream_id         INTEGER NOT NULL REFERENCES stream (id),
-  run_id            INTEGER NOT NULL REFERENCES run (id),
-  dir_id            INTEGER NOT NULL DEFAULT 1 REFERENCES sample_dir (id),
-  sequence          INTEGER NOT NULL CHECK (sequence >= 0),
-  start_90k         INTEGER NOT NULL,  -- wall time of the first frame shown
-  wall_duration_90k INTEGER NOT NULL CHECK (wall_duration_90k >= 0),
-  header_bytes      INTEGER NOT NULL,  -- of the sample file before its first fragment
-  bytes             INTEGER NOT NULL CHECK (bytes >= header_bytes), -- header and whole fragments
-  sealed            INTEGER NOT NULL CHECK (sealed IN (0, 1)),
-  layout            BLOB NOT NULL,     -- per track, what sizes and times follow from: see Track
-  digest            BLOB,              -- BLAKE3 of the sample file's header and fragments; NULL while it grows
-  CHECK (stream_id = id >> 32)
+  id        INTEGER PRIMARY KEY,
+  stream_id INTEGER GENERATED ALWAYS AS (id >> 32) VIRTUAL REFERENCES stream (id),
+  run_id    INTEGER NOT NULL REFERENCES run (id),
+  dir_id    INTEGER NOT NULL REFERENCES sample_dir (id),
+  start_90k INTEGER NOT NULL,          -- wall time of the first frame shown
+  bytes     INTEGER NOT NULL,          -- of the sample file: header and whole fragments
+  sealed    INTEGER NOT NULL CHECK (sealed IN (0, 1)),
+  -- All of a recording that listing and opening take, these columns included, in printable ASCII, so that a day of recordings is
+  -- joined to one value: see packListing.
+  listing   TEXT NOT NULL,
+  digest    BLOB                       -- BLAKE3 of the sample file's header and fragments; NULL while it grows
 ) STRICT;
 
--- Serves every listing without touching the table. What a listing takes of a row is its last column, one value, so that a day
--- of recordings is read as one: see unpackListing.
-CREATE INDEX recording_listing ON recording (stream_id, start_90k, id, run_id, dir_id, wall_duration_90k, bytes, sealed,
-  printf('%x,%x,%x,%x,%x,%x,%x,%x,%x,%x,', id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed,
-    length(layout)) || CAST(layout AS TEXT));
+-- Finds recordings by time. Recordings that follow each other in time are neighbours in the table as well.
+CREATE INDEX recording_start ON recording (stream_id, start_90k);
 
 -- For runs of which no recording is left.
 CREATE INDEX recording_run ON recording (run_id);
 
 -- What start-up has to look at, however many recordings there are.
-CREATE INDEX recording_growing ON recording (id, dir_id, bytes) WHERE sealed = 0;
+CREATE INDEX recording_growing ON recording (dir_id) WHERE sealed = 0;
 CREATE INDEX run_going ON run (id) WHERE end_reason IS NULL;
 
 CREATE TABLE recording_index (
@@ -82,11 +81,11 @@ CREATE TABLE recording_index (
 ) STRICT;
 
 CREATE TABLE change (
-  -- A journal of what was added, grown, sealed or deleted, pruned to the newest rows. Readers remember the last rev they saw.
+  -- A journal of what became of recordings, pruned to the newest rows. Readers remember the last rev they saw.
   rev          INTEGER PRIMARY KEY AUTOINCREMENT,
   recording_id INTEGER NOT NULL,
   start_90k    INTEGER NOT NULL,       -- of the recording
-  kind         INTEGER NOT NULL CHECK (kind IN (0, 1, 2)) -- 0 grown or sealed, 1 added, 2 deleted
+  kind         INTEGER NOT NULL        -- ChangeKind
 ) STRICT;
 
 CREATE TABLE garbage (

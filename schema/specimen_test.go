@@ -48,7 +48,7 @@ func TestSpecimens(t *testing.T) {
 			if version < schema.Version {
 				refused(t, dir)
 			}
-			from, backup, err := schema.Upgrade(t.Context(), dir)
+			from, backup, err := upgrade(t, dir)
 			if err != nil || from != version || (backup == "") != (version == schema.Version) {
 				t.Fatalf("upgrade from %d, backup %q, %v", from, backup, err)
 			}
@@ -71,6 +71,10 @@ func TestSpecimens(t *testing.T) {
 	}
 }
 
+func upgrade(t *testing.T, dir string) (from int, backup string, err error) {
+	return schema.Upgrade(t.Context(), dir, schema.Progress{Total: func(int64) {}, Done: func(int64) {}})
+}
+
 // refused checks that nothing but Upgrade opens an old database, and that a failed upgrade changes nothing.
 func refused(t *testing.T, dir string) {
 	t.Helper()
@@ -88,7 +92,7 @@ func refused(t *testing.T, dir string) {
 // TestUpgradeKeepsTheOld reads the copy that an upgrade leaves.
 func TestUpgradeKeepsTheOld(t *testing.T) {
 	dir := unpack(t, specimen(1))
-	_, backup, err := schema.Upgrade(t.Context(), dir)
+	_, backup, err := upgrade(t, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +101,7 @@ func TestUpgradeKeepsTheOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, old)
-	if from, _, err := schema.Upgrade(t.Context(), old); err != nil || from != 1 {
+	if from, _, err := upgrade(t, old); err != nil || from != 1 {
 		t.Errorf("upgrade the copy, which has version %d: %v", from, err)
 	}
 }
@@ -109,7 +113,7 @@ func TestUpgradesCopyIsAsPrivate(t *testing.T) {
 		if err := os.Chmod(filepath.Join(dir, schema.FileName), mode); err != nil {
 			t.Fatal(err)
 		}
-		_, backup, err := schema.Upgrade(t.Context(), dir)
+		_, backup, err := upgrade(t, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +127,7 @@ func TestUpgradesCopyIsAsPrivate(t *testing.T) {
 	}
 }
 
-// TestUpgradeLeavesNoHalfCopy: where the copy fails, as of a database that is damaged, none stays.
+// TestUpgradeLeavesNoHalfCopy: where it fails, as of a database that is damaged, nothing stays but that.
 func TestUpgradeLeavesNoHalfCopy(t *testing.T) {
 	dir := unpack(t, specimen(1))
 	path := filepath.Join(dir, schema.FileName)
@@ -137,10 +141,10 @@ func TestUpgradeLeavesNoHalfCopy(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := schema.Upgrade(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "before the upgrade") {
+	if _, _, err := upgrade(t, dir); err == nil || !strings.Contains(err.Error(), "it is as it was") {
 		t.Fatalf("error is %v", err)
 	}
-	if copies, err := filepath.Glob(filepath.Join(dir, schema.FileName+".v*")); err != nil || len(copies) > 0 {
+	if copies, err := filepath.Glob(filepath.Join(dir, schema.FileName+".*")); err != nil || len(copies) > 0 {
 		t.Errorf("left: %v, %v", copies, err)
 	}
 }

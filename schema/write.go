@@ -99,14 +99,32 @@ func (t *Tx) Try(f func() error) error {
 		return fmt.Errorf("write a row: %w", t.err)
 	}
 	var e sqlite3.Error
-	if errors.Is(err, errSealed) || errors.As(err, &e) && (e.Code == sqlite3.ErrConstraint || e.Code == sqlite3.ErrMismatch || e.Code == sqlite3.ErrTooBig) {
+	if errors.Is(err, errSealed) || errors.Is(err, errImpossible) || errors.As(err, &e) && (e.Code == sqlite3.ErrConstraint || e.Code == sqlite3.ErrMismatch || e.Code == sqlite3.ErrTooBig) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err
 }
 
-// Stream returns the stream of a camera, "main" or "sub", and adds it when it is new.
+// CheckStreamName reports why a stream cannot be called name, which becomes a part of names of files and directories. It has no
+// dot, so that a label whose camera has none says which stream of which camera it is.
+func CheckStreamName(name string) error {
+	const most, form = 64, "letters, digits, - and _, at most 64"
+	if name == "" || len(name) > most {
+		return fmt.Errorf("%.80q is no name of a stream; want %s", name, form)
+	}
+	for _, c := range []byte(name) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
+			return fmt.Errorf("%q is no name of a stream, because of %q; want %s", name, c, form)
+		}
+	}
+	return nil
+}
+
+// Stream returns a stream of a camera, and adds it when it is new. It refuses one whose label is that of another stream.
 func (t *Tx) Stream(camera, name string) (Stream, error) {
+	if err := CheckStreamName(name); err != nil {
+		return Stream{}, fmt.Errorf("add a stream of camera %s: %w", camera, err)
+	}
 	t.addUp()
 	if t.err != nil {
 		return Stream{}, fmt.Errorf("add up the streams: %w", t.err)
@@ -178,19 +196,40 @@ func (t *Tx) SampleEntry(e media.SampleEntry) (id int64, err error) {
 
 // SealRow ends a recording as its row says it is.
 func (t *Tx) SealRow(id RecordingID) error {
-	var start90k int64
-	err := t.tx.QueryRowContext(t.ctx, `UPDATE recording SET sealed = 1 WHERE id = ? AND sealed = 0 RETURNING start_90k`, id).Scan(&start90k)
-	if err == sql.ErrNoRows {
-		return nil // it was sealed already
-	}
-	if err == nil {
-		t.journal(id, start90k, Grown)
-		err = t.err
-	}
+	err := t.change(id, Grown, func(r *Recording) (changed bool) {
+		changed, r.Sealed = !r.Sealed, true
+		return changed
+	})
 	if err != nil {
 		return fmt.Errorf("seal recording %s: %w", id, err)
 	}
 	return nil
+}
+
+// Move says that the sample file of a recording lies in another sample directory from now on.
+func (t *Tx) Move(id RecordingID, dir int64) error {
+	err := t.change(id, Moved, func(r *Recording) (changed bool) {
+		changed, r.Dir = r.Dir != dir, dir
+		return changed
+	})
+	if err != nil {
+		return fmt.Errorf("move recording %s to sample directory %d: %w", id, dir, err)
+	}
+	return nil
+}
+
+// change changes what the row of a recording says of sealed and directory, unless f reports false or there is none.
+func (t *Tx) change(id RecordingID, kind ChangeKind, f func(*Recording) bool) error {
+	r, err := scanRecording(t.tx.QueryRowContext(t.ctx, qByID, id), id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil || !f(&r) {
+		return err
+	}
+	t.exec(`UPDATE recording SET dir_id = ?, sealed = ?, listing = ? WHERE id = ?`, r.Dir, r.Sealed, packListing(&r), id)
+	t.journal(id, r.Start90k, kind)
+	return t.err
 }
 
 // PutRecording adds a recording with its packed index, or replaces the row of one that has grown or been sealed.
@@ -204,10 +243,11 @@ func (t *Tx) PutRecording(r *Recording, index []byte) error {
 // What a change of a recording, or of its run, consists of.
 const (
 	qWas          = `SELECT sealed, bytes, start_90k FROM recording WHERE id = ?`
-	qPutRecording = `INSERT INTO recording (id, stream_id, run_id, dir_id, sequence, start_90k, wall_duration_90k, header_bytes, bytes, sealed, layout, digest)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET start_90k = excluded.start_90k, wall_duration_90k = excluded.wall_duration_90k,
-		bytes = excluded.bytes, sealed = excluded.sealed, layout = excluded.layout, digest = excluded.digest`
+	qPutRecording = `INSERT INTO recording (id, run_id, dir_id, start_90k, bytes, sealed, listing, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET start_90k = excluded.start_90k,
+		bytes = excluded.bytes, sealed = excluded.sealed, listing = excluded.listing, digest = excluded.digest`
+	// Of one that grows, most of the time neither the start changes nor whether it is sealed: then no index does.
+	qGrow     = `UPDATE recording SET bytes = ?, listing = ? WHERE id = ?`
 	qPutIndex = `INSERT INTO recording_index (recording_id, samples) VALUES (?, ?)
 		ON CONFLICT (recording_id) DO UPDATE SET samples = excluded.samples`
 	qRunByUUID = `SELECT id FROM run WHERE uuid = ? AND start_90k <= ?`
@@ -219,9 +259,16 @@ const (
 	qPrune  = `DELETE FROM change WHERE rev <= (SELECT max(rev) FROM change) - ?`
 )
 
-var errSealed = errors.New("it is sealed")
+var (
+	errSealed     = errors.New("it is sealed")
+	errImpossible = errors.New("no recording can be like that")
+)
 
 func (t *Tx) putRecording(r *Recording, index []byte) error {
+	if r.ID.Number() == 0 || r.Sequence < 0 || r.WallDuration90k < 0 || r.HeaderBytes < 0 || r.Bytes < r.HeaderBytes || len(r.Tracks) > maxTracks {
+		return fmt.Errorf("%w: number %d, sequence %d, %d ticks long, %d bytes with a header of %d, %d tracks", errImpossible,
+			r.ID.Number(), r.Sequence, r.WallDuration90k, r.Bytes, r.HeaderBytes, len(r.Tracks))
+	}
 	var sealed bool
 	var bytes, was90k int64
 	kind, added := Grown, int64(0)
@@ -241,7 +288,11 @@ func (t *Tx) putRecording(r *Recording, index []byte) error {
 		t.journal(r.ID, was90k, Grown)
 		kind = Added
 	}
-	t.exec(qPutRecording, r.ID, r.ID.Stream(), r.Run, r.Dir, r.Sequence, r.Start90k, r.WallDuration90k, r.HeaderBytes, r.Bytes, r.Sealed, packLayout(r.Tracks), r.Digest)
+	if kind == Grown && !r.Sealed {
+		t.exec(qGrow, r.Bytes, packListing(r), r.ID)
+	} else {
+		t.exec(qPutRecording, r.ID, r.Run, r.Dir, r.Start90k, r.Bytes, r.Sealed, packListing(r), r.Digest)
+	}
 	t.exec(qPutIndex, r.ID, index)
 	t.count(r.ID, added, r.Bytes-bytes)
 	t.journal(r.ID, r.Start90k, kind)

@@ -39,9 +39,6 @@ directories are there is not looked at.`,
 			if err != nil {
 				return err
 			}
-			if err := checkStreamNames(cfg); err != nil {
-				return err
-			}
 			var streams int64
 			for _, c := range cfg.Cameras {
 				streams += int64(len(c.Streams))

@@ -25,8 +25,8 @@ func newExportCommand(env *environment) *cobra.Command {
 		Short: "Write any range of footage as one .mp4",
 		Long: `Write the frames of CAMERA from START to just before END as one .mp4 file,
 joined across recordings and gaps. Nothing is re-encoded: the frames are those
-of the camera. A CAMERA's second stream is CAMERA.sub. For the forms of START
-and END: nvrfs ts --help
+of the camera. A CAMERA's stream NAME other than main is CAMERA.NAME. For the
+forms of START and END: nvrfs ts --help
 
 The file appears when it is whole; interrupted, nothing is left behind.`,
 		Example: `  nvrfs export front-door "2026-11-20 14:03:10" "2026-11-20 14:05"

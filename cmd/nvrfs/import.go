@@ -29,7 +29,7 @@ func newImportCommand(env *environment) *cobra.Command {
 are copied frame by frame, not re-encoded, and stay as they are: video of
 ` + codec.Imported("or", media.Video) + `, and sound of
 ` + codec.Imported("or", media.Audio) + `.
-A CAMERA's second stream is CAMERA.sub.
+A CAMERA's stream NAME other than main is CAMERA.NAME.
 
 Each FILE begins at the time in its name, as local time: 2026-11-20_14-03-10,
 20261120T140310 and the like, also with the date in the name of its directory.
@@ -125,7 +125,7 @@ func (im *importing) stream() (camera, stream string, err error) {
 	if !named || stream == "main" { // whose label is the camera's name
 		camera, stream = im.label, "main"
 	}
-	for _, err := range []error{config.CheckName(camera), config.CheckStreamName(stream), checkStreamName(stream)} {
+	for _, err := range []error{config.CheckName(camera), config.CheckStreamName(stream)} {
 		if err != nil {
 			return "", "", usageErrorf("--camera %s: %w", im.label, err)
 		}

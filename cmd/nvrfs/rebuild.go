@@ -21,9 +21,9 @@ for byte. No file is deleted: one that is damaged is set aside, and what is
 whole of it written to new ones; each is a line on standard output, and the
 exit code is 1 when there is any.
 
-Holds are lost: set them again with nvrfs keep. Footage that was deleted a
-moment before the database was lost may be back. Where there is a database,
-move it away first.`,
+Holds are restored from what lies of them beside the sample files. Footage that
+was deleted a moment before the database was lost may be back. Where there is a
+database, move it away first.`,
 		Example: `  nvrfs rebuild --data /var/lib/nvrfs
   nvrfs rebuild --data /var/lib/nvrfs --samples /mnt/disk2/nvrfs`,
 		Args: wantArgs(0, 0, ""),
@@ -63,8 +63,8 @@ move it away first.`,
 			case err != nil:
 				return explainLocked(err)
 			}
-			fmt.Fprintf(env.stdout, "%s of %s, %s; holds, if there were any, are lost: set them again with nvrfs keep\n",
-				counted(sum.Recordings, "recording"), counted(sum.Streams, "stream"), humanBytes(sum.Bytes))
+			fmt.Fprintf(env.stdout, "%s of %s, %s; %s\n",
+				counted(sum.Recordings, "recording"), counted(sum.Streams, "stream"), humanBytes(sum.Bytes), counted(sum.Holds, "hold"))
 			if sum.Problems > 0 {
 				return fmt.Errorf("rebuild the database of %s: of %d sample files not everything could be taken in; they were set aside or left, not deleted", data, sum.Problems)
 			}

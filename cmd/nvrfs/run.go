@@ -45,9 +45,6 @@ A camera that is away is tried again for as long as it takes.`,
 
 // checkRecord does every check that recording and mounting what cfg says takes. It creates nothing.
 func (env *environment) checkRecord(cfg *config.Config) error {
-	if err := checkStreamNames(cfg); err != nil {
-		return err
-	}
 	if err := env.host.checkDataDir(cfg.Data, true); err != nil {
 		return err
 	}

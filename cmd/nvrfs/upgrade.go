@@ -17,9 +17,9 @@ func newUpgradeCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "upgrade",
 		Short: "Bring a database of an older nvrfs up to date",
-		Long: `Bring the database of an older nvrfs up to date. Before that, it is copied
-beside itself; the sample files are not touched. Where the upgrade fails, the
-database is as it was.
+		Long: `Bring the database of an older nvrfs up to date. A new one is made of it, which
+takes as much space again; the old one is kept beside it. The sample files are
+not touched. Where the upgrade fails, or is cut off, the database is as it was.
 
 Nothing may record or mount the footage meanwhile.`,
 		Example: `  nvrfs upgrade --config /etc/nvrfs.yaml
@@ -43,7 +43,14 @@ func (env *environment) upgrade(ctx context.Context, data string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	version, backup, err := schema.Upgrade(ctx, data)
+	var bar *progress
+	version, backup, err := schema.Upgrade(ctx, data, schema.Progress{
+		Total: func(n int64) { bar = env.newCountProgress("upgrading", n) },
+		Done:  func(n int64) { bar.Add(n) },
+	})
+	if bar != nil {
+		bar.Close()
+	}
 	switch {
 	case err != nil:
 		return err

@@ -12,7 +12,7 @@ import (
 // A Camera says what footage to make of one stream.
 type Camera struct {
 	Name            string        // of the camera: "front-door"
-	Stream          string        // "main" or "sub"; empty means main
+	Stream          string        // empty means main
 	Start           time.Time     // wall time of the first frame
 	Duration        time.Duration // of the footage, gaps included; for Make. It ends with the GOP that reaches it
 	RecordingLength time.Duration // 0 means a minute

@@ -46,6 +46,14 @@ func (d *sampleDirs) dir(id int64) (files, error) {
 	return st, nil
 }
 
+// of asks in which sample directory a recording lies. ok is false where there is no such recording.
+func (d *sampleDirs) of(id schema.RecordingID) (dir int64, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	r, ok, err := d.db.Recording(ctx, id)
+	return r.Dir, ok, err
+}
+
 func (d *sampleDirs) find(id int64) (files, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()

@@ -13,6 +13,7 @@ import (
 // sampleFiles keeps the sample files that were read last open, up to a number.
 type sampleFiles struct {
 	dir   func(id int64) (files, error)
+	dirOf func(schema.RecordingID) (dir int64, ok bool, err error) // as the database says now
 	open  *lru.Cache[sampleKey, *openFile]
 	opens atomic.Int64
 }
@@ -24,8 +25,10 @@ type sampleKey struct {
 	label string
 }
 
-func newSampleFiles(dir func(id int64) (files, error), most int64) *sampleFiles {
-	return &sampleFiles{dir: dir, open: lru.New(most, func(_ sampleKey, f *openFile) { f.drop() })}
+func newSampleFiles(
+	dir func(id int64) (files, error), dirOf func(schema.RecordingID) (dir int64, ok bool, err error), most int64,
+) *sampleFiles {
+	return &sampleFiles{dir: dir, dirOf: dirOf, open: lru.New(most, func(_ sampleKey, f *openFile) { f.drop() })}
 }
 
 func (s *sampleFiles) close() {
@@ -34,15 +37,24 @@ func (s *sampleFiles) close() {
 
 // openNow opens a sample file, for one who uses it until release.
 func (s *sampleFiles) openNow(k sampleKey) (*openFile, error) {
-	st, err := s.dir(k.dir)
-	if err != nil {
-		return nil, err
+	r, err := s.openIn(k.dir, k)
+	if err != nil { // it may have been moved since its key was made
+		if dir, ok, e := s.dirOf(k.id); e == nil && ok && dir != k.dir {
+			r, err = s.openIn(dir, k)
+		}
 	}
-	r, err := st.Open(store.Key{Stream: k.label, Number: k.id.Number()})
 	if err != nil {
 		return nil, err
 	}
 	return &openFile{r: r, users: 1}, nil
+}
+
+func (s *sampleFiles) openIn(dir int64, k sampleKey) (store.Reader, error) {
+	st, err := s.dir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return st.Open(store.Key{Stream: k.label, Number: k.id.Number()})
 }
 
 // acquire returns a sample file that is open, and stays so until the caller releases it.

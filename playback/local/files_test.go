@@ -79,7 +79,7 @@ func countedFiles(t *testing.T, n int64) *countingStore {
 func TestSampleFilesAreBounded(t *testing.T) {
 	const count, bound, readers = 60, 8, 6
 	st := countedFiles(t, count)
-	s := newSampleFiles(func(int64) (files, error) { return st, nil }, bound)
+	s := newSampleFiles(func(int64) (files, error) { return st, nil }, nowhere, bound)
 	var wg sync.WaitGroup
 	for g := range uint64(readers) {
 		wg.Go(func() {
@@ -109,7 +109,7 @@ func TestSampleFilesAreBounded(t *testing.T) {
 
 func TestSampleFileIsClosedAfterItsLastRead(t *testing.T) {
 	st := countedFiles(t, 3)
-	s := newSampleFiles(func(int64) (files, error) { return st, nil }, 1)
+	s := newSampleFiles(func(int64) (files, error) { return st, nil }, nowhere, 1)
 	key := func(n int64) sampleKey { return sampleKey{id: schema.MakeRecordingID(1, n), label: "cam"} }
 	a, err := s.acquire(key(1))
 	if err != nil {
@@ -150,3 +150,6 @@ func TestSampleFileIsClosedAfterItsLastRead(t *testing.T) {
 		t.Errorf("%d open", st.open.Load())
 	}
 }
+
+// nowhere is where a recording lies that the database does not know.
+func nowhere(schema.RecordingID) (int64, bool, error) { return 0, false, nil }

@@ -42,7 +42,7 @@ func TestDiskThatHangs(t *testing.T) {
 				return hungDir{back}, nil
 			}
 			return good, nil
-		}, 8)
+		}, nowhere, 8)
 		object := func(dir, number int64) *sampleFile {
 			return &sampleFile{s, sampleKey{schema.MakeRecordingID(1, number), dir, "cam"}}
 		}
@@ -77,7 +77,7 @@ func TestDiskThatHangs(t *testing.T) {
 
 func TestKeptFile(t *testing.T) {
 	st := countedFiles(t, 1)
-	s := newSampleFiles(func(int64) (files, error) { return st, nil }, 1)
+	s := newSampleFiles(func(int64) (files, error) { return st, nil }, nowhere, 1)
 	object := &sampleFile{s, sampleKey{id: schema.MakeRecordingID(1, 1), label: "cam"}}
 	p := make([]byte, 8)
 	if _, err := object.ReadAt(p, 0); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"nvrfs/holds"
 	"nvrfs/schema"
 )
 
@@ -37,7 +38,19 @@ func (s *Source) write(ctx context.Context, change func(*schema.Tx) error) error
 		}
 		s.writer.db = db
 	}
-	return s.writer.db.Write(ctx, change)
+	if err := s.writer.db.Write(ctx, change); err != nil {
+		return err
+	}
+	return s.writeBeside(ctx)
+}
+
+// writeBeside has the sample directories say what is held, which the database says already: a disk that is away is told later.
+func (s *Source) writeBeside(ctx context.Context) error {
+	failed, err := holds.Write(ctx, s.writer.db, s.Dir())
+	for path, err := range failed {
+		s.dirs.log.Warn("what is held could not be written beside the sample files; a recorder does that once the disk is there", "path", path, "err", err)
+	}
+	return err
 }
 
 func (w *writer) close() error {

@@ -35,7 +35,7 @@ func Open(ctx context.Context, data string) (*Source, error) {
 		return nil, err
 	}
 	dirs := &sampleDirs{db: db, data: data, open: map[int64]files{}, watches: map[int64]*store.Watch{}}
-	return &Source{DB: db, dirs: dirs, files: newSampleFiles(dirs.dir, openFiles)}, nil
+	return &Source{DB: db, dirs: dirs, files: newSampleFiles(dirs.dir, dirs.of, openFiles)}, nil
 }
 
 // Watch has the log say when a disk does not answer readers, and when that is over. readers names those who have opened what lies
@@ -79,9 +79,9 @@ func (s *Source) Extents(_ context.Context, label string, recs []schema.Recordin
 	return nil
 }
 
-// Forget closes the sample files of the recordings for which deleted is true, so that their space is freed.
-func (s *Source) Forget(deleted func(schema.RecordingID) bool) {
-	s.files.open.Remove(func(k sampleKey, _ *openFile) bool { return deleted(k.id) })
+// Forget closes the sample files of the recordings for which gone is true, so that their space is freed.
+func (s *Source) Forget(gone func(schema.RecordingID) bool) {
+	s.files.open.Remove(func(k sampleKey, _ *openFile) bool { return gone(k.id) })
 }
 
 // Counts counts the questions to the database and the sample files that were opened, and says how many of these stay open.

@@ -1,0 +1,38 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"nvrfs/holds"
+	"nvrfs/store"
+)
+
+// writeHolds makes right what sample directories say that is held.
+func (r *retention) writeHolds(ctx context.Context) {
+	text, err := holds.Now(ctx, r.db)
+	if err != nil {
+		r.sayHolds("the database", err)
+		return
+	}
+	r.sayHolds("the database", nil)
+	dirs := r.dirs
+	written := store.Ask(&r.disks, slices.Collect(maps.Keys(dirs)), func(id int64) error { return holds.Put(dirs[id].path, text) })
+	for id, err := range written { // of a disk that does not answer, lookAtDisks tells
+		r.sayHolds(dirs[id].path, err)
+	}
+}
+
+func (r *retention) sayHolds(path string, err error) {
+	key := "holds in " + path
+	switch {
+	case err != nil && !r.said[key] && !errors.Is(err, context.Canceled):
+		r.log.Error("cannot write beside the sample files what is held; holds would be lost with the database; trying again", "path", path, "err", err)
+		r.said[key] = true
+	case err == nil && r.said[key]:
+		r.log.Info("what is held is written beside the sample files again", "path", path)
+		delete(r.said, key)
+	}
+}
