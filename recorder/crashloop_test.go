@@ -19,6 +19,7 @@ import (
 
 	"nvrfs/media"
 	"nvrfs/playback"
+	"nvrfs/recorder/internal/bench"
 	"nvrfs/schema"
 )
 
@@ -47,14 +48,14 @@ func (crashLog) Write(line []byte) (int, error) {
 
 func crashOptions(dir string, round int) Options {
 	camera := func(run uint32) media.Source {
-		return sourceFunc(func(ctx context.Context, h media.Handler) error {
-			c := simCamera{start: at(dawn.Add(time.Duration(round) * time.Hour)), gop: 25, run: run}
-			if err := h.Start(c.tracks()); err != nil {
+		return bench.SourceFunc(func(ctx context.Context, h media.Handler) error {
+			c := bench.Camera{Start: bench.At(bench.Dawn.Add(time.Duration(round) * time.Hour)), GOP: 25, Run: run}
+			if err := h.Start(c.Tracks()); err != nil {
 				return err
 			}
 			tick := time.NewTicker(40 * 25 * time.Millisecond / crashSpeed) // a GOP
 			defer tick.Stop()
-			for x := range c.samples(0) {
+			for x := range c.Samples(0) {
 				if err := h.Sample(x); err != nil {
 					return err
 				}
@@ -104,7 +105,7 @@ func TestCrashLoopChild(t *testing.T) {
 // crashReader reads what there is, over and over. What it opens may be gone before it is read: its clock is not the
 // recorder's.
 func crashReader(t *testing.T, dir string) {
-	lib, err := playback.Open(t.Context(), playback.Options{Data: dir, Location: time.UTC, Poll: 5 * time.Millisecond, Log: newTestLog(new(logBuffer))})
+	lib, err := playback.Open(t.Context(), playback.Options{Data: dir, Location: time.UTC, Poll: 5 * time.Millisecond, Log: bench.NewLog(new(bench.LogBuffer))})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -158,7 +159,7 @@ func TestCrashLoop(t *testing.T) {
 	if rounds > 50 && !loop.hasSeen(rounds) {
 		t.Error("nothing was deleted, or little recorded")
 	}
-	reopen(t, loop.dir)
+	bench.Reopen(t, loop.dir)
 	loop.check()
 }
 
@@ -166,7 +167,7 @@ func TestCrashLoop(t *testing.T) {
 const crashDeadline = 10 * time.Minute
 
 // holdEnd90k is behind the fourth round.
-var holdEnd90k = media.FromTime(dawn.Add(210 * time.Minute))
+var holdEnd90k = media.FromTime(bench.Dawn.Add(210 * time.Minute))
 
 type crashLoop struct {
 	t      *testing.T
@@ -240,7 +241,7 @@ func (l *crashLoop) recordAndKill(round int) {
 // were deleted; none that is held; no file is without a row, and no row without its file.
 func (l *crashLoop) check() {
 	l.t.Helper()
-	noProblems(l.t, l.dir)
+	bench.NoProblems(l.t, l.dir)
 	db, err := schema.OpenReadOnly(l.t.Context(), l.dir)
 	if err != nil {
 		l.t.Fatal(err)
@@ -251,7 +252,7 @@ func (l *crashLoop) check() {
 	}
 	now, oldest := map[schema.RecordingID]int64{}, map[int64]schema.RecordingID{}
 	for stream := range int64(2) {
-		for _, r := range rowsOf(l.t, db, stream+1) {
+		for _, r := range bench.RowsOf(l.t, db, stream+1) {
 			if before, ok := l.sealed[r.ID]; ok && before != r.Bytes {
 				l.t.Errorf("recording %s had %d bytes when it was sealed, and has %d", r.ID, before, r.Bytes)
 			}
@@ -284,12 +285,12 @@ func (l *crashLoop) hold() {
 	}
 	defer db.Close()
 	if err := db.Write(l.t.Context(), func(tx *schema.Tx) error {
-		_, err := tx.Hold(schema.Hold{Stream: 1, From90k: media.FromTime(dawn.Add(-time.Hour)), To90k: holdEnd90k, Why: "test", Created90k: 1})
+		_, err := tx.Hold(schema.Hold{Stream: 1, From90k: media.FromTime(bench.Dawn.Add(-time.Hour)), To90k: holdEnd90k, Why: "test", Created90k: 1})
 		return err
 	}); err != nil {
 		l.t.Fatal(err)
 	}
-	for _, r := range rowsOf(l.t, db, 1) {
+	for _, r := range bench.RowsOf(l.t, db, 1) {
 		if r.Sealed {
 			l.held = append(l.held, r.ID)
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,38 +14,14 @@ import (
 
 	"nvrfs/media"
 	"nvrfs/playback"
+	"nvrfs/recorder/internal/bench"
 )
 
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
-// openUnder lists what this process has open below a directory; all, sockets among them, where dir is empty.
-func openUnder(t *testing.T, dir string) (paths []string) {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, fd := range fds {
-		if path, err := os.Readlink(filepath.Join("/proc/self/fd", fd.Name())); err == nil && (dir == "" || strings.HasPrefix(path, dir+"/")) {
-			paths = append(paths, path)
-		}
-	}
-	return paths
-}
-
 // library opens the footage of a yard, and follows it.
-func (y *yard) library() (*playback.Library, *logBuffer) {
+func (y *yard) library() (*playback.Library, *bench.LogBuffer) {
 	y.t.Helper()
-	log := new(logBuffer)
-	lib, err := playback.Open(y.t.Context(), playback.Options{Data: y.r.o.Data, Location: time.UTC, Poll: time.Millisecond, Log: newTestLog(log)})
+	log := new(bench.LogBuffer)
+	lib, err := playback.Open(y.t.Context(), playback.Options{Data: y.r.o.Data, Location: time.UTC, Poll: time.Millisecond, Log: bench.NewLog(log)})
 	if err != nil {
 		y.t.Fatal(err)
 	}
@@ -98,7 +73,7 @@ func (y *yard) follower(lib *playback.Library) func() {
 			}
 		}
 	}))
-	hour := dawn
+	hour := bench.Dawn
 	return func() {
 		y.t.Helper()
 		hour = hour.Add(time.Hour)
@@ -127,8 +102,8 @@ func readAll(t *testing.T, f *playback.File) []byte {
 
 func TestDeletedFootageIsReadToItsEnd(t *testing.T) {
 	y := newYard(t, Options{Streams: streamsOf(Limits{}, "cam", "mark")})
-	samples := filepath.Join(y.r.o.Data, "samples")
-	y.record(0, dawn, 12)()
+	samples := filepath.Join(y.r.o.Data, "samples", "cam")
+	y.record(0, bench.Dawn, 12)()
 	lib, log := y.library()
 	followed := y.follower(lib)
 	entries, day, err := y.day(lib, "cam")
@@ -161,7 +136,7 @@ func TestDeletedFootageIsReadToItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	y.r.streams[0].limits.Age = time.Second
-	y.now = dawn.Add(time.Minute + time.Second)
+	y.now = bench.Dawn.Add(time.Minute + time.Second)
 	y.round()
 	y.r.streams[0].limits.Age = 0
 	followed()
@@ -169,11 +144,11 @@ func TestDeletedFootageIsReadToItsEnd(t *testing.T) {
 	if left == 0 || left == 12 {
 		t.Fatalf("%d recordings are left", left)
 	}
-	eventually(t, "the listing shrinks", func() bool {
+	bench.Eventually(t, "the listing shrinks", func() bool {
 		_, now, err := y.day(lib, "cam")
 		return err == nil && now.Size < day.Size
 	})
-	eventually(t, "the log says who reads", func() bool {
+	bench.Eventually(t, "the log says who reads", func() bool {
 		return strings.Contains(log.String(), "deleted footage is still being read") && strings.Contains(log.String(), `reader="process 2"`)
 	})
 	if _, err := lib.Open(t.Context(), day, "late"); !errors.Is(err, playback.ErrStale) {
@@ -188,7 +163,7 @@ func TestDeletedFootageIsReadToItsEnd(t *testing.T) {
 	y.now = y.now.Add(2 * time.Minute)
 	y.round() // the rest
 	followed()
-	eventually(t, "the day is gone", func() bool {
+	bench.Eventually(t, "the day is gone", func() bool {
 		_, _, err := y.day(lib, "cam")
 		return errors.Is(err, playback.ErrNotFound)
 	})
@@ -203,13 +178,13 @@ func TestDeletedFootageIsReadToItsEnd(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if open := openUnder(t, samples); len(open) != 12 {
+	if open := bench.OpenUnder(t, samples); len(open) != 12 {
 		t.Errorf("open for the readers: %q\n%s", open, log)
 	}
 	for _, f := range files {
 		f.Close()
 	}
-	eventually(t, "nothing deleted is open", func() bool { return len(openUnder(t, samples)) == 0 })
+	bench.Eventually(t, "nothing deleted is open", func() bool { return len(bench.OpenUnder(t, samples)) == 0 })
 	y.unlinked()
 	if got := y.files("cam"); len(got) > 0 {
 		t.Errorf("when nobody reads any more, there are %q", got)
@@ -224,11 +199,11 @@ func TestReadersBesideRetention(t *testing.T) {
 	y := newYard(t, Options{Streams: append(streamsOf(Limits{Age: time.Second}, "cam"), streamsOf(Limits{}, "mark")...)})
 	lib, log := y.library()
 	followed := y.follower(lib)
-	samples := filepath.Join(y.r.o.Data, "samples")
+	samples := filepath.Join(y.r.o.Data, "samples", "cam")
 	for round := range 3 {
-		from := dawn.Add(time.Duration(round) * 10 * time.Minute)
+		from := bench.Dawn.Add(time.Duration(round) * 10 * time.Minute)
 		y.record(0, from, 8)()
-		eventually(t, "the footage is seen", func() bool { _, _, err := y.day(lib, "cam"); return err == nil })
+		bench.Eventually(t, "the footage is seen", func() bool { _, _, err := y.day(lib, "cam"); return err == nil })
 		stop, began := make(chan struct{}), make(chan struct{}, 3)
 		var wg sync.WaitGroup
 		for i := range 3 {
@@ -275,7 +250,7 @@ func TestReadersBesideRetention(t *testing.T) {
 	y.now = y.now.Add(time.Hour)
 	y.round()
 	y.unlinked()
-	eventually(t, "nothing deleted is open", func() bool { return len(openUnder(t, samples)) == 0 })
+	bench.Eventually(t, "nothing deleted is open", func() bool { return len(bench.OpenUnder(t, samples)) == 0 })
 	if strings.Contains(log.String(), "level=ERROR") {
 		t.Error(log)
 	}

@@ -8,23 +8,26 @@ import (
 	"time"
 
 	"nvrfs/media"
+	"nvrfs/recorder/fsck"
+	"nvrfs/recorder/internal/bench"
+	"nvrfs/recorder/volume"
 )
 
 // cutOff records a stream for n times 10 seconds without a commit, and ends the recorder as a kill does.
 func (y *yard) cutOff(stream int, from time.Time, n int) {
 	y.t.Helper()
-	s := newSession(y.r.streams[stream])
-	c := simCamera{start: at(from.Add(time.Millisecond)), run: uint32(from.Unix())}
-	if err := s.Start(c.tracks()); err != nil {
+	s := y.r.streams[stream].newSession()
+	c := bench.Camera{Start: bench.At(from.Add(time.Millisecond)), Run: uint32(from.Unix())}
+	if err := s.Start(c.Tracks()); err != nil {
 		y.t.Fatal(err)
 	}
-	for x := range c.samples(time.Duration(n) * 10 * time.Second) {
+	for x := range c.Samples(time.Duration(n) * 10 * time.Second) {
 		if err := s.Sample(x); err != nil {
 			y.t.Fatal(err)
 		}
 	}
-	for _, d := range y.r.disks {
-		d.writeAll()
+	for _, d := range y.r.writers {
+		d.Drain()
 	}
 	y.close()
 }
@@ -32,9 +35,9 @@ func (y *yard) cutOff(stream int, from time.Time, n int) {
 // picturesOf returns what the pictures of a stream hold.
 func picturesOf(t *testing.T, dir, label string) (all []string) {
 	t.Helper()
-	for _, day := range playBackStream(t, dir, label) {
-		for _, x := range day[video] {
-			all = append(all, x.data)
+	for _, day := range bench.PlayBackStream(t, dir, label) {
+		for _, x := range day[volume.Video] {
+			all = append(all, x.Data)
 		}
 	}
 	return all
@@ -50,31 +53,31 @@ func TestDiskIsAwayAfterACrash(t *testing.T) {
 			o := Options{Data: t.TempDir(), Streams: streamsOf(Limits{}, "a")}
 			o.Streams[0].Samples = first
 			y := newYard(t, o)
-			y.record(0, dawn, 2)()
-			y.cutOff(0, dawn.Add(time.Minute), 2)
-			back := away(t, first)
+			y.record(0, bench.Dawn, 2)()
+			y.cutOff(0, bench.Dawn.Add(time.Minute), 2)
+			back := bench.Away(t, first)
 
 			o.Streams[0].Samples = second
 			for i := range rounds {
 				y = newYard(t, o)
-				y.cutOff(0, dawn.Add(time.Duration(2+i)*time.Minute), 2)
+				y.cutOff(0, bench.Dawn.Add(time.Duration(2+i)*time.Minute), 2)
 			}
 			y = newYard(t, o)
 			if !strings.Contains(y.log.String(), "its footage cannot be shown") {
 				t.Error(y.log)
 			}
-			y.record(0, dawn.Add(10*time.Minute), 2)()
+			y.record(0, bench.Dawn.Add(10*time.Minute), 2)()
 			y.close()
 
 			back()
 			y = newYard(t, o)
 			y.check()
-			files, rows := len(y.files("a")), rowsOf(t, y.r.db, y.r.streams[0].row.ID)
+			files, rows := len(y.files("a")), bench.RowsOf(t, y.r.set.DB, y.r.streams[0].row.ID)
 			if want := 2 + 2 + 2*rounds + 2; files != want || len(rows) != want {
 				t.Errorf("%d files, %d rows, want %d\n%s", files, len(rows), want, y.log)
 			}
 			for i := range rows {
-				want := dawn.Add(time.Duration(i%2) * 10 * time.Second)
+				want := bench.Dawn.Add(time.Duration(i%2) * 10 * time.Second)
 				switch round := i / 2; {
 				case round > rounds+1:
 					want = want.Add(10 * time.Minute)
@@ -88,10 +91,10 @@ func TestDiskIsAwayAfterACrash(t *testing.T) {
 			if n, want := len(picturesOf(t, o.Data, "a")), 2*500+(1+rounds)*450; n != want {
 				t.Errorf("%d pictures, want %d", n, want)
 			}
-			y.record(0, dawn.Add(20*time.Minute), 1)()
+			y.record(0, bench.Dawn.Add(20*time.Minute), 1)()
 			y.check()
 			y.close()
-			sameAfterRebuild(t, o.Data, first, second)
+			bench.SameAfterRebuild(t, o.Data, first, second)
 		})
 	}
 }
@@ -104,8 +107,8 @@ func TestNumberInTwoDirectories(t *testing.T) {
 	newYard(t, o).close()
 	o.Streams[0].Samples = first
 	y := newYard(t, o)
-	y.record(0, dawn, 2)()
-	y.cutOff(0, dawn.Add(time.Minute), 2)
+	y.record(0, bench.Dawn, 2)()
+	y.cutOff(0, bench.Dawn.Add(time.Minute), 2)
 	if err := os.CopyFS(filepath.Join(second, "a"), os.DirFS(filepath.Join(first, "a"))); err != nil {
 		t.Fatal(err)
 	}
@@ -115,10 +118,10 @@ func TestNumberInTwoDirectories(t *testing.T) {
 	}
 	y.want(0, 1, 2, 3, 4)
 	y.close()
-	if said, left, err := repairAt(t, o.Data, Presence); err != nil || left > 0 {
+	if said, left, err := bench.RepairAt(t, o.Data, fsck.Presence); err != nil || left > 0 {
 		t.Errorf("%d left, %v: %q", left, err, said)
 	}
-	noProblems(t, o.Data)
+	bench.NoProblems(t, o.Data)
 	for _, dir := range []string{first, second} {
 		files, err := filepath.Glob(filepath.Join(dir, "a", "000", "*.mp4*"))
 		if err != nil || len(files) != 4 {

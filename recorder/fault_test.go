@@ -18,6 +18,9 @@ import (
 
 	"nvrfs/integration/faultfs"
 	"nvrfs/media"
+	"nvrfs/recorder/fsck"
+	"nvrfs/recorder/internal/bench"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -29,7 +32,7 @@ type faulty struct {
 	o     Options
 	fs    *faultfs.FS
 	point string
-	log   *logBuffer
+	log   *bench.LogBuffer
 	r     *Recorder
 	stop  func()
 
@@ -45,7 +48,7 @@ func newFaulty(t *testing.T) *faulty {
 // newFaultyIn is newFaulty with a data directory, in which there are no sample files.
 func newFaultyIn(t *testing.T, data string) *faulty {
 	t.Helper()
-	f := &faulty{t: t, log: new(logBuffer), sent: map[string][][]media.Sample{}}
+	f := &faulty{t: t, log: new(bench.LogBuffer), sent: map[string][][]media.Sample{}}
 	if _, err := os.Stat("/dev/fuse"); err != nil {
 		t.Skip("nothing can be mounted: ", err)
 	}
@@ -63,7 +66,7 @@ func newFaultyIn(t *testing.T, data string) *faulty {
 		}
 	})
 	f.o = Options{
-		Data: data, Length: 6 * time.Second, Sync: 20 * time.Millisecond, Log: newTestLog(f.log),
+		Data: data, Length: 6 * time.Second, Sync: 20 * time.Millisecond, Log: bench.NewLog(f.log),
 		Streams: []StreamOptions{{Camera: "a", Name: "main", Source: f.camera("a"), Samples: f.point}, {Camera: "b", Name: "main", Source: f.camera("b"), Samples: t.TempDir()}},
 	}
 	f.start()
@@ -72,10 +75,10 @@ func newFaultyIn(t *testing.T, data string) *faulty {
 
 // camera is one that goes on whatever happens to its sessions.
 func (f *faulty) camera(name string) media.Source {
-	c := simCamera{start: at(dawn), gop: 25, run: uint32(name[0])}
+	c := bench.Camera{Start: bench.At(bench.Dawn), GOP: 25, Run: uint32(name[0])}
 	next := 0 // picture
-	return sourceFunc(func(ctx context.Context, h media.Handler) error {
-		if err := h.Start(c.tracks()); err != nil {
+	return bench.SourceFunc(func(ctx context.Context, h media.Handler) error {
+		if err := h.Start(c.Tracks()); err != nil {
 			return err
 		}
 		f.mu.Lock()
@@ -84,8 +87,8 @@ func (f *faulty) camera(name string) media.Source {
 		f.mu.Unlock()
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
-		for c := c.withDefaults(); ; next++ {
-			x := c.picture(next, c.taken(float64(next)/25))
+		for c := c.WithDefaults(); ; next++ {
+			x := c.Picture(next, c.Taken(float64(next)/25))
 			if x.Sync {
 				select {
 				case <-ctx.Done():
@@ -136,7 +139,7 @@ func (f *faulty) rows(name string) []schema.Recording {
 	}
 	for _, s := range streams {
 		if s.Label() == name {
-			return rowsOf(f.t, db, s.ID)
+			return bench.RowsOf(f.t, db, s.ID)
 		}
 	}
 	return nil
@@ -152,13 +155,13 @@ func (f *faulty) grows(name string) {
 		return n
 	}
 	before := count()
-	eventually(f.t, name+" records", func() bool { return count() > before })
+	bench.Eventually(f.t, name+" records", func() bool { return count() > before })
 }
 
 // says waits until the log says something.
 func (f *faulty) says(what string) {
 	f.t.Helper()
-	eventually(f.t, "the log says "+what, func() bool { return strings.Contains(f.log.String(), what) })
+	bench.Eventually(f.t, "the log says "+what, func() bool { return strings.Contains(f.log.String(), what) })
 }
 
 // kept stops the recorder, checks what is there, and returns for each session how many pictures were sent, and how many are
@@ -166,7 +169,7 @@ func (f *faulty) says(what string) {
 func (f *faulty) kept(name string) (sent, kept []int) {
 	f.t.Helper()
 	f.stop()
-	noProblems(f.t, f.o.Data)
+	bench.NoProblems(f.t, f.o.Data)
 	type place struct{ session, picture int }
 	places := map[string]place{}
 	for s, samples := range f.sent[name] {
@@ -175,9 +178,9 @@ func (f *faulty) kept(name string) (sent, kept []int) {
 		}
 		sent, kept = append(sent, len(samples)), append(kept, 0)
 	}
-	for _, day := range playBackStream(f.t, f.o.Data, name) {
-		for _, x := range day[video] {
-			p, ok := places[x.data]
+	for _, day := range bench.PlayBackStream(f.t, f.o.Data, name) {
+		for _, x := range day[volume.Video] {
+			p, ok := places[x.Data]
 			if !ok || p.picture != kept[p.session] {
 				f.t.Fatalf("%s: picture %d of session %d follows %d, or was never sent (%v)", name, p.picture, p.session, kept[p.session]-1, ok)
 			}
@@ -237,7 +240,7 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFaulty(t)
-			eventually(t, "recordings are sealed", func() bool { return len(f.rows("a")) > 3 })
+			bench.Eventually(t, "recordings are sealed", func() bool { return len(f.rows("a")) > 3 })
 			before := f.rows("a")
 			c.fail(f)
 			f.says(c.says)
@@ -251,7 +254,7 @@ func TestFaults(t *testing.T) {
 			f.says("writing again")
 			f.grows("a")
 			if !c.once {
-				eventually(t, "another run", func() bool {
+				bench.Eventually(t, "another run", func() bool {
 					rows := f.rows("a")
 					return rows[len(rows)-1].Run != before[0].Run
 				})
@@ -280,7 +283,7 @@ func TestStalledSync(t *testing.T) {
 					t.Skip("takes its time")
 				}
 				f := newFaulty(t)
-				eventually(t, "recordings", func() bool { return len(f.rows("a")) > 1 })
+				bench.Eventually(t, "recordings", func() bool { return len(f.rows("a")) > 1 })
 				var done atomic.Bool
 				over := make(chan struct{})
 				f.fs.Hook(func(o faultfs.Op) syscall.Errno {
@@ -314,7 +317,7 @@ func TestUnmounted(t *testing.T) {
 		t.Skip("only root can detach a mount")
 	}
 	f := newFaulty(t)
-	eventually(t, "recordings", func() bool { return len(f.rows("a")) > 1 })
+	bench.Eventually(t, "recordings", func() bool { return len(f.rows("a")) > 1 })
 	moved := t.TempDir() // keeps the mount, as a disk keeps what is on it
 	if err := errors.Join(unix.Mount(f.point, moved, "", unix.MS_BIND, ""), unix.Unmount(f.point, unix.MNT_DETACH)); err != nil {
 		t.Fatal(err)
@@ -342,7 +345,7 @@ func TestPowerCutOfARunningRecorder(t *testing.T) {
 	most := 0
 	for cut := range 20 {
 		rows := len(f.rows("a"))
-		eventually(t, "recordings", func() bool { return len(f.rows("a")) > rows })
+		bench.Eventually(t, "recordings", func() bool { return len(f.rows("a")) > rows })
 		time.Sleep(time.Duration(cut) * 3 * time.Millisecond) // the moment; nothing is waited for
 		f.mu.Lock()
 		sent := 0
@@ -396,20 +399,20 @@ func (f *faulty) afterCut(data, disk string, sent int) (lost int) {
 		f.t.Fatal(err)
 	}
 	defer db.Close()
-	before := rowsOf(f.t, db, 1)
+	before := bench.RowsOf(f.t, db, 1)
 	st, err := openDir(disk, db.UUID(), false)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	log := new(logBuffer)
-	if err := recoverStreams(f.t.Context(), db, map[int64]sampleDir{2: {disk, st}}, newTestLog(log)); err != nil {
+	log := new(bench.LogBuffer)
+	if err := fsck.MendFiles(f.t.Context(), db, map[int64]*volume.Volume{2: volume.New(2, disk, st)}, bench.NewLog(log)); err != nil {
 		f.t.Fatal(err)
 	}
-	after := rowsOf(f.t, db, 1)
+	after := bench.RowsOf(f.t, db, 1)
 	kept := 0
 	for i := range after {
 		r := &after[i]
-		kept += int(r.Tracks[video].Samples)
+		kept += int(r.Tracks[volume.Video].Samples)
 		k := storeKey("a", r)
 		size, err := st.Size(k)
 		if err != nil || size < r.Bytes || !r.Sealed || i < len(before) && (r.ID != before[i].ID || r.Bytes < before[i].Bytes) {
@@ -446,17 +449,91 @@ func (d *dropping) Sample(x media.Sample) error {
 
 // TestHundredSessions has a camera that comes and goes a hundred times.
 func TestHundredSessions(t *testing.T) {
-	b := newBench(t, 10*time.Second)
+	b := bench.New(t, 10*time.Second)
 	for range 100 {
-		b.record(simCamera{audioRate: 48000}, 2*time.Second)
+		b.Record(bench.Camera{AudioRate: 48000}, 2*time.Second)
 	}
-	noProblems(t, b.dir)
-	b.checkFiles()
-	if n := len(b.recordings()); n < 100 {
+	bench.NoProblems(t, b.Dir)
+	b.CheckFiles()
+	if n := len(b.Recordings()); n < 100 {
 		t.Errorf("%d recordings of 100 sessions", n)
 	}
 }
 
 func storeKey(label string, r *schema.Recording) store.Key {
 	return store.Key{Stream: label, Number: r.ID.Number()}
+}
+
+// TestBusyDatabase has another process write to the database for longer than anybody waits for it.
+func TestBusyDatabase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes its time")
+	}
+	t.Parallel()
+	f := newFaulty(t)
+	bench.Eventually(t, "recordings", func() bool { return len(f.rows("a")) > 1 && len(f.rows("b")) > 1 })
+	db, err := schema.OpenExisting(t.Context(), f.o.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Write(t.Context(), func(*schema.Tx) error {
+		f.says("cannot commit; footage is kept in its files")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	f.commitsAgain()
+	if log := f.log.String(); !strings.Contains(log, "database is locked") {
+		t.Error(log)
+	}
+}
+
+// TestFullDatabase fills the disk of the database, and frees it again. The sample files are elsewhere.
+func TestFullDatabase(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a small disk")
+	}
+	t.Parallel()
+	data := t.TempDir()
+	if err := unix.Mount("tmpfs", data, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skip("no small disk: ", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(data, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	f := newFaultyIn(t, data)
+	bench.Eventually(t, "recordings", func() bool { return len(f.rows("a")) > 1 && len(f.rows("b")) > 1 })
+	ballast := filepath.Join(data, "ballast")
+	w, err := os.Create(ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = w.Write(make([]byte, 4096))
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.says("cannot commit; footage is kept in its files")
+	f.says("database or disk is full")
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	f.commitsAgain()
+}
+
+// commitsAgain checks that nothing of either stream is lost when the database is well again.
+func (f *faulty) commitsAgain() {
+	f.t.Helper()
+	f.says("committing again")
+	f.grows("a")
+	f.grows("b")
+	for _, name := range []string{"a", "b"} {
+		if sent, kept := f.kept(name); len(sent) != 1 || !slices.Equal(sent, kept) {
+			f.t.Errorf("stream %s: of %v pictures %v are kept", name, sent, kept)
+		}
+	}
 }

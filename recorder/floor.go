@@ -22,14 +22,20 @@ type floor struct {
 	kept     bool  // it kept something from being deleted
 }
 
-func newFloors(streams []*stream) floors {
-	f := floors{atLeast90k: map[int64]int64{}, known: map[int64]floor{}}
+// set sets the limits of the streams. What was looked up for a limit that has changed is looked up again.
+func (f *floors) set(streams []kept) {
+	atLeast90k := map[int64]int64{}
 	for _, x := range streams {
 		if x.limits.AtLeast > 0 {
-			f.atLeast90k[x.row.ID] = media.Ticks(x.limits.AtLeast)
+			atLeast90k[x.row.ID] = media.Ticks(x.limits.AtLeast)
 		}
 	}
-	return f
+	for id := range f.known {
+		if atLeast90k[id] != f.atLeast90k[id] {
+			delete(f.known, id)
+		}
+	}
+	f.atLeast90k = atLeast90k
 }
 
 // keeps reports whether a recording is to stay.

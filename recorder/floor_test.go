@@ -5,15 +5,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nvrfs/recorder/internal/bench"
 )
 
 // TestAtLeast has another program fill the disk.
 func TestAtLeast(t *testing.T) {
 	o := Options{Data: t.TempDir(), Streams: append(streamsOf(Limits{AtLeast: 95 * time.Second}, "a"), streamsOf(Limits{}, "b")...), MinFree: MinFree{Bytes: minFreeOfTest}}
 	y := newYard(t, o)
-	y.record(0, dawn, 20)()
-	y.record(0, dawn.Add(time.Hour), 5)() // a gap does not count
-	y.record(1, dawn, 5)()
+	y.record(0, bench.Dawn, 20)()
+	y.record(0, bench.Dawn.Add(time.Hour), 5)() // a gap does not count
+	y.record(1, bench.Dawn, 5)()
 	disk := newSmallDisk(y, 1<<30, minFreeOfTest)
 	y.round()
 	if got := len(y.numbers(0)); got != 25 {
@@ -41,7 +43,7 @@ func TestAtLeast(t *testing.T) {
 			t.Errorf("stream %d, when there is space again: %v", i, err)
 		}
 	}
-	y.record(0, dawn.Add(2*time.Hour), 3)()
+	y.record(0, bench.Dawn.Add(2*time.Hour), 3)()
 	disk.other += 2 * minFreeOfTest
 	for range 30 {
 		y.now = y.now.Add(5 * time.Second)
@@ -50,7 +52,7 @@ func TestAtLeast(t *testing.T) {
 	y.want(0, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28)
 	// What its own limits say is deleted nevertheless.
 	y.r.streams[0].limits.Age = time.Hour
-	y.now = dawn.Add(3*time.Hour + 5*time.Second)
+	y.now = bench.Dawn.Add(3*time.Hour + 5*time.Second)
 	y.round()
 	y.want(0, 26, 27, 28)
 }
@@ -63,7 +65,7 @@ func TestAtLeastOfNewFootage(t *testing.T) {
 	if err := y.r.streams[0].mayRecord(); err != nil {
 		t.Errorf("before anything is recorded: %v", err)
 	}
-	y.record(0, dawn, 3)()
+	y.record(0, bench.Dawn, 3)()
 	y.round()
 	y.want(0, 1, 2, 3)
 	if err := y.r.streams[0].mayRecord(); !errors.Is(err, errOnlyKept) {

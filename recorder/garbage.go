@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nvrfs/media"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -24,7 +25,7 @@ func (r *retention) removeFiles(ctx context.Context) error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		dirs, seen := r.dirs, r.askDisks()
+		volumes, seen := r.volumes, r.askDisks()
 		var ids []int64
 		room := readersRoom{left: map[uint64]int64{}}
 		for id, disk := range seen {
@@ -33,16 +34,16 @@ func (r *retention) removeFiles(ctx context.Context) error {
 				room.left[disk.id] = min(disk.free, disk.all/readersShare)
 			}
 		}
-		removed := store.Ask(&r.disks, ids, func(dir int64) removal { return r.removeSome(dirs[dir], seen[dir], due[dir], &room) })
+		removed := store.Ask(&r.disks, ids, func(dir int64) removal { return r.removeSome(volumes[dir], seen[dir], due[dir], &room) })
 		if err := r.db.Write(ctx, func(tx *schema.Tx) error { return removedFiles(tx, removed) }); err != nil {
 			return err
 		}
 		more = false
 		for id, x := range removed { // of a disk that does not answer, askDisks tells
-			r.say("files in "+r.dirs[id].path, x.err)
+			r.say("files in "+r.volumes[id].Path, x.err)
 			r.freed.add(seen[id].id, x.bytes, x.shown, r.clock())
 			if x.taken > 0 {
-				r.log.Warn("deleted footage is taken from its readers", "path", r.dirs[id].path, "bytes", x.taken,
+				r.log.Warn("deleted footage is taken from its readers", "path", r.volumes[id].Path, "bytes", x.taken,
 					"reason", "it was read for too long, or its readers keep more than the disk has room for")
 			}
 			more = more || x.more && len(x.gone) > 0
@@ -86,7 +87,7 @@ func (r *retention) due(ctx context.Context) (map[int64][]garbageFile, error) {
 	slices.SortStableFunc(garbage, func(a, b schema.Garbage) int { return cmp.Compare(a.Since90k, b.Since90k) })
 	due := map[int64][]garbageFile{}
 	for _, g := range garbage {
-		_, ok := r.dirs[g.Dir]
+		_, ok := r.volumes[g.Dir]
 		age := r.clock() - g.Since90k
 		if !ok || age >= 0 && age < media.Ticks(unlinkAfter) {
 			continue
@@ -118,7 +119,7 @@ type removal struct {
 
 // removeSome removes files for as long as the others can wait: first those that nobody reads, then those for whose readers there
 // is no room.
-func (r *retention) removeSome(d sampleDir, disk diskSeen, due []garbageFile, room *readersRoom) (x removal) {
+func (r *retention) removeSome(v *volume.Volume, disk diskSeen, due []garbageFile, room *readersRoom) (x removal) {
 	began := time.Now()
 	late := func() bool {
 		x.more = x.more || time.Since(began) > store.AnswerWithin/2
@@ -129,18 +130,18 @@ func (r *retention) removeSome(d sampleDir, disk diskSeen, due []garbageFile, ro
 		if late() {
 			break
 		}
-		if inUse := d.store.InUse(f.key); !inUse || f.overdue {
-			x.remove(d.store, f, inUse)
+		if inUse := v.Store().InUse(f.key); !inUse || f.overdue {
+			x.remove(v.Store(), f, inUse)
 		} else {
 			read = append(read, f)
 		}
 	}
 	for _, f := range slices.Backward(read) { // who reads what was deleted last had the least time
 		if !room.take(disk.id, f.bytes) && !late() {
-			x.remove(d.store, f, true)
+			x.remove(v.Store(), f, true)
 		}
 	}
-	if free, _, err := r.space(d.path); err == nil {
+	if free, _, err := r.space(v.Path); err == nil {
 		x.shown = free - disk.free
 	}
 	return x

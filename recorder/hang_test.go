@@ -1,13 +1,13 @@
 package recorder
 
 import (
-	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"nvrfs/recorder/internal/bench"
 	"nvrfs/store"
 )
 
@@ -50,12 +50,19 @@ func TestHungDisk(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := Options{Data: t.TempDir(), Streams: streamsOf(Limits{}, "a", "b")}
 				o.Streams[1].Samples = t.TempDir()
+				bad := &hanging{}
+				o.open = func(path, database string, fresh bool) (store.Store, error) {
+					st, err := openDir(path, database, fresh)
+					if path != o.Streams[1].Samples || err != nil {
+						return st, err
+					}
+					bad.Store = st
+					return bad, nil
+				}
 				y := newYard(t, o)
 				defer y.close()
-				y.record(0, dawn, 6)()
-				y.record(1, dawn, 6)()
-				bad := &hanging{Store: y.r.dirs[2].store}
-				y.keep.dirs[2] = sampleDir{y.r.dirs[2].path, bad}
+				y.record(0, bench.Dawn, 6)()
+				y.record(1, bench.Dawn, 6)()
 				var back func()
 				if before {
 					back = bad.hang()
@@ -63,7 +70,7 @@ func TestHungDisk(t *testing.T) {
 				for _, s := range y.r.streams {
 					s.limits.Age = time.Hour + 30*time.Second // recordings 1 to 3 are older, now and a minute on
 				}
-				y.now = dawn.Add(time.Hour + time.Minute)
+				y.now = bench.Dawn.Add(time.Hour + time.Minute)
 				rounds := func() {
 					t.Helper()
 					for range 3 {
@@ -94,24 +101,4 @@ func TestHungDisk(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestHungDisksAtTheStart waits for several sample directories no longer than for one.
-func TestHungDisksAtTheStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		began, back := time.Now(), make(chan struct{})
-		all := openAll(new(store.Asking), map[int64]string{1: "/mnt/x", 2: "/mnt/y", 3: "/mnt/z"}, func(path string) (store.Store, error) {
-			if path != "/mnt/y" {
-				<-back
-			}
-			return nil, nil
-		})
-		if d := time.Since(began); len(all) != 3 || all[2].err != nil || d != store.AnswerWithin {
-			t.Errorf("%v after %v", all, d)
-		}
-		if err := all[1].err; !errors.Is(err, store.ErrNoAnswer) || !strings.Contains(err.Error(), "/mnt/x") {
-			t.Error(err)
-		}
-		close(back)
-	})
 }

@@ -18,10 +18,10 @@ func (r *retention) writeHolds(ctx context.Context) {
 		return
 	}
 	r.sayHolds("the database", nil)
-	dirs := r.dirs
-	written := store.Ask(&r.disks, slices.Collect(maps.Keys(dirs)), func(id int64) error { return holds.Put(dirs[id].path, text) })
+	volumes := r.volumes
+	written := store.Ask(&r.disks, slices.Collect(maps.Keys(volumes)), func(id int64) error { return holds.Put(volumes[id].Path, text) })
 	for id, err := range written { // of a disk that does not answer, lookAtDisks tells
-		r.sayHolds(dirs[id].path, err)
+		r.sayHolds(volumes[id].Path, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"nvrfs/integration/footage"
 	"nvrfs/media"
 	"nvrfs/recorder"
+	"nvrfs/recorder/fsck"
 	"nvrfs/schema"
 	"nvrfs/store"
 	"nvrfs/store/dir"
@@ -99,7 +100,7 @@ func (a *archive) holds() (holds []schema.Hold) {
 }
 
 // rebuild loses the database, and makes it anew.
-func (a *archive) rebuild() (recorder.RebuildSummary, string) {
+func (a *archive) rebuild() (fsck.RebuildSummary, string) {
 	a.t.Helper()
 	files, err := filepath.Glob(filepath.Join(a.dir, schema.FileName+"*"))
 	for _, path := range files {
@@ -109,9 +110,9 @@ func (a *archive) rebuild() (recorder.RebuildSummary, string) {
 		a.t.Fatal(err)
 	}
 	var log strings.Builder
-	sum, err := recorder.Rebuild(a.t.Context(), a.dir, recorder.RebuildOptions{
+	sum, err := fsck.Rebuild(a.t.Context(), a.dir, fsck.RebuildOptions{
 		Samples: []string{a.away}, Log: slog.New(slog.NewTextHandler(&log, nil)), Total: func(int64) {}, Read: func(int64) {},
-		Found: func(p recorder.Problem) { a.t.Errorf("found is %v", p) },
+		Found: func(p fsck.Problem) { a.t.Errorf("found is %v", p) },
 	})
 	if err != nil {
 		a.t.Fatal(err)

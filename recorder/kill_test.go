@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"nvrfs/media"
+	"nvrfs/recorder/internal/bench"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 )
 
@@ -34,27 +36,27 @@ func TestKilledChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := sourceFunc(func(ctx context.Context, h media.Handler) error {
-		c := simCamera{start: time.Now(), fps: 250, gop: 20, audioRate: 48000, run: uint32(run)}
-		if err := h.Start(c.tracks()); err != nil {
+	source := bench.SourceFunc(func(ctx context.Context, h media.Handler) error {
+		c := bench.Camera{Start: time.Now(), FPS: 250, GOP: 20, AudioRate: 48000, Run: uint32(run)}
+		if err := h.Start(c.Tracks()); err != nil {
 			return err
 		}
 		tick := time.NewTicker(4 * time.Millisecond) // a frame
 		defer tick.Stop()
-		for x := range c.samples(0) {
+		for x := range c.Samples(0) {
 			for time.Now().Before(x.Received) {
 				<-tick.C
 			}
 			if err := h.Sample(x); err != nil {
 				return err
 			}
-			if x.Track == video {
+			if x.Track == volume.Video {
 				fmt.Printf("picture %d\n", x.DTS/360)
 			}
 		}
 		return nil
 	})
-	o := Options{Data: dir, Length: 160 * time.Millisecond, Sync: 30 * time.Millisecond, Log: newTestLog(new(logBuffer))}
+	o := Options{Data: dir, Length: 160 * time.Millisecond, Sync: 30 * time.Millisecond, Log: bench.NewLog(new(bench.LogBuffer))}
 	o.Streams = []StreamOptions{{Camera: "cam", Name: "main", Source: source}}
 	r, err := Open(t.Context(), o)
 	if err != nil {
@@ -77,8 +79,8 @@ func TestKill(t *testing.T) {
 		if run%2 == 0 {
 			continue // the next recorder finds what this one left
 		}
-		reopen(t, dir)
-		noProblems(t, dir)
+		bench.Reopen(t, dir)
+		bench.NoProblems(t, dir)
 		checkKilled(t, dir, handed)
 	}
 }
@@ -121,7 +123,7 @@ func recordAndKill(t *testing.T, dir string, run uint32, after int) (handed int)
 func checkKilled(t *testing.T, dir string, handed map[uint32]int) {
 	t.Helper()
 	kept := map[uint32]int{}
-	for _, data := range pictures(t, dir) {
+	for _, data := range bench.Pictures(t, dir) {
 		run, i := binary.BigEndian.Uint32([]byte(data[5:])), int(binary.BigEndian.Uint32([]byte(data[10:])))
 		if i != kept[run] {
 			t.Fatalf("run %d: picture %d follows %d", run, i, kept[run]-1)
@@ -143,13 +145,13 @@ func checkKilled(t *testing.T, dir string, handed map[uint32]int) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	recs := rowsOf(t, db, 1)
+	recs := bench.RowsOf(t, db, 1)
 	for i := range recs {
 		if !recs[i].Sealed {
 			t.Errorf("recording %s is not sealed", recs[i].ID)
 		}
 		if i > 0 && recs[i].Run == recs[i-1].Run {
-			checkJoin(t, &recs[i-1], &recs[i])
+			bench.CheckJoin(t, &recs[i-1], &recs[i])
 		}
 	}
 }

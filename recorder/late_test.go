@@ -13,17 +13,30 @@ import (
 	"time"
 
 	"nvrfs/media"
+	"nvrfs/recorder/internal/bench"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 	"nvrfs/store"
 	"nvrfs/store/dir"
 )
+
+// numbersSkipped is how many numbers fsck leaves out for the sake of a directory that is away.
+const numbersSkipped = 1000
+
+// openDir opens a sample directory as a recorder does by itself.
+func openDir(path, database string, fresh bool) (store.Store, error) {
+	if fresh {
+		return dir.Attach(path, database)
+	}
+	return dir.Open(path, database)
+}
 
 // lateTest is a recorder that starts while the disk of some streams is away. It runs by a simulated clock.
 type lateTest struct {
 	t    *testing.T
 	o    Options
 	disk string // the sample directory on it
-	log  *logBuffer
+	log  *bench.LogBuffer
 	r    *Recorder
 	stop func() error // ends Run
 
@@ -33,14 +46,14 @@ type lateTest struct {
 
 // newLateTest leaves what a crash leaves of cameras a, on a disk of its own, and b.
 func newLateTest(t *testing.T) *lateTest {
-	l := &lateTest{t: t, disk: filepath.Join(t.TempDir(), "disk"), log: new(logBuffer), began: map[string]time.Time{}}
-	l.o = Options{Data: t.TempDir(), Length: 10 * time.Second, Sync: time.Second, Streams: streamsOf(Limits{}, "a", "b"), Log: newTestLog(l.log)}
+	l := &lateTest{t: t, disk: filepath.Join(t.TempDir(), "disk"), log: new(bench.LogBuffer), began: map[string]time.Time{}}
+	l.o = Options{Data: t.TempDir(), Length: 10 * time.Second, Sync: time.Second, Streams: streamsOf(Limits{}, "a", "b"), Log: bench.NewLog(l.log)}
 	l.o.Streams[0].Samples = l.disk
 	y := newYard(t, l.o)
-	y.record(0, dawn, 2)()
-	y.record(1, dawn, 2)()
-	y.record(0, dawn.Add(time.Minute), 2) // goes on
-	y.cutOff(0, dawn.Add(2*time.Minute), 2)
+	y.record(0, bench.Dawn, 2)()
+	y.record(1, bench.Dawn, 2)()
+	y.record(0, bench.Dawn.Add(time.Minute), 2) // goes on
+	y.cutOff(0, bench.Dawn.Add(2*time.Minute), 2)
 	for i := range l.o.Streams {
 		l.o.Streams[i].Source = l.camera(l.o.Streams[i].Camera)
 	}
@@ -49,15 +62,15 @@ func newLateTest(t *testing.T) *lateTest {
 
 // camera sends pictures for ever, from ten minutes after dawn on.
 func (l *lateTest) camera(name string) media.Source {
-	return sourceFunc(func(ctx context.Context, h media.Handler) error {
+	return bench.SourceFunc(func(ctx context.Context, h media.Handler) error {
 		l.mu.Lock()
 		l.began[name] = time.Now()
 		l.mu.Unlock()
-		c := simCamera{start: at(dawn.Add(10 * time.Minute)), run: uint32(name[0]), fps: 5, gop: 5}
-		if err := h.Start(c.tracks()); err != nil {
+		c := bench.Camera{Start: bench.At(bench.Dawn.Add(10 * time.Minute)), Run: uint32(name[0]), FPS: 5, GOP: 5}
+		if err := h.Start(c.Tracks()); err != nil {
 			return err
 		}
-		for x := range c.samples(time.Hour) {
+		for x := range c.Samples(time.Hour) {
 			select {
 			case <-time.After(time.Second / 5):
 			case <-ctx.Done():
@@ -95,7 +108,7 @@ func (l *lateTest) sessionOf(name string) (began time.Time) {
 
 func (l *lateTest) rows(stream int) []schema.Recording {
 	l.t.Helper()
-	return rowsOf(l.t, l.r.db, l.r.streams[stream].row.ID)
+	return bench.RowsOf(l.t, l.r.set.DB, l.r.streams[stream].row.ID)
 }
 
 // stopped stops the recorder and checks what is there.
@@ -104,7 +117,7 @@ func (l *lateTest) stopped() {
 	if err := l.stop(); err != nil {
 		l.t.Error(err)
 	}
-	noProblems(l.t, l.o.Data)
+	bench.NoProblems(l.t, l.o.Data)
 }
 
 // saidOnce checks that there is one error that the directory is not there, which says what.
@@ -138,7 +151,7 @@ func (l *lateTest) hangs() (back func()) {
 
 // hangsLater has the directory be there after ten seconds, and hang when what a crash left in it was mended.
 func (l *lateTest) hangsLater() (back func()) {
-	there := away(l.t, l.disk)
+	there := bench.Away(l.t, l.disk)
 	bad := &hanging{}
 	back = bad.hang()
 	l.o.open = func(path, database string, fresh bool) (store.Store, error) {
@@ -160,7 +173,7 @@ func TestDirComesLate(t *testing.T) {
 		gone func(l *lateTest) (back func())
 		says string
 	}{
-		"it is not mounted":       {func(l *lateTest) func() { return away(l.t, l.disk) }, "streams=a "},
+		"it is not mounted":       {func(l *lateTest) func() { return bench.Away(l.t, l.disk) }, "streams=a "},
 		"it hangs":                {(*lateTest).hangs, "the disk does not answer"},
 		"it hangs when it comes":  {(*lateTest).hangsLater, "streams=a "},
 		"another one hangs, too":  {twoHang, "streams=a "},
@@ -172,7 +185,7 @@ func TestDirComesLate(t *testing.T) {
 				back := c.gone(l)
 				l.start()
 				time.Sleep(30 * time.Second)
-				if b := l.rows(1); len(b) < 4 || b[len(b)-1].Start90k < media.FromTime(dawn.Add(10*time.Minute)) {
+				if b := l.rows(1); len(b) < 4 || b[len(b)-1].Start90k < media.FromTime(bench.Dawn.Add(10*time.Minute)) {
 					t.Errorf("the other camera has %d recordings", len(b))
 				}
 				if a := l.rows(0); len(a) > 6 || !l.sessionOf("a").IsZero() {
@@ -181,9 +194,9 @@ func TestDirComesLate(t *testing.T) {
 				l.saidOnce(c.says)
 				came := time.Now()
 				back()
-				time.Sleep(lookEvery)
+				time.Sleep(volume.LookEvery)
 				synctest.Wait()
-				if began := l.sessionOf("a"); began.IsZero() || began.Sub(came) > lookEvery {
+				if began := l.sessionOf("a"); began.IsZero() || began.Sub(came) > volume.LookEvery {
 					t.Errorf("the camera is recorded from %v on, the disk came at %v:\n%s", began, came, l.log)
 				}
 				time.Sleep(25 * time.Second)
@@ -220,7 +233,7 @@ func twoHang(l *lateTest) (back func()) {
 	other := filepath.Join(l.t.TempDir(), "other")
 	l.o.Streams = append(l.o.Streams, StreamOptions{Camera: "c", Name: "main", Source: l.camera("c"), Samples: other})
 	newYard(l.t, l.o).close()
-	there, hung := away(l.t, l.disk), make(chan struct{})
+	there, hung := bench.Away(l.t, l.disk), make(chan struct{})
 	l.t.Cleanup(func() { close(hung) })
 	l.o.open = func(path, database string, fresh bool) (store.Store, error) {
 		if path == other {
@@ -233,7 +246,7 @@ func twoHang(l *lateTest) (back func()) {
 
 // somethingElse has a file lie below the mount point.
 func somethingElse(l *lateTest) (back func()) {
-	there := away(l.t, l.disk)
+	there := bench.Away(l.t, l.disk)
 	path := filepath.Join(l.disk, "lost+found")
 	if err := os.Mkdir(path, 0o700); err != nil {
 		l.t.Fatal(err)
@@ -253,7 +266,7 @@ func TestStopWhileDirIsLate(t *testing.T) {
 		within time.Duration
 		err    string
 	}{
-		"it is not mounted":      {func(l *lateTest) func() { return away(l.t, l.disk) }, 0, ""},
+		"it is not mounted":      {func(l *lateTest) func() { return bench.Away(l.t, l.disk) }, 0, ""},
 		"it hangs":               {(*lateTest).hangs, 0, ""},
 		"it hangs when it comes": {(*lateTest).hangsLater, stopDeadline, "the disk does not answer"},
 	} {
@@ -282,7 +295,7 @@ func TestStopWhileDirIsLate(t *testing.T) {
 func TestDirStaysAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLateTest(t)
-		back := away(t, l.disk)
+		back := bench.Away(t, l.disk)
 		l.o.Streams[0].Retain.Bytes = 1 // too much is whatever has ended
 		l.o.Streams[1].Retain.Bytes = 1
 		l.start()
@@ -301,7 +314,7 @@ func TestDirStaysAway(t *testing.T) {
 		if n := files(l.disk+".disk", "a"); n != 6 {
 			t.Errorf("on the disk that is away there are %d files", n)
 		}
-		if g, err := l.r.db.Garbage(t.Context()); err != nil || !slices.ContainsFunc(g, func(g schema.Garbage) bool { return g.Dir == 2 }) {
+		if g, err := l.r.set.DB.Garbage(t.Context()); err != nil || !slices.ContainsFunc(g, func(g schema.Garbage) bool { return g.Dir == 2 }) {
 			t.Errorf("garbage %+v, %v", g, err)
 		}
 		back()
@@ -328,13 +341,13 @@ func TestMovedStreamsDirComesLate(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.o.Streams[0].Samples, l.o.Streams[1].Samples = "", l.disk
-		back := away(t, l.disk)
+		back := bench.Away(t, l.disk)
 		l.start()
 		time.Sleep(30 * time.Second)
 		back()
 		time.Sleep(30 * time.Second)
 		a := l.rows(0)
-		run, err := l.r.db.Run(t.Context(), a[len(a)-1].Run)
+		run, err := l.r.set.DB.Run(t.Context(), a[len(a)-1].Run)
 		if err != nil || run.EndReason != "" {
 			t.Errorf("run %+v, %v", run, err)
 		}
@@ -375,3 +388,9 @@ func TestForeignDir(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// idle is a camera that sends nothing.
+var idle = bench.SourceFunc(func(ctx context.Context, _ media.Handler) error {
+	<-ctx.Done()
+	return nil
+})

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"nvrfs/media"
+	"nvrfs/recorder/internal/bench"
+	"nvrfs/recorder/session"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 )
 
@@ -33,7 +36,7 @@ type longRun struct {
 	t     *testing.T
 	r     *Recorder
 	keep  *retention
-	disk  *disk
+	disk  *volume.Writer
 	start time.Time
 	cams  []*longCamera
 }
@@ -41,7 +44,7 @@ type longRun struct {
 // longCamera is a camera and its session.
 type longCamera struct {
 	stream  *stream
-	session *session
+	session *session.Session
 	began   time.Duration
 	ends    time.Duration // when the session does
 	runs    int
@@ -68,8 +71,8 @@ func newLongRun(t *testing.T, keepFor time.Duration) *longRun {
 			t.Error(err)
 		}
 	})
-	x := &longRun{t: t, r: r, keep: newRetention(r), start: at(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))}
-	for _, d := range r.disks {
+	x := &longRun{t: t, r: r, keep: newRetention(r), start: bench.At(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))}
+	for _, d := range r.writers {
 		x.disk = d
 	}
 	for _, s := range r.streams {
@@ -100,8 +103,8 @@ func (x *longRun) day(n int) {
 			x.picture(c, i, now)
 		}
 		if now%longLength == 0 {
-			x.disk.writeAll()
-			x.disk.commit()
+			x.disk.Drain()
+			x.disk.Commit()
 		}
 		if now%longRetain == 0 {
 			if err := x.keep.round(x.t.Context()); err != nil {
@@ -119,14 +122,14 @@ func (x *longRun) picture(c *longCamera, i int, now time.Duration) {
 		return // and the next picture is of another
 	}
 	if c.session == nil {
-		c.session, c.began, c.runs = newSession(c.stream), now, c.runs+1
+		c.session, c.began, c.runs = c.stream.newSession(), now, c.runs+1
 		c.ends = now + time.Duration(7*(i+1)+c.runs%5)*time.Hour
-		if err := c.session.Start(simCamera{}.tracks()); err != nil {
+		if err := c.session.Start(bench.Camera{}.Tracks()); err != nil {
 			x.t.Fatal(err)
 		}
 	}
 	s := media.Sample{
-		DTS: media.Ticks(now - c.began), Sync: true, Data: pictureOf(int64(now/longFrame), true),
+		DTS: media.Ticks(now - c.began), Sync: true, Data: bench.PictureOf(int64(now/longFrame), true),
 		Received: x.start.Add(now + time.Duration(i*int(now/longFrame)%17)*time.Millisecond),
 	}
 	if err := c.session.Sample(s); err != nil {
@@ -136,7 +139,7 @@ func (x *longRun) picture(c *longCamera, i int, now time.Duration) {
 
 func (x *longRun) end(c *longCamera, reason string) {
 	x.t.Helper()
-	if err := c.session.finish(reason); err != nil {
+	if err := c.session.Finish(reason); err != nil {
 		x.t.Fatal(err)
 	}
 	c.session = nil
@@ -150,8 +153,8 @@ func (x *longRun) stop() {
 			x.end(c, "stopped")
 		}
 	}
-	x.disk.writeAll()
-	x.disk.commit()
+	x.disk.Drain()
+	x.disk.Commit()
 }
 
 // longFigures is what must not grow.
@@ -175,7 +178,7 @@ func (x *longRun) measure() (f longFigures) {
 		x.t.Fatal(err)
 	}
 	f.descriptors = len(fds)
-	streams, err := x.r.db.Streams(x.t.Context())
+	streams, err := x.r.set.DB.Streams(x.t.Context())
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -250,7 +253,7 @@ func TestLongRun(t *testing.T) {
 	x.checkFlat(steady, last)
 	x.stop()
 	x.checkReasons()
-	noProblems(t, x.r.o.Data)
+	bench.NoProblems(t, x.r.o.Data)
 }
 
 // checkFlat checks that nothing grew beyond what chance and the runtime make of it.
@@ -285,19 +288,19 @@ func (x *longRun) checkFlat(a, b longFigures) {
 func (x *longRun) checkReasons() {
 	x.t.Helper()
 	for _, c := range x.cams {
-		recs := rowsOf(x.t, x.r.db, c.stream.row.ID)
+		recs := bench.RowsOf(x.t, x.r.set.DB, c.stream.row.ID)
 		known := map[int64]bool{}
 		for i := range recs {
 			if known[recs[i].Run] {
 				continue
 			}
-			run, err := x.r.db.Run(x.t.Context(), recs[i].Run)
+			run, err := x.r.set.DB.Run(x.t.Context(), recs[i].Run)
 			if err != nil || run.EndReason == "" {
 				x.t.Errorf("recording %s does not know why its run ended: %+v, %v", recs[i].ID, run, err)
 			}
 			known[recs[i].Run] = true
 		}
-		runs, err := x.r.db.Runs(x.t.Context(), c.stream.row.ID, 0, 1<<62)
+		runs, err := x.r.set.DB.Runs(x.t.Context(), c.stream.row.ID, 0, 1<<62)
 		if err != nil {
 			x.t.Fatal(err)
 		}

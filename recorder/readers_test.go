@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nvrfs/playback"
+	"nvrfs/recorder/internal/bench"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -71,7 +73,7 @@ const minFreeOfTest = 10 << 20
 // footage while the disk wants the bytes of one recording.
 func TestReadersDoNotCostTheArchive(t *testing.T) {
 	y := newYard(t, Options{Streams: streamsOf(Limits{}, "cam", "mark"), MinFree: MinFree{Bytes: minFreeOfTest}})
-	y.record(0, dawn, 30)()
+	y.record(0, bench.Dawn, 30)()
 	lib, log := y.library()
 	followed := y.follower(lib)
 	_, day, err := y.day(lib, "cam")
@@ -137,7 +139,7 @@ func TestReadersDoNotCostTheArchive(t *testing.T) {
 // TestReadersKeepNoMoreThanTheirShare has readers of more than a fiftieth of the disk.
 func TestReadersKeepNoMoreThanTheirShare(t *testing.T) {
 	y := newYard(t, Options{Streams: streamsOf(Limits{}, "cam")})
-	y.record(0, dawn, 12)()
+	y.record(0, bench.Dawn, 12)()
 	each := y.bytes(0, 12)
 	newSmallDisk(y, readersShare*(4*each+each/2), 100*each)
 	var open []*os.File
@@ -175,7 +177,7 @@ func TestReadersKeepNoMoreThanTheirShare(t *testing.T) {
 // TestReadersOfAFullDisk has no room for deleted footage at all.
 func TestReadersOfAFullDisk(t *testing.T) {
 	y := newYard(t, Options{Streams: streamsOf(Limits{Age: time.Minute}, "cam")})
-	y.record(0, dawn, 2)()
+	y.record(0, bench.Dawn, 2)()
 	newSmallDisk(y, 1<<30, 0)
 	f, err := os.Open(y.files("cam")[0])
 	if err != nil {
@@ -192,8 +194,8 @@ func TestReadersOfAFullDisk(t *testing.T) {
 // TestSlowToShow has a disk that shows what was removed only later, as btrfs does.
 func TestSlowToShow(t *testing.T) {
 	y := newYard(t, Options{Streams: streamsOf(Limits{}, "cam"), MinFree: MinFree{Bytes: minFreeOfTest}})
-	y.record(0, dawn, 30)()
-	y.free[y.r.dirs[1].path] = fullDisk{disk: 1, free: minFreeOfTest - 1000, all: 1 << 40}
+	y.record(0, bench.Dawn, 30)()
+	y.free[y.r.set.At(volume.SamplesPath(y.r.o.Data, "")).Path] = fullDisk{disk: 1, free: minFreeOfTest - 1000, all: 1 << 40}
 	for range 12 {
 		y.round()
 		y.now = y.now.Add(5 * time.Second)
@@ -221,7 +223,7 @@ func TestReadersOnARealDisk(t *testing.T) {
 	})
 	y := newYard(t, Options{Data: data, Streams: streamsOf(Limits{}, "cam")})
 	y.keep.space, y.keep.disk = diskSpace, diskOf
-	y.record(0, dawn, 30)()
+	y.record(0, bench.Dawn, 30)()
 	var open []*os.File
 	for _, path := range y.files("cam") {
 		f, err := os.Open(path)
@@ -234,7 +236,7 @@ func TestReadersOnARealDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y.keep.minFree.Bytes = free + 3*y.bytes(0, 30)
+	y.r.minFree.Bytes = free + 3*y.bytes(0, 30)
 	started := y.now
 	for range 20 {
 		y.round()
@@ -248,7 +250,7 @@ func TestReadersOnARealDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y.keep.minFree.Bytes = 0
+	y.r.minFree.Bytes = 0
 	y.now = started.Add(store.ReadersKeep + time.Minute)
 	y.round()
 	if after, _, err := diskSpace(data); err != nil || after-before < 2*y.bytes(0, 30) {

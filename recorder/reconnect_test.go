@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nvrfs/camera"
+	"nvrfs/recorder/internal/bench"
 	"nvrfs/recorder/rtsp"
 )
 
@@ -112,35 +113,36 @@ func TestHundredReconnects(t *testing.T) {
 	}
 	l := startLink(t, u.Host)
 	u.Host = l.listener.Addr().String()
-	b := newBench(t, time.Second)
-	src := &rtsp.Source{URL: u.String(), Log: newTestLog(new(logBuffer))}
+	b := bench.New(t, time.Second)
+	src := &rtsp.Source{URL: u.String(), Log: bench.NewLog(new(bench.LogBuffer))}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	fds, goroutines, recorded := 0, 0, 0
 	for i := range 100 {
-		sess := newSession(b.stream)
+		sess := b.Stream.Session()
+		next := b.Stream.Row.Next()
 		h := &dropping{sess, []int{0, 1, 17, 60}[i%4], l.cut}
 		l.setDown(i%10 == 7)
 		err := src.Run(ctx, h)
 		if err == nil || ctx.Err() != nil {
 			t.Fatalf("session %d ends by: %v", i, err)
 		}
-		if err := sess.finish(err.Error()); err != nil {
+		if err := sess.Finish(err.Error()); err != nil {
 			t.Fatal(err)
 		}
-		b.commit()
-		if sess.run.sequence > 0 {
+		b.Commit()
+		if b.Stream.Row.Next() > next {
 			recorded++
 		}
 		if i == 19 {
-			fds, goroutines = len(openUnder(t, "")), runtime.NumGoroutine()
+			fds, goroutines = len(bench.OpenUnder(t, "")), runtime.NumGoroutine()
 		}
 	}
-	eventually(t, "as few files are open as at first", func() bool { return len(openUnder(t, "")) <= fds })
-	eventually(t, "as few goroutines run as at first", func() bool { return runtime.NumGoroutine() <= goroutines })
-	noProblems(t, b.dir)
-	b.checkFiles()
-	runs, err := b.db.Runs(ctx, b.stream.row.ID, 0, 1<<62)
+	bench.Eventually(t, "as few files are open as at first", func() bool { return len(bench.OpenUnder(t, "")) <= fds })
+	bench.Eventually(t, "as few goroutines run as at first", func() bool { return runtime.NumGoroutine() <= goroutines })
+	bench.NoProblems(t, b.Dir)
+	b.CheckFiles()
+	runs, err := b.DB.Runs(ctx, b.Stream.Row.ID, 0, 1<<62)
 	if err != nil || len(runs) != recorded {
 		t.Errorf("%d runs of %d sessions that recorded, %v", len(runs), recorded, err)
 	}
@@ -149,7 +151,7 @@ func TestHundredReconnects(t *testing.T) {
 			t.Errorf("run %d ended because of %q", r.ID, r.EndReason)
 		}
 	}
-	rows := b.recordings()
+	rows := b.Recordings()
 	for i, r := range rows {
 		if !r.Sealed || i > 0 && r.ID != rows[i-1].ID+1 {
 			t.Errorf("recording %s, sealed %v, follows %s", r.ID, r.Sealed, rows[max(0, i-1)].ID)

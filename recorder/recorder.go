@@ -1,17 +1,17 @@
 package recorder
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"nvrfs/media"
-	"nvrfs/schema"
+	"nvrfs/recorder/fsck"
+	"nvrfs/recorder/volume"
 	"nvrfs/store"
-	"nvrfs/store/dir"
 )
 
 // Options says what to record, and where.
@@ -27,8 +27,7 @@ type Options struct {
 	clock       func() int64  // wall time for retention, 90k; nil means steadyClock
 	retainEvery time.Duration // between two looks of retention; 0 means retainEvery
 
-	needAll bool                                                         // Open fails where a sample directory that a stream needs is away, in place of waiting for it
-	open    func(path, database string, fresh bool) (store.Store, error) // a sample directory; nil means openDir
+	open func(path, database string, fresh bool) (store.Store, error) // as volume.Options.OpenStore
 }
 
 // StreamOptions is one stream of a camera.
@@ -36,6 +35,8 @@ type StreamOptions struct {
 	Camera string
 	Name   string // "main", "sub" or any other
 	Source media.Source
+	// Origin says where Source gets its samples, and how. Set goes on with the Source that it has while it stays the same.
+	Origin string
 	// Samples is the directory of the stream's sample files; empty means the one in the data directory.
 	Samples string
 	Retain  Limits
@@ -47,145 +48,142 @@ const stopDeadline = 30 * time.Second
 // A Recorder records into a data directory. Only one at a time can.
 type Recorder struct {
 	o       Options
-	lock    *dir.Lock
-	db      *schema.DB
-	dirs    map[int64]sampleDir // those that were there when it started
-	late    map[int64]*lateDir  // those that streams need, but that were not
-	disks   map[int64]*disk     // by sample directory
-	streams []*stream
+	set     *volume.Set
+	setting sync.Mutex // held while Set changes streams
+
+	mu      sync.Mutex
+	ctx     context.Context          // of Run; nil before, so that nothing is started yet
+	total   Limits                   // of all streams
+	minFree MinFree                  // of each disk
+	streams []*stream                // in the order of the options
+	rows    map[int64]*volume.Stream // by id: every stream that was recorded since the start
+	writers map[int64]*volume.Writer // by volume
 }
 
 // Open takes the lock of the data directory, makes or opens the database and the sample directories, and mends what a crash
-// left. It returns store.ErrLocked when another process records there. A sample directory that was recorded to, but is not
-// there now or does not answer, is waited for by its own streams only, while Run records the others.
+// left. It returns store.ErrLocked when another process records there, or into one of the sample directories. A sample directory
+// that was recorded to, but is not there now or does not answer, is waited for by its own streams only, while Run records the
+// others.
 func Open(ctx context.Context, o Options) (*Recorder, error) {
-	if o.Length == 0 {
-		o.Length = time.Minute
-	}
-	if o.Sync == 0 {
-		o.Sync = 5 * time.Second
-	}
-	if o.open == nil {
-		o.open = openDir
-	}
+	o.Length, o.Sync = cmp.Or(o.Length, time.Minute), cmp.Or(o.Sync, 5*time.Second)
 	if o.clock == nil {
 		o.clock = steadyClock()
 	}
-	lock, err := dir.LockDir(o.Data)
+	set, rows, err := fsck.Open(ctx, volume.Options{Data: o.Data, Needed: needed(o.Data, o.Streams), Log: o.Log, OpenStore: o.open})
 	if err != nil {
 		return nil, err
 	}
-	r := &Recorder{o: o, lock: lock}
-	if err := r.open(ctx); err != nil {
-		return nil, errors.Join(err, r.Close())
+	r := &Recorder{
+		o: o, set: set, total: o.Retain, minFree: o.MinFree, rows: map[int64]*volume.Stream{}, writers: map[int64]*volume.Writer{},
+	}
+	for i, s := range o.Streams {
+		r.rows[rows[i].ID] = volume.NewStream(rows[i])
+		r.streams = append(r.streams, newStream(s, r.rows[rows[i].ID], r.writerOf(s), o.Length, o.Log))
 	}
 	return r, nil
 }
 
-func (r *Recorder) open(ctx context.Context) (err error) {
-	if err := refuseOrphans(r.o); err != nil {
-		return err
+// needed says which volumes streams need.
+func needed(data string, streams []StreamOptions) []volume.Needed {
+	n := make([]volume.Needed, len(streams))
+	for i, s := range streams {
+		n[i] = volume.Needed{Camera: s.Camera, Stream: s.Name, Path: volume.SamplesPath(data, s.Samples)}
 	}
-	if r.db, err = schema.Create(ctx, r.o.Data); err != nil {
-		return err
-	}
-	if r.dirs, r.late, err = openDirs(ctx, r.db, r.o); err != nil {
-		return err
-	}
-	rows := make([]schema.Stream, len(r.o.Streams))
-	err = r.db.Write(ctx, func(tx *schema.Tx) error {
-		for i, s := range r.o.Streams {
-			if rows[i], err = tx.Stream(s.Camera, s.Name); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if err := recoverStreams(ctx, r.db, r.dirs, r.o.Log); err != nil {
-		return fmt.Errorf("mend what the last run left: %w", err)
-	}
-	if rows, err = r.currentRows(ctx, rows); err != nil {
-		return err
-	}
-	for _, late := range r.late {
-		if late.free, err = nextNumbers(ctx, r.db); err != nil {
-			return err
-		}
-	}
-	for i, row := range rows {
-		left, err := newStreamRecovery(ctx, r.db, r.dirs, row, r.o.Log)
-		if err != nil {
-			return err
-		}
-		rows[i].NextNumber = left.next
-	}
-	r.disks = map[int64]*disk{}
-	for i, s := range r.o.Streams {
-		dir := dirID(r.dirs, r.late, samplesOf(r.o.Data, s))
-		if r.disks[dir] == nil {
-			r.disks[dir] = newDisk(dir, r.dirs[dir].store, r.db, r.o.Sync, r.o.Log)
-		}
-		r.streams = append(r.streams, newStream(s, rows[i], r.disks[dir], r.o.Length, r.o.Log))
-	}
-	return nil
+	return n
 }
 
-// currentRows reads the rows again: mending may have taken numbers.
-func (r *Recorder) currentRows(ctx context.Context, rows []schema.Stream) ([]schema.Stream, error) {
-	all, err := r.db.Streams(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := range rows {
-		for _, s := range all {
-			if s.ID == rows[i].ID {
-				rows[i] = s
-			}
+// writerOf returns the Writer of a stream's volume, which is in the set.
+func (r *Recorder) writerOf(s StreamOptions) *volume.Writer {
+	v := r.set.At(volume.SamplesPath(r.o.Data, s.Samples))
+	w := r.writers[v.ID]
+	if w == nil {
+		w = volume.NewWriter(v, r.set.DB, r.o.Sync, r.o.Log)
+		r.writers[v.ID] = w
+		if r.ctx != nil {
+			r.startWriter(w)
 		}
 	}
-	return rows, nil
+	return w
 }
 
 // Run records until ctx ends. When it returns nil, what was recorded is sealed, synced and committed. It must be called
 // only once.
 func (r *Recorder) Run(ctx context.Context) error {
 	keep := newRetention(r)
-	for dir, d := range r.disks {
-		go func() { // until disk.close
-			if late := r.late[dir]; late != nil {
-				r.await(ctx, late, keep.come)
-			}
-			d.run()
-		}()
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() { keep.run(ctx) })
+	r.start(ctx)
+	keep.run(ctx)
+	r.setting.Lock() // Set has no streams left to change
+	defer r.setting.Unlock()
 	for _, s := range r.streams {
-		wg.Go(func() {
-			if late := r.late[s.disk.dir]; late != nil {
-				late.wait(ctx)
-			}
-			s.run(ctx)
-		})
+		s.stop()
 	}
-	wg.Wait()
 	deadline, cancel := context.WithTimeout(context.Background(), stopDeadline)
 	defer cancel()
 	var err error
-	for _, d := range r.disks {
-		err = errors.Join(err, d.close(deadline))
+	for _, w := range r.writers {
+		err = errors.Join(err, w.Close(deadline))
 	}
 	return err
 }
 
-// Close gives back what Open took, after Run. Where readers close the database before, nothing is left of it but one file.
-func (r *Recorder) Close() error {
-	var err error
-	if r.db != nil {
-		err = r.db.Close()
+// start starts the writers and the streams.
+func (r *Recorder) start(ctx context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ctx = ctx
+	for _, w := range r.writers {
+		r.startWriter(w)
 	}
-	return errors.Join(err, r.lock.Release())
+	for _, s := range r.streams {
+		s.start(ctx)
+	}
+}
+
+// startWriter starts a Writer, which Run closes. One whose volume is absent waits for it first.
+func (r *Recorder) startWriter(w *volume.Writer) {
+	ctx := r.ctx
+	go func() {
+		w.Volume().Await(ctx, r.takeIn)
+		w.Run()
+	}()
+}
+
+// takeIn mends what a crash left in a volume that has come, and readies the streams for it.
+func (r *Recorder) takeIn(ctx context.Context, v *volume.Volume) error {
+	if err := fsck.MendVolume(ctx, r.set.DB, v, r.o.Log); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, s := range r.rows {
+		s.SkipTo(v.NextNumbers[id])
+	}
+	return nil
+}
+
+// Close gives back what Open took, after Run. Where readers close the database before, nothing is left of it but one file.
+func (r *Recorder) Close() error { return r.set.Close() }
+
+// Disks is how many sample directories are recorded to.
+func (r *Recorder) Disks() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.writers)
+}
+
+// Stats returns the counters of each sample directory that is recorded to, by path.
+func (r *Recorder) Stats() map[string]volume.Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := map[string]volume.Stats{}
+	for _, w := range r.writers {
+		x := w.Stats()
+		for _, s := range r.streams {
+			if s.writer == w {
+				x.Streams++
+			}
+		}
+		all[w.Volume().Path] = x
+	}
+	return all
 }

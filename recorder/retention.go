@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nvrfs/media"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -51,13 +52,15 @@ var (
 // nothing is deleted twice for the same need. It runs in one goroutine, and asks disks in others, so that one that hangs keeps
 // nothing from being deleted elsewhere.
 type retention struct {
-	db      *schema.DB
-	dirs    map[int64]sampleDir // those that are there; replaced when another one comes: questions may still read it
-	come    chan *lateDir       // those that have come since; has room for all
-	streams []*stream
+	rec *Recorder
+	db  *schema.DB
+	log *slog.Logger
+
+	// Of the current round, as take took them. Questions may still read older ones.
+	volumes map[int64]*volume.Volume // those that are ready
+	streams []kept
 	total   Limits
 	minFree MinFree
-	log     *slog.Logger
 
 	every time.Duration
 	clock func() int64                                   // wall time now, 90k; it does not follow when the host's clock is set
@@ -70,12 +73,29 @@ type retention struct {
 	said   map[string]bool // what was logged, until it is no longer so
 }
 
+// kept is a stream, and how much of it is kept.
+type kept struct {
+	*stream
+	limits Limits
+}
+
 func newRetention(r *Recorder) *retention {
 	return &retention{
-		db: r.db, dirs: r.dirs, come: make(chan *lateDir, len(r.late)),
-		streams: r.streams, total: r.o.Retain, minFree: r.o.MinFree, log: r.o.Log,
-		clock: r.o.clock, every: cmp.Or(r.o.retainEvery, retainEvery), space: diskSpace, disk: diskOf, floors: newFloors(r.streams), said: map[string]bool{},
+		rec: r, db: r.set.DB, log: r.o.Log,
+		clock: r.o.clock, every: cmp.Or(r.o.retainEvery, retainEvery), space: diskSpace, disk: diskOf, floors: floors{known: map[int64]floor{}}, said: map[string]bool{},
 	}
+}
+
+// take takes what is to be kept from now on.
+func (r *retention) take() {
+	r.volumes = r.rec.set.Ready()
+	r.rec.mu.Lock()
+	defer r.rec.mu.Unlock()
+	r.total, r.minFree, r.streams = r.rec.total, r.rec.minFree, nil
+	for _, s := range r.rec.streams {
+		r.streams = append(r.streams, kept{s, s.limits})
+	}
+	r.floors.set(r.streams)
 }
 
 // steadyClock returns the wall time as of now, moved on by the monotonic clock: a host's clock that is set years ahead must
@@ -133,11 +153,7 @@ func (r *retention) say(what string, err error) {
 // round deletes until every limit is kept, or nothing is left that may be deleted. That a file cannot be unlinked keeps no
 // other from being deleted.
 func (r *retention) round(ctx context.Context) error {
-	for len(r.come) > 0 {
-		l := <-r.come
-		r.dirs = maps.Clone(r.dirs)
-		r.dirs[l.id] = sampleDir{l.path, l.store}
-	}
+	r.take()
 	return errors.Join(r.removeFiles(ctx), r.trim(ctx))
 }
 
@@ -231,15 +247,15 @@ func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place
 
 // askDisks asks the disk of each sample directory. One that does not answer is left out, which the log says.
 func (r *retention) askDisks() map[int64]diskSeen {
-	dirs := r.dirs
-	ids := slices.Sorted(maps.Keys(dirs))
-	seen := store.Ask(&r.disks, ids, func(id int64) diskSeen { return r.lookAtDisk(dirs[id]) })
+	volumes := r.volumes
+	ids := slices.Sorted(maps.Keys(volumes))
+	seen := store.Ask(&r.disks, ids, func(id int64) diskSeen { return r.lookAtDisk(volumes[id]) })
 	for _, id := range ids {
 		disk, ok := seen[id]
 		if !ok {
 			disk.err = store.ErrNoAnswer
 		}
-		r.say("free space of "+dirs[id].path, disk.err)
+		r.say("free space of "+volumes[id].Path, disk.err)
 		if disk.err != nil {
 			delete(seen, id)
 		}
@@ -254,12 +270,12 @@ type diskSeen struct {
 	err       error
 }
 
-func (r *retention) lookAtDisk(d sampleDir) (s diskSeen) {
-	if s.err = d.store.Present(); s.err != nil {
+func (r *retention) lookAtDisk(v *volume.Volume) (s diskSeen) {
+	if s.err = v.Store().Present(); s.err != nil {
 		return s // the disk below the mount point is another one
 	}
-	if s.id, s.err = r.disk(d.path); s.err == nil {
-		s.free, s.all, s.err = r.space(d.path)
+	if s.id, s.err = r.disk(v.Path); s.err == nil {
+		s.free, s.all, s.err = r.space(v.Path)
 	}
 	return s
 }
@@ -309,7 +325,7 @@ func (r *retention) deleteSome(ctx context.Context, s spaceState) (deleted int, 
 var anyDir = []int64{0}
 
 // trimStream deletes recordings of a stream that are too old, or too many.
-func (r *retention) trimStream(tx *schema.Tx, x *stream, s spaceState) (deleted int, err error) {
+func (r *retention) trimStream(tx *schema.Tx, x kept, s spaceState) (deleted int, err error) {
 	victims, err := tx.Oldest(x.row.ID, 0, retainBatch)
 	if err != nil {
 		return 0, err
@@ -400,8 +416,8 @@ func (r *retention) block(ctx context.Context, s spaceState) error {
 			why = fmt.Errorf("%w, and the stream has %d bytes, of %d that it may have", errOnlyHeld, s.rows[x.row.ID].Bytes, x.limits.Bytes)
 		case s.total > growing:
 			why = fmt.Errorf("%w, and all streams have %d bytes more than the %d that they may have", errOnlyHeld, s.total, r.total.Bytes)
-		case short[x.disk.dir] > 0:
-			why = fmt.Errorf("%w, and the disk of %s has %d bytes less free than it must", r.floors.onlyKept(), r.dirs[x.disk.dir].path, short[x.disk.dir])
+		case short[x.writer.Volume().ID] > 0:
+			why = fmt.Errorf("%w, and the disk of %s has %d bytes less free than it must", r.floors.onlyKept(), x.writer.Volume().Path, short[x.writer.Volume().ID])
 		}
 		x.block(why)
 	}

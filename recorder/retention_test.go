@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nvrfs/media"
+	"nvrfs/recorder/internal/bench"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 	"nvrfs/store"
 )
@@ -22,7 +24,7 @@ type yard struct {
 	t    *testing.T
 	r    *Recorder
 	keep *retention
-	log  *logBuffer
+	log  *bench.LogBuffer
 	now  time.Time
 	free map[string]fullDisk // by sample directory
 }
@@ -33,15 +35,13 @@ type fullDisk struct {
 	free, all int64
 }
 
-var dawn = time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC)
-
 func newYard(t *testing.T, o Options) *yard {
 	t.Helper()
-	y := &yard{t: t, log: new(logBuffer), now: dawn.Add(time.Hour), free: map[string]fullDisk{}}
+	y := &yard{t: t, log: new(bench.LogBuffer), now: bench.Dawn.Add(time.Hour), free: map[string]fullDisk{}}
 	if o.Data == "" {
 		o.Data = t.TempDir()
 	}
-	o.Length, o.Log = 10*time.Second, newTestLog(y.log)
+	o.Length, o.Log = 10*time.Second, bench.NewLog(y.log)
 	var err error
 	if y.r, err = Open(t.Context(), o); err != nil {
 		t.Fatal(err)
@@ -67,8 +67,8 @@ func (y *yard) close() {
 	if y.r == nil {
 		return
 	}
-	for _, d := range y.r.disks {
-		d.closeAll()
+	for _, d := range y.r.writers {
+		d.Abandon()
 	}
 	if err := y.r.Close(); err != nil {
 		y.t.Error(err)
@@ -80,12 +80,12 @@ func (y *yard) close() {
 // when the returned function is not called.
 func (y *yard) record(stream int, from time.Time, n int) (end func()) {
 	y.t.Helper()
-	s := newSession(y.r.streams[stream])
-	c := simCamera{start: at(from.Add(time.Millisecond)), run: uint32(stream)}
-	if err := s.Start(c.tracks()); err != nil {
+	s := y.r.streams[stream].newSession()
+	c := bench.Camera{Start: bench.At(from.Add(time.Millisecond)), Run: uint32(stream)}
+	if err := s.Start(c.Tracks()); err != nil {
 		y.t.Fatal(err)
 	}
-	for x := range c.samples(time.Duration(n) * 10 * time.Second) {
+	for x := range c.Samples(time.Duration(n) * 10 * time.Second) {
 		if err := s.Sample(x); err != nil {
 			y.t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func (y *yard) record(stream int, from time.Time, n int) (end func()) {
 	y.commit()
 	return func() {
 		y.t.Helper()
-		if err := s.finish("stopped"); err != nil {
+		if err := s.Finish("stopped"); err != nil {
 			y.t.Fatal(err)
 		}
 		y.commit()
@@ -101,9 +101,9 @@ func (y *yard) record(stream int, from time.Time, n int) (end func()) {
 }
 
 func (y *yard) commit() {
-	for _, d := range y.r.disks {
-		d.writeAll()
-		d.commit()
+	for _, d := range y.r.writers {
+		d.Drain()
+		d.Commit()
 	}
 }
 
@@ -128,7 +128,7 @@ func (y *yard) unlinked() {
 
 func (y *yard) garbage() []schema.Garbage {
 	y.t.Helper()
-	g, err := y.r.db.Garbage(context.Background())
+	g, err := y.r.set.DB.Garbage(context.Background())
 	if err != nil {
 		y.t.Fatal(err)
 	}
@@ -138,8 +138,8 @@ func (y *yard) garbage() []schema.Garbage {
 // check checks that the sums are those of the rows, and that files and rows fit.
 func (y *yard) check() {
 	y.t.Helper()
-	noProblems(y.t, y.r.o.Data)
-	wrong, err := y.r.db.WrongSums(context.Background())
+	bench.NoProblems(y.t, y.r.o.Data)
+	wrong, err := y.r.set.DB.WrongSums(context.Background())
 	if err != nil || len(wrong) > 0 {
 		y.t.Errorf("sums should be %+v, %v", wrong, err)
 	}
@@ -147,7 +147,7 @@ func (y *yard) check() {
 
 func (y *yard) hold(stream int, from, to time.Time) (id int64) {
 	y.t.Helper()
-	err := y.r.db.Write(y.t.Context(), func(tx *schema.Tx) (err error) {
+	err := y.r.set.DB.Write(y.t.Context(), func(tx *schema.Tx) (err error) {
 		id, err = tx.Hold(schema.Hold{Stream: y.r.streams[stream].row.ID, From90k: media.FromTime(from), To90k: media.FromTime(to), Why: "test", Created90k: 1})
 		return err
 	})
@@ -159,7 +159,7 @@ func (y *yard) hold(stream int, from, to time.Time) (id int64) {
 
 func (y *yard) removeHold(id int64) {
 	y.t.Helper()
-	if err := y.r.db.Write(y.t.Context(), func(tx *schema.Tx) error { return tx.RemoveHold(id) }); err != nil {
+	if err := y.r.set.DB.Write(y.t.Context(), func(tx *schema.Tx) error { return tx.RemoveHold(id) }); err != nil {
 		y.t.Fatal(err)
 	}
 }
@@ -167,7 +167,7 @@ func (y *yard) removeHold(id int64) {
 // numbers lists the recordings of a stream.
 func (y *yard) numbers(stream int) (numbers []int64) {
 	y.t.Helper()
-	for _, r := range rowsOf(y.t, y.r.db, y.r.streams[stream].row.ID) {
+	for _, r := range bench.RowsOf(y.t, y.r.set.DB, y.r.streams[stream].row.ID) {
 		numbers = append(numbers, r.ID.Number())
 	}
 	return numbers
@@ -183,7 +183,7 @@ func (y *yard) want(stream int, want ...int64) {
 // bytes sums up the recordings of a stream from a number on.
 func (y *yard) bytes(stream int, from int64) (n int64) {
 	y.t.Helper()
-	for _, r := range rowsOf(y.t, y.r.db, y.r.streams[stream].row.ID) {
+	for _, r := range bench.RowsOf(y.t, y.r.set.DB, y.r.streams[stream].row.ID) {
 		if r.ID.Number() >= from {
 			n += r.Bytes
 		}
@@ -200,9 +200,9 @@ func streamsOf(limits Limits, cameras ...string) (all []StreamOptions) {
 
 func TestRetainAge(t *testing.T) {
 	y := newYard(t, Options{Streams: append(streamsOf(Limits{Age: time.Hour}, "a"), streamsOf(Limits{}, "b")...)})
-	y.record(0, dawn, 5)() // ends at 0:00:50
-	y.record(1, dawn, 3)()
-	y.now = dawn.Add(time.Hour + 29*time.Second)
+	y.record(0, bench.Dawn, 5)() // ends at 0:00:50
+	y.record(1, bench.Dawn, 3)()
+	y.now = bench.Dawn.Add(time.Hour + 29*time.Second)
 	y.round()
 	y.want(0, 3, 4, 5) // one that ended just less than an hour ago is not old
 	if g := y.garbage(); len(g) != 2 {
@@ -221,7 +221,7 @@ func TestRetainAge(t *testing.T) {
 	if files := y.files("a"); len(files) != 3 {
 		t.Errorf("files left: %v", files)
 	}
-	y.now = dawn.Add(48 * time.Hour)
+	y.now = bench.Dawn.Add(48 * time.Hour)
 	y.round()
 	y.unlinked()
 	y.want(0)
@@ -229,7 +229,7 @@ func TestRetainAge(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(y.r.o.Data, schema.DefaultSampleDir, "a", "000")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the numbered directory is still there: %v", err)
 	}
-	runs, err := y.r.db.Runs(t.Context(), y.r.streams[0].row.ID, 0, 1<<62)
+	runs, err := y.r.set.DB.Runs(t.Context(), y.r.streams[0].row.ID, 0, 1<<62)
 	if err != nil || len(runs) != 0 {
 		t.Errorf("runs of which nothing is left: %+v, %v", runs, err)
 	}
@@ -240,8 +240,8 @@ func TestRetainAge(t *testing.T) {
 
 // files lists the sample files of a camera, wherever.
 func (y *yard) files(camera string) (files []string) {
-	for _, d := range y.r.dirs {
-		f, err := filepath.Glob(filepath.Join(d.path, camera, "*", "*.mp4"))
+	for _, d := range y.r.set.Ready() {
+		f, err := filepath.Glob(filepath.Join(d.Path, camera, "*", "*.mp4"))
 		if err != nil {
 			y.t.Fatal(err)
 		}
@@ -252,8 +252,8 @@ func (y *yard) files(camera string) (files []string) {
 
 func TestRetainBytesOfAStream(t *testing.T) {
 	y := newYard(t, Options{Streams: streamsOf(Limits{}, "a", "b")})
-	end := y.record(0, dawn, 60)
-	y.record(1, dawn, 10)()
+	end := y.record(0, bench.Dawn, 60)
+	y.record(1, bench.Dawn, 10)()
 	y.r.streams[0].limits.Bytes = y.bytes(0, 50)
 	y.round() // in more than one batch
 	y.want(0, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60)
@@ -274,9 +274,9 @@ func TestRetainBytesOfAStream(t *testing.T) {
 
 func TestRetainBytesOfAll(t *testing.T) {
 	y := newYard(t, Options{Streams: streamsOf(Limits{}, "a", "b")})
-	y.record(0, dawn.Add(15*time.Second), 6)()
-	y.record(1, dawn, 6)()
-	y.keep.total.Bytes = y.bytes(0, 3) + y.bytes(1, 5)
+	y.record(0, bench.Dawn.Add(15*time.Second), 6)()
+	y.record(1, bench.Dawn, 6)()
+	y.r.total.Bytes = y.bytes(0, 3) + y.bytes(1, 5)
 	y.round()
 	y.want(0, 3, 4, 5, 6) // start at :35, :45, :55, 1:05
 	y.want(1, 5, 6)       // at :40, :50
@@ -291,9 +291,9 @@ func TestRetainMinFree(t *testing.T) {
 		o.Streams[i].Samples = dirs[i]
 	}
 	y := newYard(t, o)
-	y.record(0, dawn, 4)()
-	y.record(1, dawn.Add(5*time.Second), 4)()
-	y.record(2, dawn, 4)()
+	y.record(0, bench.Dawn, 4)()
+	y.record(1, bench.Dawn.Add(5*time.Second), 4)()
+	y.record(2, bench.Dawn, 4)()
 	want := y.bytes(0, 1) - y.bytes(0, 3) + y.bytes(1, 1) - y.bytes(1, 2)
 	y.free[dirs[0]] = fullDisk{disk: 7, free: 1000, all: 10 * (1000 + want)}
 	y.free[dirs[1]] = y.free[dirs[0]]
@@ -308,10 +308,10 @@ func TestRetainMinFree(t *testing.T) {
 
 func TestHolds(t *testing.T) {
 	y := newYard(t, Options{Streams: streamsOf(Limits{Age: time.Minute}, "a", "b")})
-	y.record(0, dawn, 8)()
-	y.record(1, dawn, 8)()
-	first := y.hold(0, dawn.Add(25*time.Second), dawn.Add(31*time.Second)) // of recordings 3 and 4
-	y.hold(0, dawn.Add(60500*time.Millisecond), dawn.Add(61*time.Second))  // of 7
+	y.record(0, bench.Dawn, 8)()
+	y.record(1, bench.Dawn, 8)()
+	first := y.hold(0, bench.Dawn.Add(25*time.Second), bench.Dawn.Add(31*time.Second)) // of recordings 3 and 4
+	y.hold(0, bench.Dawn.Add(60500*time.Millisecond), bench.Dawn.Add(61*time.Second))  // of 7
 	y.round()
 	y.want(0, 3, 4, 7)
 	y.want(1)
@@ -327,17 +327,17 @@ func TestHolds(t *testing.T) {
 func TestOnlyHeldFootageIsLeft(t *testing.T) {
 	for name, limit := range map[string]func(y *yard, bytes int64){
 		"bytes of the stream": func(y *yard, n int64) { y.r.streams[0].limits.Bytes = n },
-		"bytes of all":        func(y *yard, n int64) { y.keep.total.Bytes = n },
+		"bytes of all":        func(y *yard, n int64) { y.r.total.Bytes = n },
 		"min free": func(y *yard, n int64) {
-			y.keep.minFree.Bytes = 1 << 30
+			y.r.minFree.Bytes = 1 << 30
 			free := 1<<30 + n - y.bytes(0, 1)
-			y.free[y.r.dirs[1].path] = fullDisk{disk: 1, free: free, all: 1 << 40}
+			y.free[y.r.set.At(volume.SamplesPath(y.r.o.Data, "")).Path] = fullDisk{disk: 1, free: free, all: 1 << 40}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t, Options{Streams: streamsOf(Limits{}, "a")})
-			y.record(0, dawn, 5)()
-			hold := y.hold(0, dawn, dawn.Add(time.Hour))
+			y.record(0, bench.Dawn, 5)()
+			hold := y.hold(0, bench.Dawn, bench.Dawn.Add(time.Hour))
 			limit(y, y.bytes(0, 1))
 			y.round()
 			x := y.r.streams[0]
@@ -345,14 +345,14 @@ func TestOnlyHeldFootageIsLeft(t *testing.T) {
 				t.Fatal(err)
 			}
 			limit(y, y.bytes(0, 1)-1)
-			s := newSession(x)
-			c := simCamera{start: at(dawn.Add(time.Hour + time.Second)), run: 9}
-			if err := s.Start(c.tracks()); err != nil {
+			s := x.newSession()
+			c := bench.Camera{Start: bench.At(bench.Dawn.Add(time.Hour + time.Second)), Run: 9}
+			if err := s.Start(c.Tracks()); err != nil {
 				t.Fatal(err)
 			}
 			var reason error
 			n := 0
-			for sample := range c.samples(20 * time.Second) {
+			for sample := range c.Samples(20 * time.Second) {
 				if n++; n == 230 {
 					y.round()
 					y.round()
@@ -364,13 +364,13 @@ func TestOnlyHeldFootageIsLeft(t *testing.T) {
 			if !errors.Is(reason, errOnlyHeld) || n != 230 {
 				t.Fatalf("after %d samples: %v", n, reason)
 			}
-			if err := s.finish(reason.Error()); err != nil {
+			if err := s.Finish(reason.Error()); err != nil {
 				t.Fatal(err)
 			}
 			y.commit()
 			y.want(0, 1, 2, 3, 4, 5, 6)
-			run := rowsOf(t, y.r.db, x.row.ID)[5].Run
-			if r, err := y.r.db.Run(t.Context(), run); err != nil || r.EndReason != reason.Error() {
+			run := bench.RowsOf(t, y.r.set.DB, x.row.ID)[5].Run
+			if r, err := y.r.set.DB.Run(t.Context(), run); err != nil || r.EndReason != reason.Error() {
 				t.Errorf("run %+v, %v", r, err)
 			}
 			if n := strings.Count(y.log.String(), "recording stops"); n != 1 || !strings.Contains(y.log.String(), "level=ERROR msg=\"recording stops\"") {
@@ -398,10 +398,10 @@ func TestOnlyHeldFootageIsLeft(t *testing.T) {
 // TestHoldsOfOthersDoNotBlock has a limit that is smaller than what is being recorded.
 func TestHoldsOfOthersDoNotBlock(t *testing.T) {
 	y := newYard(t, Options{Streams: streamsOf(Limits{}, "a", "b")})
-	y.record(0, dawn, 1)()
-	y.hold(0, dawn, dawn.Add(time.Hour))
+	y.record(0, bench.Dawn, 1)()
+	y.hold(0, bench.Dawn, bench.Dawn.Add(time.Hour))
 	y.r.streams[1].limits.Bytes = 1
-	y.record(1, dawn, 1)
+	y.record(1, bench.Dawn, 1)
 	y.round()
 	for i, s := range y.r.streams {
 		if err := s.mayRecord(); err != nil {
@@ -414,7 +414,7 @@ func TestHoldsOfOthersDoNotBlock(t *testing.T) {
 func TestUnlinkAfterACrash(t *testing.T) {
 	o := Options{Data: t.TempDir(), Streams: streamsOf(Limits{Age: time.Minute}, "a")}
 	y := newYard(t, o)
-	y.record(0, dawn, 4)()
+	y.record(0, bench.Dawn, 4)()
 	y.round()
 	if g := y.garbage(); len(g) != 4 {
 		t.Fatalf("garbage %+v", g)
@@ -424,14 +424,14 @@ func TestUnlinkAfterACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	y.close()
-	noProblems(t, o.Data)
+	bench.NoProblems(t, o.Data)
 	y = newYard(t, o)
-	y.now = dawn // a clock that was wrong when the rows were deleted
+	y.now = bench.Dawn // a clock that was wrong when the rows were deleted
 	y.round()
 	if files := y.files("a"); len(files) != 0 || len(y.garbage()) != 0 {
 		t.Errorf("left are %v", files)
 	}
-	y.record(0, dawn.Add(time.Hour), 1)()
+	y.record(0, bench.Dawn.Add(time.Hour), 1)()
 	y.want(0, 5)
 }
 
@@ -439,12 +439,19 @@ func TestUnlinkAfterACrash(t *testing.T) {
 func TestUnlinkFails(t *testing.T) {
 	o := Options{Streams: streamsOf(Limits{Age: time.Minute}, "a", "b")}
 	o.Streams[1].Samples = t.TempDir()
+	var bad *bench.FaultStore
+	o.open = func(path, database string, fresh bool) (store.Store, error) {
+		st, err := openDir(path, database, fresh)
+		if path != o.Streams[1].Samples || err != nil {
+			return st, err
+		}
+		bad = bench.NewFaultStore(st)
+		return bad, nil
+	}
 	y := newYard(t, o)
-	y.record(0, dawn, 2)()
-	y.record(1, dawn, 2)()
-	bad := newFaultStore(y.r.dirs[2].store)
-	y.keep.dirs[2] = sampleDir{y.r.dirs[2].path, bad}
-	bad.failing(func(op string, _ store.Key) error {
+	y.record(0, bench.Dawn, 2)()
+	y.record(1, bench.Dawn, 2)()
+	bad.Failing(func(op string, _ store.Key) error {
 		if op == "remove" {
 			return unix.EIO
 		}
@@ -460,26 +467,10 @@ func TestUnlinkFails(t *testing.T) {
 	if n := strings.Count(y.log.String(), "cannot delete"); n != 1 {
 		t.Errorf("the log says so %d times:\n%s", n, y.log)
 	}
-	bad.failing(nil)
+	bad.Failing(nil)
 	y.round()
 	if b := y.files("b"); len(b) != 0 || !strings.Contains(y.log.String(), "deleting old footage again") {
 		t.Errorf("left are %v; %s", b, y.log)
-	}
-}
-
-// away moves a sample directory away, as the disk under it, and leaves the mount point. The returned function brings it
-// back.
-func away(t *testing.T, dir string) (back func()) {
-	t.Helper()
-	elsewhere := dir + ".disk"
-	if err := errors.Join(os.Rename(dir, elsewhere), os.Mkdir(dir, 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		t.Helper()
-		if err := errors.Join(os.Remove(dir), os.Rename(elsewhere, dir)); err != nil { // Remove fails when something was made in it
-			t.Fatal(err)
-		}
 	}
 }
 
@@ -487,25 +478,25 @@ func TestSeveralSampleDirs(t *testing.T) {
 	o := Options{Data: t.TempDir(), Streams: streamsOf(Limits{}, "cam")}
 	second, third := filepath.Join(t.TempDir(), "second"), filepath.Join(t.TempDir(), "third")
 	y := newYard(t, o)
-	y.record(0, dawn, 3)()
+	y.record(0, bench.Dawn, 3)()
 	y.close()
 	o.Streams[0].Samples = second + "/"
 	y = newYard(t, o)
-	y.record(0, dawn.Add(time.Minute), 3) // is cut off
+	y.record(0, bench.Dawn.Add(time.Minute), 3) // is cut off
 	y.close()
 	o.Streams[0].Samples = second
 	y = newYard(t, o)
-	if len(y.r.dirs) != 2 {
-		t.Fatalf("directories %v", y.r.dirs)
+	if len(y.r.set.Ready()) != 2 {
+		t.Fatalf("directories %v", y.r.set.Ready())
 	}
-	if got := len(pictures(t, o.Data)); got < 30*25+20*25 {
+	if got := len(bench.Pictures(t, o.Data)); got < 30*25+20*25 {
 		t.Errorf("%d pictures", got)
 	}
 	y.check()
 	y.close()
 
 	// The disk of the stream is not mounted: nothing is written below its mount point.
-	back := away(t, second)
+	back := bench.Away(t, second)
 	y = newYard(t, o)
 	if log := y.log.String(); strings.Count(log, "level=ERROR") != 1 || !strings.Contains(log, second) || !strings.Contains(log, "streams=cam") {
 		t.Errorf("a stream's directory is not there: %s", log)
@@ -528,12 +519,12 @@ func TestSeveralSampleDirs(t *testing.T) {
 	if g := y.garbage(); len(g) != 3 {
 		t.Errorf("garbage of the disk that is away: %+v", g)
 	}
-	y.record(0, dawn.Add(2*time.Minute), 2)()
+	y.record(0, bench.Dawn.Add(2*time.Minute), 2)()
 	y.close()
 	back()
 	y = newYard(t, o)
-	if len(y.r.dirs) != 3 {
-		t.Fatalf("directories %v", y.r.dirs)
+	if len(y.r.set.Ready()) != 3 {
+		t.Fatalf("directories %v", y.r.set.Ready())
 	}
 	y.now = y.now.Add(time.Hour)
 	y.round()
@@ -547,9 +538,9 @@ func TestSeveralSampleDirs(t *testing.T) {
 func TestDirOfData(t *testing.T) {
 	o := Options{Data: t.TempDir(), Streams: streamsOf(Limits{}, "a")}
 	y := newYard(t, o)
-	y.record(0, dawn, 1)()
+	y.record(0, bench.Dawn, 1)()
 	y.close()
-	back := away(t, filepath.Join(o.Data, schema.DefaultSampleDir))
+	back := bench.Away(t, filepath.Join(o.Data, schema.DefaultSampleDir))
 	y = newYard(t, o)
 	if log := y.log.String(); strings.Count(log, "level=ERROR") != 1 || !strings.Contains(log, "mount its disk") {
 		t.Error(log)
@@ -568,9 +559,9 @@ func TestRefusedDirCanBeMended(t *testing.T) {
 	if err := os.WriteFile(strange, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Data: t.TempDir(), Streams: streamsOf(Limits{}, "a"), Log: newTestLog(new(logBuffer))}
+	o := Options{Data: t.TempDir(), Streams: streamsOf(Limits{}, "a"), Log: bench.NewLog(new(bench.LogBuffer))}
 	y := newYard(t, o)
-	y.record(0, dawn, 1)()
+	y.record(0, bench.Dawn, 1)()
 	y.close()
 	o.Streams[0].Samples = dir
 	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "not empty") {
@@ -580,7 +571,7 @@ func TestRefusedDirCanBeMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	y = newYard(t, o)
-	y.record(0, dawn.Add(time.Minute), 1)()
+	y.record(0, bench.Dawn.Add(time.Minute), 1)()
 	y.check()
 }
 
@@ -590,15 +581,15 @@ func TestDirGoesAwayWhileRecording(t *testing.T) {
 	o := Options{Data: t.TempDir(), Streams: streamsOf(Limits{}, "a", "b")}
 	o.Streams[0].Samples = gone
 	y := newYard(t, o)
-	y.record(0, dawn, 2) // goes on
-	back := away(t, gone)
-	s := newSession(y.r.streams[0])
-	c := simCamera{start: at(dawn.Add(time.Minute)), run: 1}
-	if err := s.Start(c.tracks()); err != nil {
+	y.record(0, bench.Dawn, 2) // goes on
+	back := bench.Away(t, gone)
+	s := y.r.streams[0].newSession()
+	c := bench.Camera{Start: bench.At(bench.Dawn.Add(time.Minute)), Run: 1}
+	if err := s.Start(c.Tracks()); err != nil {
 		t.Fatal(err)
 	}
 	var reason error
-	for x := range c.samples(30 * time.Second) {
+	for x := range c.Samples(30 * time.Second) {
 		if reason = s.Sample(x); reason != nil {
 			break
 		}
@@ -607,10 +598,10 @@ func TestDirGoesAwayWhileRecording(t *testing.T) {
 	if !errors.Is(reason, store.ErrAway) {
 		t.Fatalf("the run ends by: %v", reason)
 	}
-	if err := s.finish(reason.Error()); err != nil {
+	if err := s.Finish(reason.Error()); err != nil {
 		t.Fatal(err)
 	}
-	y.record(1, dawn, 2)()
+	y.record(1, bench.Dawn, 2)()
 	y.want(1, 1, 2)
 	if left, err := os.ReadDir(gone); err != nil || len(left) > 0 {
 		t.Errorf("below the mount point there is %v, %v", left, err)
@@ -618,7 +609,7 @@ func TestDirGoesAwayWhileRecording(t *testing.T) {
 	if n := strings.Count(y.log.String(), "level=ERROR"); n == 0 {
 		t.Errorf("the log: %s", y.log)
 	}
-	y.keep.minFree.Bytes = 1 << 50 // the disk below the mount point is full
+	y.r.minFree.Bytes = 1 << 50 // the disk below the mount point is full
 	y.free[gone] = fullDisk{disk: 3, all: 1 << 51}
 	if err := y.keep.round(t.Context()); err != nil {
 		t.Error(err)
@@ -626,9 +617,9 @@ func TestDirGoesAwayWhileRecording(t *testing.T) {
 	if got := y.numbers(0); len(got) == 0 || got[0] != 1 {
 		t.Errorf("for lack of space below a mount point footage was deleted: %v", got)
 	}
-	y.keep.minFree.Bytes = 0
+	y.r.minFree.Bytes = 0
 	back()
-	y.record(0, dawn.Add(2*time.Minute), 2)()
+	y.record(0, bench.Dawn.Add(2*time.Minute), 2)()
 	y.commit()
 	y.check()
 	y.close()

@@ -11,7 +11,8 @@ import (
 
 	"nvrfs/media"
 	"nvrfs/recorder/guard"
-	"nvrfs/schema"
+	"nvrfs/recorder/session"
+	"nvrfs/recorder/volume"
 )
 
 // steadyAfter is how long a session must record for the next failure to count as the first.
@@ -22,25 +23,57 @@ const remindEvery = time.Hour
 
 // A stream records one stream of a camera, session after session, from one goroutine.
 type stream struct {
-	source     media.Source
-	disk       *disk
+	o          StreamOptions
+	writer     *volume.Writer
 	log        *slog.Logger
-	row        schema.Stream // its NextNumber is the disk's
+	row        *volume.Stream
 	length90k  int64
 	stagger90k int64
-	limits     Limits
+	limits     Limits // guarded by Recorder.mu
 	guard      guard.Guard
 
 	blocked atomic.Pointer[error] // why nothing may be recorded; set by retention
+
+	cancel context.CancelFunc // nil before it was started
+	done   chan struct{}      // closed when the goroutine has ended
 }
 
-func newStream(o StreamOptions, row schema.Stream, d *disk, length time.Duration, log *slog.Logger) *stream {
-	s := &stream{source: o.Source, disk: d, row: row, length90k: media.Ticks(length), limits: o.Retain}
+func newStream(o StreamOptions, row *volume.Stream, w *volume.Writer, length time.Duration, log *slog.Logger) *stream {
+	s := &stream{o: o, writer: w, row: row, length90k: media.Ticks(length), limits: o.Retain}
 	s.log = log.With("stream", row.Label())
 	h := fnv.New32a()
 	h.Write([]byte(row.Label())) //nolint:errcheck // never fails
 	s.stagger90k = int64(h.Sum32()) % max(1, s.length90k/2)
 	return s
+}
+
+// start has the stream record as soon as its volume is ready, until ctx ends or stop is called.
+func (s *stream) start(ctx context.Context) {
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.done = make(chan struct{})
+	go func() {
+		defer close(s.done)
+		if s.writer.Volume().WaitReady(ctx) {
+			s.run(ctx)
+		}
+	}()
+}
+
+// stop ends the stream, if it was started, and waits until it has handed over what it has.
+func (s *stream) stop() {
+	if s.cancel == nil {
+		return
+	}
+	s.cancel()
+	<-s.done
+}
+
+// newSession begins a session of the stream.
+func (s *stream) newSession() *session.Session {
+	return session.New(session.Options{
+		NewRun:    func() session.Sink { return s.writer.NewRun(s.row) },
+		Length90k: s.length90k, Stagger90k: s.stagger90k, MayRecord: s.mayRecord, Log: s.log,
+	})
 }
 
 // block stops recording for a reason, or with nil lets it go on.
@@ -66,18 +99,18 @@ func (s *stream) mayRecord() error {
 func (s *stream) run(ctx context.Context) {
 	away := absence{log: s.log}
 	for attempt := 0; ctx.Err() == nil; attempt++ {
-		sess := newSession(s)
+		sess := s.newSession()
 		watched := away.watch(sess)
 		err := s.mayRecord()
 		if err == nil {
-			err = s.guard.Do(s.log, "the camera's session", func() error { return s.source.Run(ctx, watched) })
+			err = s.guard.Do(s.log, "the camera's session", func() error { return s.o.Source.Run(ctx, watched) })
 		}
 		reason := "stopped"
 		if ctx.Err() == nil && err != nil {
 			reason = err.Error()
 		}
 		if err := s.finish(sess, reason); err != nil {
-			s.log.Error("the end of a run is lost", "err", err)
+			s.log.Error("the last frames of a run could not be written", "err", err)
 		}
 		if ctx.Err() != nil {
 			return
@@ -94,12 +127,11 @@ func (s *stream) run(ctx context.Context) {
 }
 
 // finish ends a session. Where that panics, the run still ends, at what the disk has of it.
-func (s *stream) finish(sess *session, reason string) error {
+func (s *stream) finish(sess *session.Session, reason string) error {
 	const what = "the end of a run"
-	err := s.guard.Do(s.log, what, func() error { return sess.finish(reason) })
-	if err != nil && !sess.refused && sess.rec != nil {
-		sess.refused = true
-		err = errors.Join(err, s.guard.Do(s.log, what, func() error { return sess.finish(reason) }))
+	err := s.guard.Do(s.log, what, func() error { return sess.Finish(reason) })
+	if err != nil {
+		err = errors.Join(err, s.guard.Do(s.log, what, func() error { return sess.Abandon(reason) }))
 	}
 	return err
 }

@@ -12,27 +12,31 @@ import (
 	"time"
 
 	"nvrfs/media"
+	"nvrfs/recorder/fsck"
+	"nvrfs/recorder/internal/bench"
+	"nvrfs/recorder/volume"
+	"nvrfs/schema"
 )
 
-// sourceFunc is a Source.
-type sourceFunc func(ctx context.Context, h media.Handler) error
-
-func (f sourceFunc) Run(ctx context.Context, h media.Handler) error { return f(ctx, h) }
+// streamOf is a stream that is recorded on a bench.
+func streamOf(b *bench.Bench, source media.Source) *stream {
+	return newStream(StreamOptions{Source: source}, b.Stream.Row, b.Writer, time.Minute, bench.NewLog(&b.Log))
+}
 
 var errAway = errors.New("connect to camera: no route to host")
 
 func TestCameraAwayForEver(t *testing.T) {
-	b := newBench(t, time.Minute)
+	b := bench.New(t, time.Minute)
 	synctest.Test(t, func(t *testing.T) {
 		var tried []time.Time
-		b.stream.source = sourceFunc(func(context.Context, media.Handler) error {
+		source := bench.SourceFunc(func(context.Context, media.Handler) error {
 			tried = append(tried, time.Now())
 			time.Sleep(20 * time.Second) // as connecting to a host that is off does
 			return errAway
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
-		b.stream.run(ctx)
+		streamOf(b, source).run(ctx)
 		for i := 1; i < len(tried); i++ {
 			want := []float64{1, 2, 4, 8, 16}[min(i-1, 4)]
 			if i > 5 {
@@ -46,7 +50,7 @@ func TestCameraAwayForEver(t *testing.T) {
 			t.Errorf("tried %d times in a day", len(tried))
 		}
 	})
-	log := b.log.String()
+	log := b.Log.String()
 	if n := strings.Count(log, "not recording"); n < 23 || n > 24 || !strings.Contains(log, "no route to host") {
 		t.Errorf("a camera that is away for a day is logged %d times, should be once an hour:\n%.2000s", n, log)
 	}
@@ -56,11 +60,11 @@ func TestCameraAwayForEver(t *testing.T) {
 }
 
 func TestCameraComesBack(t *testing.T) {
-	b := newBench(t, time.Minute)
+	b := bench.New(t, time.Minute)
 	synctest.Test(t, func(t *testing.T) {
 		session := 0
 		var began []time.Time
-		b.stream.source = sourceFunc(func(ctx context.Context, h media.Handler) error {
+		source := bench.SourceFunc(func(ctx context.Context, h media.Handler) error {
 			session++
 			began = append(began, time.Now())
 			switch session {
@@ -69,11 +73,11 @@ func TestCameraComesBack(t *testing.T) {
 			case 7:
 				return errors.New("connect to camera: refused") // another reason is news
 			}
-			c := simCamera{start: time.Now(), run: uint32(session)}
-			if err := h.Start(c.tracks()); err != nil {
+			c := bench.Camera{Start: time.Now(), Run: uint32(session)}
+			if err := h.Start(c.Tracks()); err != nil {
 				return err
 			}
-			for x := range c.samples(30 * time.Second) {
+			for x := range c.Samples(30 * time.Second) {
 				time.Sleep(time.Until(x.Received))
 				if ctx.Err() != nil {
 					return nil
@@ -86,15 +90,15 @@ func TestCameraComesBack(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
 		defer cancel()
-		b.stream.run(ctx)
+		streamOf(b, source).run(ctx)
 		// A session that recorded for long makes the next failure the first one.
 		if got := began[4].Sub(began[3]) - 30*time.Second; got < 700*time.Millisecond || got > 1300*time.Millisecond {
 			t.Errorf("after a session it took %v to try again", got)
 		}
 	})
-	b.commit()
+	b.Commit()
 	var said []string
-	for line := range strings.Lines(b.log.String()) {
+	for line := range strings.Lines(b.Log.String()) {
 		_, msg, _ := strings.Cut(line, "msg=")
 		said = append(said, strings.TrimSpace(msg))
 	}
@@ -114,10 +118,10 @@ func TestCameraComesBack(t *testing.T) {
 			t.Errorf("line %d is %s, want %s", i, said[i], want[i])
 		}
 	}
-	recs := b.recordings()
+	recs := b.Recordings()
 	var reasons []string
 	for _, r := range recs {
-		run, err := b.db.Run(t.Context(), r.Run)
+		run, err := b.DB.Run(t.Context(), r.Run)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,19 +130,19 @@ func TestCameraComesBack(t *testing.T) {
 	if !slices.Contains(reasons, "the camera closed the connection") || reasons[len(reasons)-1] != "stopped" {
 		t.Errorf("the runs ended for %q", reasons)
 	}
-	noProblems(t, b.dir)
+	bench.NoProblems(t, b.Dir)
 }
 
 func TestStopWhileBackingOff(t *testing.T) {
-	b := newBench(t, time.Minute)
+	b := bench.New(t, time.Minute)
 	synctest.Test(t, func(t *testing.T) {
 		attempts := 0
-		b.stream.source = sourceFunc(func(context.Context, media.Handler) error { attempts++; return errAway })
+		source := bench.SourceFunc(func(context.Context, media.Handler) error { attempts++; return errAway })
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			b.stream.run(ctx)
+			streamOf(b, source).run(ctx)
 		}()
 		time.Sleep(time.Hour)
 		synctest.Wait() // it backs off
@@ -158,17 +162,17 @@ func TestStopWhileBackingOff(t *testing.T) {
 func TestRecorderEndsEverything(t *testing.T) {
 	before := runtime.NumGoroutine()
 	dir := t.TempDir()
-	o := Options{Data: dir, Length: 2 * time.Second, Sync: 50 * time.Millisecond, Log: newTestLog(new(logBuffer))}
+	o := Options{Data: dir, Length: 2 * time.Second, Sync: 50 * time.Millisecond, Log: bench.NewLog(new(bench.LogBuffer))}
 	type sent struct{ samples []media.Sample }
 	streams := make([]sent, 4)
 	fed := make(chan int, 100)
 	for i := range streams {
-		o.Streams = append(o.Streams, StreamOptions{Camera: fmt.Sprintf("cam%d", i/2), Name: []string{"main", "sub"}[i%2], Source: sourceFunc(func(ctx context.Context, h media.Handler) error {
-			c := simCamera{audioRate: 48000, run: uint32(i)}
-			if err := h.Start(c.tracks()); err != nil {
+		o.Streams = append(o.Streams, StreamOptions{Camera: fmt.Sprintf("cam%d", i/2), Name: []string{"main", "sub"}[i%2], Source: bench.SourceFunc(func(ctx context.Context, h media.Handler) error {
+			c := bench.Camera{AudioRate: 48000, Run: uint32(i)}
+			if err := h.Start(c.Tracks()); err != nil {
 				return err
 			}
-			for x := range c.samples(20 * time.Second) {
+			for x := range c.Samples(20 * time.Second) {
 				streams[i].samples = append(streams[i].samples, x)
 				if err := h.Sample(x); err != nil {
 					return err
@@ -209,8 +213,8 @@ func TestRecorderEndsEverything(t *testing.T) {
 			t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
 		}
 	}
-	noProblems(t, dir)
-	sum, err := Check(t.Context(), dir, CheckOptions{Total: func(int64) {}, Checked: func(int64) {}, Found: func(Problem) {}})
+	bench.NoProblems(t, dir)
+	sum, err := fsck.Check(t.Context(), dir, fsck.CheckOptions{Total: func(int64) {}, Checked: func(int64) {}, Found: func(fsck.Problem) {}})
 	if err != nil || sum.Recordings < 4*5 || sum.Bytes == 0 {
 		t.Errorf("%+v, %v", sum, err)
 	}
@@ -220,9 +224,26 @@ func TestRecorderEndsEverything(t *testing.T) {
 // checkStream checks that what a stream was given in one run comes back.
 func checkStream(t *testing.T, dir, label string, given []media.Sample) {
 	t.Helper()
-	days := playBackStream(t, dir, label)
+	days := bench.PlayBackStream(t, dir, label)
 	if len(days) != 1 {
 		t.Fatalf("footage of %s on %d days", label, len(days))
 	}
-	compareShown(t, days[0], wantShown(given, simCamera{audioRate: 48000}.tracks()))
+	bench.CompareShown(t, days[0], bench.WantShown(given, bench.Camera{AudioRate: 48000}.Tracks()))
+}
+
+func TestStagger(t *testing.T) {
+	seen := map[int64]bool{}
+	for _, camera := range []string{"a", "b", "front-door", "garage"} {
+		for _, name := range []string{"main", "sub"} {
+			b := bench.New(t, time.Minute)
+			s := newStream(StreamOptions{}, volume.NewStream(schema.Stream{Camera: camera, Name: name}), b.Writer, time.Minute, bench.NewLog(&b.Log))
+			if s.stagger90k < 0 || s.stagger90k >= 30*90000 {
+				t.Errorf("%s: stagger %d", s.row.Label(), s.stagger90k)
+			}
+			seen[s.stagger90k] = true
+		}
+	}
+	if len(seen) < 6 {
+		t.Errorf("8 streams have only %d staggers", len(seen))
+	}
 }

@@ -19,7 +19,7 @@ import (
 
 	"nvrfs/integration/footage"
 	"nvrfs/playback"
-	"nvrfs/recorder"
+	"nvrfs/recorder/fsck"
 	"nvrfs/schema"
 )
 
@@ -59,10 +59,10 @@ func TestSpecimens(t *testing.T) {
 			if got := entriesOf(t, dir); got != string(want) {
 				t.Errorf("entries are\n%swant\n%s", got, want)
 			}
-			_, err = recorder.Check(t.Context(), dir, recorder.CheckOptions{
-				Level: recorder.Hash, Log: slog.New(slog.DiscardHandler),
+			_, err = fsck.Check(t.Context(), dir, fsck.CheckOptions{
+				Level: fsck.Hash, Log: slog.New(slog.DiscardHandler),
 				Total: func(int64) {}, Checked: func(int64) {},
-				Found: func(p recorder.Problem) { t.Errorf("check: %v", p) },
+				Found: func(p fsck.Problem) { t.Errorf("check: %v", p) },
 			})
 			if err != nil {
 				t.Error(err)

@@ -9,7 +9,7 @@ var (
 	// ErrForeign says that a store is not of the database with which it was opened.
 	ErrForeign = errors.New("belongs to another database")
 
-	// ErrLocked says that another process records into a data directory.
+	// ErrLocked says that another process records into a data directory, or a sample directory.
 	ErrLocked = errors.New("another nvrfs records into it")
 
 	// ErrNotRegular says that what has the name of a file of ours is something else: a FIFO, a device, a directory, symbolic

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nvrfs/recorder"
+	"nvrfs/recorder/fsck"
 )
 
 func newCheckCommand(env *environment) *cobra.Command {
@@ -37,7 +37,7 @@ The exit code is 1 also when all could be repaired.`,
   nvrfs check --level hash --repair`,
 		Args: wantArgs(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := recorder.ParseLevel(level)
+			l, err := fsck.ParseLevel(level)
 			if err != nil {
 				return usageErrorf("--level: %w", err)
 			}
@@ -53,7 +53,7 @@ The exit code is 1 also when all could be repaired.`,
 		},
 	}
 	from.add(cmd)
-	cmd.Flags().StringVar(&level, "level", recorder.Size.String(), "how closely to look: `LEVEL` presence, size, index or hash")
+	cmd.Flags().StringVar(&level, "level", fsck.Size.String(), "how closely to look: `LEVEL` presence, size, index or hash")
 	cmd.Flags().BoolVar(&repair, "repair", false, "repair what is found")
 	return cmd
 }
@@ -62,20 +62,20 @@ The exit code is 1 also when all could be repaired.`,
 type checking struct {
 	env   *environment
 	data  string
-	level recorder.Level
+	level fsck.Level
 	bar   *progress
 }
 
-func (c *checking) options() recorder.CheckOptions {
+func (c *checking) options() fsck.CheckOptions {
 	newProgress := c.env.newCountProgress
-	if c.level == recorder.Hash {
+	if c.level == fsck.Hash {
 		newProgress = c.env.newByteProgress
 	}
-	return recorder.CheckOptions{
+	return fsck.CheckOptions{
 		Level: c.level, Log: c.env.log,
 		Total:   func(n int64) { c.bar = newProgress("checking", n) },
 		Checked: func(n int64) { c.bar.Add(n) },
-		Found: func(p recorder.Problem) {
+		Found: func(p fsck.Problem) {
 			c.bar.Hide()
 			fmt.Fprintln(c.env.stdout, p)
 		},
@@ -89,7 +89,7 @@ func (c *checking) closeBar() {
 }
 
 func (c *checking) check(ctx context.Context) error {
-	sum, err := recorder.Check(ctx, c.data, c.options())
+	sum, err := fsck.Check(ctx, c.data, c.options())
 	c.closeBar()
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (c *checking) check(ctx context.Context) error {
 	return nil
 }
 
-func problems(sum recorder.CheckSummary) string {
+func problems(sum fsck.CheckSummary) string {
 	return counted(sum.Problems, "problem") + " in " + counted(sum.Recordings, "recording")
 }
 
@@ -113,18 +113,18 @@ func counted(n int64, kind string) string {
 	return fmt.Sprintf("%d %ss", n, kind)
 }
 
-func (c *checking) clean(sum recorder.CheckSummary) {
+func (c *checking) clean(sum fsck.CheckSummary) {
 	fmt.Fprintf(c.env.stdout, "%s, %s: no problem\n", counted(sum.Recordings, "recording"), humanBytes(sum.Bytes))
 }
 
 func (c *checking) repair(ctx context.Context) error {
-	sum, left, err := recorder.Repair(ctx, c.data, recorder.RepairOptions{
+	sum, left, err := fsck.Repair(ctx, c.data, fsck.RepairOptions{
 		CheckOptions: c.options(),
-		Plan: func(p recorder.Problem, action string) {
+		Plan: func(p fsck.Problem, action string) {
 			c.closeBar()
 			fmt.Fprintf(c.env.stdout, "%s: to do: %s\n", p.Place(), action)
 		},
-		Done: func(p recorder.Problem, aside string, err error) {
+		Done: func(p fsck.Problem, aside string, err error) {
 			what := "repaired"
 			if aside != "" {
 				what += "; as it was, the file is kept as " + aside

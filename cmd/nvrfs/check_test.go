@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"nvrfs/integration/footage"
-	"nvrfs/recorder"
+	"nvrfs/recorder/fsck"
 	"nvrfs/schema"
 	"nvrfs/store/dir"
 )
@@ -88,12 +88,12 @@ func TestCheckOnATerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for level := recorder.Presence; level <= recorder.Hash; level++ {
+	for level := fsck.Presence; level <= fsck.Hash; level++ {
 		var terminal bytes.Buffer
 		env := &environment{stdout: &terminal, stderr: &terminal, stderrTerminal: true, log: slog.New(slog.DiscardHandler)}
 		c := checking{env: env, data: dir, level: level}
 		err := c.check(t.Context())
-		if (err == nil) != (level == recorder.Presence) || !strings.Contains(terminal.String(), "checking") {
+		if (err == nil) != (level == fsck.Presence) || !strings.Contains(terminal.String(), "checking") {
 			t.Errorf("level %v: %v, %q", level, err, terminal.String())
 		}
 		for line := range strings.Lines(terminal.String()) {

@@ -15,8 +15,7 @@ import (
 	"nvrfs/codec"
 	"nvrfs/config"
 	"nvrfs/media"
-	"nvrfs/mp4/demux"
-	"nvrfs/recorder"
+	"nvrfs/recorder/importer"
 	"nvrfs/store/dir"
 )
 
@@ -70,7 +69,7 @@ type importing struct {
 type importPlan struct {
 	path  string
 	start time.Time
-	span  recorder.Span
+	span  importer.Span
 	bytes int64 // of samples
 }
 
@@ -86,7 +85,7 @@ func (im *importing) run(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	o := recorder.ImportOptions{Camera: name, Stream: stream, Length: cfg.Recording.Length, Log: im.env.log}
+	o := importer.Options{Camera: name, Stream: stream, Length: cfg.Recording.Length, Log: im.env.log}
 	if o.Data, err = absolute(cfg.Data); err != nil {
 		return err
 	}
@@ -151,7 +150,7 @@ func (im *importing) plan(ctx context.Context, paths []string, loc *time.Locatio
 				return nil, err
 			}
 		}
-		err := im.open(path, true, func(f *recorder.ImportFile) (err error) {
+		err := im.open(path, true, func(f *importer.File) (err error) {
 			p.span, p.bytes, err = f.Measure(p.start)
 			return err
 		})
@@ -177,7 +176,7 @@ func localTime(t90k int64, loc *time.Location) string {
 }
 
 // open opens a file for f. With tell, it says what of it cannot be imported.
-func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) error) error {
+func (im *importing) open(path string, tell bool, f func(*importer.File) error) error {
 	file, err := dir.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return err
@@ -187,9 +186,9 @@ func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) e
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	footage := &recorder.ImportFile{Source: file, Laps: im.laps}
+	footage := &importer.File{Source: file, Laps: im.laps}
 	for _, t := range clip.Tracks() {
-		footage.Tracks = append(footage.Tracks, importTrack(t))
+		footage.Tracks = append(footage.Tracks, importer.Track{Entry: t.Entry, Timescale: t.Timescale, End: t.End, Table: t})
 	}
 	for _, why := range clip.LeftOut {
 		if tell {
@@ -202,16 +201,6 @@ func (im *importing) open(path string, tell bool, f func(*recorder.ImportFile) e
 	return nil
 }
 
-func importTrack(t *demux.Track) recorder.ImportTrack {
-	return recorder.ImportTrack{
-		Entry: t.Entry, Timescale: t.Timescale, Samples: t.Len(), End: t.End,
-		Sample: func(i int) recorder.ImportSample {
-			x := t.Sample(i)
-			return recorder.ImportSample{DTS: x.DTS, PTS: x.PTS(), Offset: t.Offset(i), Size: x.Size, Sync: x.Sync}
-		},
-	}
-}
-
 // warnOfAge says when footage would be deleted as soon as the recorder runs.
 func (im *importing) warnOfAge(s config.Stream, plans []importPlan) {
 	if age := im.env.now().Sub(plans[0].start); s.Retain.Age > 0 && age > s.Retain.Age {
@@ -221,7 +210,7 @@ func (im *importing) warnOfAge(s config.Stream, plans []importPlan) {
 }
 
 // checkRoom refuses what the disk has no room for.
-func checkRoom(o recorder.ImportOptions, plans []importPlan) error {
+func checkRoom(o importer.Options, plans []importPlan) error {
 	dir := o.Data
 	if o.Samples != "" {
 		dir = o.Samples
@@ -242,7 +231,7 @@ func checkRoom(o recorder.ImportOptions, plans []importPlan) error {
 }
 
 // all imports what is planned.
-func (im *importing) all(ctx context.Context, o recorder.ImportOptions, plans []importPlan, loc *time.Location) (err error) {
+func (im *importing) all(ctx context.Context, o importer.Options, plans []importPlan, loc *time.Location) (err error) {
 	total := int64(0)
 	for _, p := range plans {
 		total += p.bytes
@@ -250,7 +239,7 @@ func (im *importing) all(ctx context.Context, o recorder.ImportOptions, plans []
 	bar := im.env.newByteProgress("importing", total)
 	defer bar.Close()
 	o.Committed = bar.Add
-	to, err := recorder.OpenImporter(ctx, o)
+	to, err := importer.Open(ctx, o)
 	if err != nil {
 		return explainAway(err)
 	}
@@ -267,7 +256,7 @@ func (im *importing) all(ctx context.Context, o recorder.ImportOptions, plans []
 	return errors.Join(err, closing)
 }
 
-func (im *importing) each(ctx context.Context, to *recorder.Importer, plans []importPlan, loc *time.Location) error {
+func (im *importing) each(ctx context.Context, to *importer.Importer, plans []importPlan, loc *time.Location) error {
 	for _, p := range plans {
 		there, ok, err := to.Existing(ctx, p.span)
 		if err != nil {
@@ -280,7 +269,7 @@ func (im *importing) each(ctx context.Context, to *recorder.Importer, plans []im
 		}
 	}
 	for _, p := range plans {
-		err := im.open(p.path, false, func(f *recorder.ImportFile) error { return to.Add(ctx, f, p.start) })
+		err := im.open(p.path, false, func(f *importer.File) error { return to.Add(ctx, f, p.start) })
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"nvrfs/recorder"
+	"nvrfs/recorder/importer"
 	"nvrfs/store/dir"
 )
 
@@ -187,7 +187,7 @@ cameras:
 }
 
 func TestCheckRoom(t *testing.T) {
-	o := recorder.ImportOptions{Data: t.TempDir()}
+	o := importer.Options{Data: t.TempDir()}
 	if err := checkRoom(o, []importPlan{{bytes: 1000}}); err != nil {
 		t.Error(err)
 	}

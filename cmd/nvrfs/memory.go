@@ -4,7 +4,7 @@ import (
 	"math"
 	"runtime/debug"
 
-	"nvrfs/recorder"
+	"nvrfs/recorder/volume"
 )
 
 // memoryBesides is what a process takes beside its caches: for the requests of a few dozen readers, and to record dozens of
@@ -16,6 +16,6 @@ const memoryBesides = 128 << 20
 // so what may then wait for each of the disks that are recorded to counts, too.
 func limitMemory(cache int64, disks int) {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
-		debug.SetMemoryLimit(cache + memoryBesides + int64(disks)*recorder.MaxBacklog)
+		debug.SetMemoryLimit(cache + memoryBesides + int64(disks)*volume.MaxBacklog)
 	}
 }

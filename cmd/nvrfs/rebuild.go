@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nvrfs/recorder"
+	"nvrfs/recorder/fsck"
 )
 
 func newRebuildCommand(env *environment) *cobra.Command {
@@ -44,12 +44,12 @@ database, move it away first.`,
 				}
 			}
 			var bar *progress
-			sum, err := recorder.Rebuild(cmd.Context(), data, recorder.RebuildOptions{
+			sum, err := fsck.Rebuild(cmd.Context(), data, fsck.RebuildOptions{
 				Samples: samples,
 				Log:     env.log,
 				Total:   func(n int64) { bar = env.newByteProgress("reading", n) },
 				Read:    func(n int64) { bar.Add(n) },
-				Found: func(p recorder.Problem) {
+				Found: func(p fsck.Problem) {
 					bar.Hide()
 					fmt.Fprintln(env.stdout, p)
 				},
@@ -58,7 +58,7 @@ database, move it away first.`,
 				bar.Close()
 			}
 			switch {
-			case errors.Is(err, recorder.ErrNothingDone):
+			case errors.Is(err, fsck.ErrNothingDone):
 				return usageErrorf("%w", err)
 			case err != nil:
 				return explainLocked(err)

@@ -80,10 +80,10 @@ func stopped(ctx context.Context, err error) error {
 	return explainLocked(err)
 }
 
-// explainLocked says what to do about a data directory that another process records into.
+// explainLocked says what to do about a data directory, or a sample directory, that another process records into.
 func explainLocked(err error) error {
 	if errors.Is(err, store.ErrLocked) {
-		return usageErrorf("%w; stop that one first, or choose another data directory", err)
+		return usageErrorf("%w; stop that one first, or choose another directory", err)
 	}
 	return err
 }

@@ -138,12 +138,13 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOptions) {
 	for _, c := range cfg.Cameras {
 		for _, x := range c.Streams {
+			source := &rtsp.Source{
+				URL: x.URL.Reveal(), Transport: rtsp.Transport(x.Transport), UserAgent: "nvrfs/" + buildVersion(),
+				Log: env.log.With("camera", c.Name, "stream", x.Name),
+			}
 			streams = append(streams, recorder.StreamOptions{
 				Camera: c.Name, Name: x.Name, Samples: x.Samples, Retain: recorder.Limits(x.Retain),
-				Source: &rtsp.Source{
-					URL: x.URL.Reveal(), Transport: rtsp.Transport(x.Transport), UserAgent: "nvrfs/" + buildVersion(),
-					Log: env.log.With("camera", c.Name, "stream", x.Name),
-				},
+				Source: source, Origin: x.Transport + " " + source.URL,
 			})
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nvrfs/recorder"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 	"nvrfs/store/dir"
 )
@@ -85,7 +85,7 @@ func explainDatabase(err error) error {
 	switch {
 	case errors.Is(err, schema.ErrOld):
 		return usageErrorf("%w; bring it up to date with: nvrfs upgrade", err)
-	case errors.Is(err, recorder.ErrLost): // it says itself
+	case errors.Is(err, volume.ErrLost): // it says itself
 		return usageErrorf("%w", err)
 	}
 	return err

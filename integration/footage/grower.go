@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"lukechampine.com/blake3"
 
 	"nvrfs/camera"
 	"nvrfs/media"
 	"nvrfs/mp4"
+	"nvrfs/recorder/volume"
 	"nvrfs/schema"
 	"nvrfs/store"
 	"nvrfs/store/dir"
@@ -20,25 +20,24 @@ import (
 
 // A Grower records one stream, a GOP at a time. Only one goroutine may use it.
 type Grower struct {
-	c       Camera
-	db      *schema.DB
-	store   store.Store
-	tracks  []*source
-	stream  schema.Stream
-	entries []int64 // ids of the tracks' sample entries
-	number  int64   // of the next recording
+	c      Camera
+	db     *schema.DB
+	store  store.Store
+	tracks []*source
+	stream schema.Stream
+	number int64 // of the next recording
 
 	run  *run
 	rec  *recording
-	rows []row // not committed yet
+	rows []volume.Record // not committed yet
 	ends []runEnd
 	buf  []byte
 }
 
 // run is where the clip stands in the current run.
 type run struct {
-	id       int64
 	uuid     string
+	first90k int64 // wall time of the first frame
 	start90k int64 // wall time of media time 0
 	sequence int   // of the next recording
 	next     []int64
@@ -46,22 +45,14 @@ type run struct {
 
 // recording is the one being written.
 type recording struct {
-	row   schema.Recording
-	index *schema.Index
-	file  store.Writer
+	*volume.File
 	frags uint32
-
-	digest *blake3.Hasher // of the bytes that row counts
-}
-
-type row struct {
-	rec   schema.Recording
-	index []byte
 }
 
 type runEnd struct {
-	id     int64
-	reason string
+	uuid     string
+	start90k int64
+	reason   string
 }
 
 // NewGrower opens a data directory, which it makes when there is none, for recording a stream from c.Start on. Nothing is
@@ -96,17 +87,8 @@ func (g *Grower) attach(ctx context.Context, dataDir string) (err error) {
 		return err
 	}
 	err = g.db.Write(ctx, func(tx *schema.Tx) error {
-		if g.stream, err = tx.Stream(g.c.Name, g.c.Stream); err != nil {
-			return err
-		}
-		for _, t := range g.tracks {
-			id, err := tx.SampleEntry(t.entry)
-			if err != nil {
-				return err
-			}
-			g.entries = append(g.entries, id)
-		}
-		return nil
+		g.stream, err = tx.Stream(g.c.Name, g.c.Stream)
+		return err
 	})
 	g.number = g.stream.NextNumber
 	return errors.Join(err, g.startRun(ctx, media.FromTime(g.c.Start)))
@@ -128,7 +110,7 @@ func (g *Grower) Seal(ctx context.Context) error { return errors.Join(g.seal("")
 func (g *Grower) Close() error {
 	var err error
 	if g.rec != nil {
-		err = g.rec.file.Close()
+		err = g.rec.Close()
 	}
 	return errors.Join(err, g.db.Close())
 }
@@ -144,11 +126,11 @@ func (g *Grower) next90k() int64 {
 
 // startRun starts a run whose first frame is shown at first90k.
 func (g *Grower) startRun(ctx context.Context, first90k int64) error {
-	r := &run{uuid: uuid.NewString(), next: make([]int64, len(g.tracks))}
+	r := &run{uuid: uuid.NewString(), first90k: first90k, next: make([]int64, len(g.tracks))}
 	g.run = r
 	r.start90k = first90k - g.next90k()
-	return g.db.Write(ctx, func(tx *schema.Tx) (err error) {
-		r.id, err = tx.Run(g.stream.ID, r.uuid, first90k)
+	return g.db.Write(ctx, func(tx *schema.Tx) error {
+		_, err := tx.Run(g.stream.ID, r.uuid, first90k)
 		return err
 	})
 }
@@ -163,7 +145,7 @@ func (g *Grower) gap(d time.Duration, reason string) error {
 
 // end ends the run.
 func (g *Grower) end(reason string) error {
-	g.ends = append(g.ends, runEnd{g.run.id, reason})
+	g.ends = append(g.ends, runEnd{g.run.uuid, g.run.first90k, reason})
 	return g.seal(reason)
 }
 
@@ -182,50 +164,38 @@ func (g *Grower) append() error {
 	f := g.fragment()
 	var headerLen int
 	g.buf, headerLen = f.Append(g.buf[:0])
-	if err := g.rec.file.Append(g.buf); err != nil {
+	if err := g.rec.Append(g.buf, nil); err != nil {
 		return err
 	}
-	g.rec.digest.Write(g.buf) //nolint:errcheck // never fails
-	g.count(f, headerLen, int64(len(g.buf)))
+	g.rec.Count(g.buf, headerLen, f.Tracks)
+	duration := g.rec.Tracks()[volume.Video].Duration
+	g.rec.SetSpan(g.rec.Row().Start90k, media.Rescale(duration, g.tracks[0].entry.Timescale, 90000))
 	return nil
 }
 
 // due reports whether the next sync sample starts a recording.
 func (g *Grower) due() bool {
 	const quarter90k = 15 * 60 * 90000
-	start, now := g.rec.row.Start90k, g.next90k()
+	start, now := g.rec.Row().Start90k, g.next90k()
 	return media.ToTime(now).Sub(media.ToTime(start)) >= g.c.RecordingLength || now/quarter90k != start/quarter90k
 }
 
 func (g *Grower) startRecording() error {
-	n := g.number
+	id := mp4.Identity{
+		Camera: g.c.Name, Stream: g.c.Stream, Recording: g.number, Run: g.run.uuid, Sequence: g.run.sequence, Start90k: g.next90k(),
+	}
 	g.number++
-	r := &recording{digest: blake3.New(32, nil), row: schema.Recording{
-		Dir: 1,
-		ID:  schema.MakeRecordingID(g.stream.ID, n), Run: g.run.id, Sequence: g.run.sequence, Start90k: g.next90k(),
-	}}
 	g.run.sequence++
 	var entries []media.SampleEntry
 	for _, t := range g.tracks {
 		entries = append(entries, t.entry)
 	}
-	r.index = schema.NewIndex(entries)
-	for i, id := range g.entries {
-		r.index.SetEntry(i, id)
-	}
-	header, err := mp4.AppendHeader(nil, mp4.Identity{
-		Camera: g.c.Name, Stream: g.c.Stream, Recording: n, Run: g.run.uuid, Sequence: r.row.Sequence, Start90k: r.row.Start90k,
-	}, entries)
+	file, err := volume.NewFile(1, g.stream.ID, id, entries)
 	if err != nil {
 		return err
 	}
-	if r.file, err = g.store.Create(store.Key{Stream: g.stream.Label(), Number: n}); err != nil {
-		return err
-	}
-	g.rec = r
-	r.row.HeaderBytes, r.row.Bytes = int64(len(header)), int64(len(header))
-	r.digest.Write(header) //nolint:errcheck // never fails
-	return r.file.Append(header)
+	g.rec = &recording{File: file}
+	return file.Create(g.store.Create)
 }
 
 // fragment takes the next GOP from the clip.
@@ -255,45 +225,35 @@ func (g *Grower) take(f *mp4.Fragment, track int, more func(x *media.Sample) boo
 	}
 }
 
-// count enters a fragment that was written into the row and the index.
-func (g *Grower) count(f *mp4.Fragment, headerLen int, bytes int64) {
-	r := g.rec
-	r.index.Add(schema.Fragment{HeaderLen: headerLen, Tracks: f.Tracks})
-	r.row.Bytes += bytes
-	r.row.Tracks = r.index.Tracks()
-	r.row.WallDuration90k = media.Rescale(r.row.Tracks[0].Duration, g.tracks[0].entry.Timescale, 90000)
-}
-
 // seal ends the recording that goes on, if one does.
 func (g *Grower) seal(reason string) error {
 	r := g.rec
 	if r == nil {
 		return nil
 	}
-	seal, err := mp4.AppendSeal(nil, mp4.Seal{Start90k: r.row.Start90k, WallDuration90k: r.row.WallDuration90k, EndReason: reason})
-	if err != nil {
+	g.rec = nil
+	seal := mp4.Seal{Start90k: r.Row().Start90k, WallDuration90k: r.Row().WallDuration90k, EndReason: reason}
+	if err := r.Append(nil, &seal); err != nil {
 		return err
 	}
-	r.row.Sealed, r.row.Digest = true, r.digest.Sum(nil)
-	g.rows = append(g.rows, row{r.row, r.index.Bytes()})
-	g.rec = nil
-	return errors.Join(r.file.Append(seal), r.file.Close())
+	g.rows = append(g.rows, r.Record(g.run.uuid, g.run.first90k))
+	return r.Close()
 }
 
 // commit puts into the database what was written.
 func (g *Grower) commit(ctx context.Context) error {
 	rows := g.rows
 	if g.rec != nil {
-		rows = append(rows, row{g.rec.row, g.rec.index.Bytes()})
+		rows = append(rows, g.rec.Record(g.run.uuid, g.run.first90k))
 	}
 	err := g.db.Write(ctx, func(tx *schema.Tx) error {
 		for i := range rows {
-			if err := tx.PutRecording(&rows[i].rec, rows[i].index); err != nil {
+			if err := rows[i].Put(tx, nil); err != nil {
 				return err
 			}
 		}
 		for _, e := range g.ends {
-			if err := tx.EndRun(e.id, e.reason); err != nil {
+			if err := volume.EndRun(tx, g.stream.ID, e.uuid, e.start90k, e.reason); err != nil {
 				return err
 			}
 		}

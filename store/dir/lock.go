@@ -12,30 +12,37 @@ import (
 	"nvrfs/store"
 )
 
-// A Lock keeps every other recorder away from a data directory. The kernel drops it when the process ends, however it
-// ends.
-type Lock struct{ f *os.File }
+// A Lock keeps every other recorder away from a directory. The kernel drops it when the process ends, however it ends.
+type Lock struct {
+	f      *os.File
+	shared *sharedLock // nil for that of a data directory
+}
 
 // LockDir takes the lock of a data directory, or returns ErrLocked.
 func LockDir(dir string) (*Lock, error) {
-	if _, err := StatRegular(lockPath(dir)); errors.Is(err, store.ErrNotRegular) {
-		return nil, fmt.Errorf("lock data directory: %w; move it away", err)
+	return take(lockPath(dir), "data directory "+dir, fmt.Sprint(os.Getpid()))
+}
+
+// take takes the lock that a file is, and writes down who has it.
+func take(path, what, holder string) (*Lock, error) {
+	if _, err := StatRegular(path); errors.Is(err, store.ErrNotRegular) {
+		return nil, fmt.Errorf("lock %s: %w; move it away", what, err)
 	}
-	f, err := os.OpenFile(lockPath(dir), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock data directory: %w", err)
+		return nil, fmt.Errorf("lock %s: %w", what, err)
 	}
-	l := &Lock{f}
+	l := &Lock{f: f}
 	// Like that of flock(2), it is the open file's; but it can be looked for without taking it.
 	err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
-		return nil, errors.Join(locked(dir), l.Release())
+		return nil, errors.Join(locked(path, what), l.Release())
 	}
 	if err == nil {
-		err = errors.Join(f.Truncate(0), writePID(f))
+		err = errors.Join(f.Truncate(0), write(f, holder))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock data directory %s: %w", dir, err), l.Release())
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", what, err), l.Release())
 	}
 	return l, nil
 }
@@ -55,21 +62,26 @@ func CheckUnlocked(dir string) error {
 	if held.Type == unix.F_UNLCK {
 		return nil
 	}
-	return locked(dir)
+	return locked(lockPath(dir), "data directory "+dir)
 }
 
 // locked says that a directory is, and who has the lock.
-func locked(dir string) error {
-	holder, _ := readSmall(lockPath(dir))
-	return fmt.Errorf("data directory %s: %w (process %s)", dir, store.ErrLocked, strings.TrimSpace(string(holder)))
+func locked(path, what string) error {
+	holder, _ := readSmall(path)
+	return fmt.Errorf("%s: %w (process %s)", what, store.ErrLocked, strings.TrimSpace(string(holder)))
 }
 
 func lockPath(dir string) string { return filepath.Join(dir, "lock") }
 
-func writePID(f *os.File) error {
-	_, err := fmt.Fprintf(f, "%d\n", os.Getpid())
+func write(f *os.File, holder string) error {
+	_, err := fmt.Fprintln(f, holder)
 	return err
 }
 
 // Release gives the lock back.
-func (l *Lock) Release() error { return l.f.Close() }
+func (l *Lock) Release() error {
+	if l.shared != nil {
+		return l.shared.release()
+	}
+	return l.f.Close()
+}

@@ -17,9 +17,16 @@ import (
 // holdEnv makes this test binary take the lock of a directory and hold it until its input ends.
 const holdEnv = "NVRFS_TEST_HOLD_LOCK"
 
+// holdForEnv makes that the lock of a sample directory, for the recorder of a data directory.
+const holdForEnv = "NVRFS_TEST_HOLD_FOR"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(holdEnv); dir != "" {
-		lock, err := LockDir(dir)
+		take := LockDir
+		if data := os.Getenv(holdForEnv); data != "" {
+			take = func(dir string) (*Lock, error) { return LockSamples(dir, data) }
+		}
+		lock, err := take(dir)
 		fmt.Println(err)
 		bufio.NewReader(os.Stdin).ReadByte() //nolint:errcheck // its end is what is waited for
 		_ = lock
@@ -131,4 +138,75 @@ func TestCheckUnlockedIsInNobodysWay(t *testing.T) {
 	}
 	close(done)
 	wg.Wait()
+}
+
+// TestLockOfSamples keeps another process away from a sample directory, and tells whose it is. Readers are not kept away.
+func TestLockOfSamples(t *testing.T) {
+	d := attach(t, filepath.Join(t.TempDir(), "samples"))
+	t.Setenv(holdForEnv, "/srv/first")
+	other, said, kill := holder(t, d.path)
+	defer kill()
+	if said != "<nil>" {
+		t.Fatal(said)
+	}
+	_, err := LockSamples(d.path, "/srv/second")
+	for _, want := range []string{d.path, fmt.Sprintf("process %d of host", other.Pid), "data directory /srv/first"} {
+		if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want one that says %s", err, want)
+		}
+	}
+	if _, err := Open(d.path, "database"); err != nil && !errors.Is(err, store.ErrForeign) {
+		t.Errorf("a reader is kept away: %v", err)
+	}
+	if streams, err := d.Streams(); err != nil || len(streams) != 0 {
+		t.Errorf("streams %q, %v", streams, err)
+	}
+	kill()
+	lock, err := LockSamples(d.path, "/srv/second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLockOfSamplesIsShared takes the lock of one directory by two paths: for one data directory it is one, and ends with the last.
+func TestLockOfSamplesIsShared(t *testing.T) {
+	d := attach(t, filepath.Join(t.TempDir(), "samples"))
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(d.path, link); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var taken []*Lock
+	for i := range 8 {
+		wg.Go(func() {
+			lock, err := LockSamples([]string{d.path, link}[i%2], "/srv/first")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			taken = append(taken, lock)
+		})
+	}
+	wg.Wait()
+	for _, lock := range taken {
+		if _, err := LockSamples(link, "/srv/second"); !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "data directory /srv/first") {
+			t.Errorf("error is %v", err)
+		}
+		if err := lock.Release(); err != nil {
+			t.Error(err)
+		}
+	}
+	lock, err := LockSamples(link, "/srv/second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Release(); err != nil {
+		t.Error(err)
+	}
 }

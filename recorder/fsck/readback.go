@@ -1,0 +1,82 @@
+package fsck
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"nvrfs/mp4"
+	"nvrfs/recorder/volume"
+	"nvrfs/schema"
+)
+
+// readBack is what a sample file alone tells.
+type readBack struct {
+	*mp4.SampleFile
+	size     int64
+	index    *schema.Index
+	digest   []byte // of the header and the whole fragments
+	start90k int64  // wall time of the first frame, as known when the last fragment was written
+	media90k int64  // duration of the video
+
+	damage     error       // why the file is not only cut off: there are whole fragments behind what is not; or nil
+	behind     []*readBack // the stretches of them, as far as they can be shown, in order
+	headerLost bool        // what it says of its header is not from the file
+}
+
+// errUnreadable says that the disk does not give a sample file's bytes. One bad sector must not keep a recorder from
+// starting.
+var errUnreadable = errors.New("the disk cannot read it")
+
+// readSampleFile makes the index and the digest of a sample file from the file alone. Where no fragment is whole, there is
+// neither.
+func readSampleFile(src io.ReaderAt, size int64) (*readBack, error) {
+	h, digested := volume.NewDigest(), int64(0)
+	found, err := scanSampleFile(src, size, mp4.Scan, func(end int64) error {
+		from := digested
+		digested = end
+		return digestRange(h, src, from, end) // was just read, to verify its checksum: the kernel still has it
+	})
+	if err == nil && found.index != nil {
+		found.digest = h.Sum(nil)
+	}
+	return found, err
+}
+
+// scanSampleFile makes the index of a sample file by mp4.Scan or mp4.ScanIndex. It says where each whole fragment ends.
+func scanSampleFile(
+	src io.ReaderAt, size int64,
+	scan func(io.ReaderAt, int64, func(*mp4.SampleFile, *mp4.ScannedFragment) error) (*mp4.SampleFile, error),
+	whole func(end int64) error,
+) (*readBack, error) {
+	var last *mp4.ScannedFragment
+	found := &readBack{size: size}
+	f, err := scan(src, size, func(f *mp4.SampleFile, x *mp4.ScannedFragment) error {
+		if found.index == nil {
+			found.index = schema.NewIndex(f.Tracks)
+		}
+		found.index.Add(schema.Fragment{HeaderLen: x.HeaderLen, Tracks: x.Tracks})
+		last = x
+		return whole(f.Bytes + x.Bytes)
+	})
+	if err != nil || last == nil {
+		return &readBack{SampleFile: f, size: size}, err
+	}
+	v := found.index.Tracks()[volume.Video]
+	found.SampleFile, found.media90k = f, v.Duration
+	found.start90k = last.Wall90k - (last.Start(volume.Video) - v.Start) + int64(v.FirstCTS)
+	return found, nil
+}
+
+// digestRange adds the bytes [from, to) of a sample file to a digest.
+func digestRange(h hash.Hash, src io.ReaderAt, from, to int64) error {
+	n, err := io.Copy(h, io.NewSectionReader(src, from, to-from))
+	if err == nil && n < to-from {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return fmt.Errorf("read the sample file for its digest: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,302 @@
+package session_test
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nvrfs/recorder/internal/bench"
+	"nvrfs/recorder/session"
+	"nvrfs/recorder/volume"
+)
+
+// month is for how long most simulated cameras are recorded.
+const month = 30 * 24 * time.Hour
+
+// mostOff is by how much a picture's wall time may be off.
+const mostOff = 100 * time.Millisecond
+
+// TestWallTimes records a month of cameras whose clocks are off as crystals are, over networks that delay, and holds the
+// wall time of every picture against when it was taken.
+func TestWallTimes(t *testing.T) {
+	const ms = time.Millisecond
+	// Every 500th timestamp is that of the picture before, or of one long before.
+	glitch := func(back uint32) func(int64, uint32) uint32 {
+		return func(i int64, ts uint32) uint32 {
+			if i%500 == 499 {
+				return ts - back*1_800_000
+			}
+			return ts
+		}
+	}
+	for name, c := range map[string]struct {
+		rtpSource
+		length time.Duration
+		runs   int           // 1 where 0
+		sound  time.Duration // how far it is from its picture
+	}{
+		"300 ppm fast":               {rtpSource: rtpSource{ppm: 300}},
+		"300 ppm slow":               {rtpSource: rtpSource{ppm: -300}},
+		"490 ppm fast, burst":        {rtpSource: rtpSource{ppm: 490, burst: 5 * time.Second}},
+		"490 ppm slow, burst":        {rtpSource: rtpSource{ppm: -490, burst: 5 * time.Second}},
+		"jitter":                     {rtpSource: rtpSource{jitter: 50 * ms, fps: 0.2, gop: 4}},
+		"a burst of 5 s, wraps soon": {rtpSource: rtpSource{burst: 5 * time.Second, timestamp: 1<<32 - 100}},
+		"repeats timestamps":         {rtpSource: rtpSource{glitch: glitch(1)}, runs: 260},
+		"reverses timestamps":        {rtpSource: rtpSource{glitch: glitch(60), ppm: -300}, runs: 260},
+		"sends no sender reports":    {rtpSource: rtpSource{sound: true, ppm: 300}, sound: soundEarly},
+		"drops its sender reports":   {rtpSource: rtpSource{sound: true, reports: time.Hour, ppm: -300}},
+		"5 a second, jitter":         {rtpSource: rtpSource{jitter: 50 * ms, fps: 5, gop: 10, until: 24 * time.Hour}},
+		"5 a second, slow, jitter":   {rtpSource: rtpSource{ppm: -300, jitter: 50 * ms, fps: 5, gop: 10, until: 12 * time.Hour}},
+		"490 fast, burst, jitter":    {rtpSource: rtpSource{ppm: 490, jitter: 50 * ms, burst: 5 * time.Second, fps: 1, gop: 4, until: 2 * 24 * time.Hour}},
+		"490 slow, burst, jitter":    {rtpSource: rtpSource{ppm: -490, jitter: 50 * ms, burst: 5 * time.Second, fps: 1, gop: 4, until: 2 * 24 * time.Hour}},
+		"recordings of 10 min, fast": {rtpSource: rtpSource{ppm: 300, fps: 1, gop: 4, until: 2 * 24 * time.Hour}, length: 10 * time.Minute},
+		"recordings of 10 min, slow": {rtpSource: rtpSource{ppm: -300, fps: 1, gop: 4, until: 2 * 24 * time.Hour}, length: 10 * time.Minute},
+		"recordings of 1 s":          {rtpSource: rtpSource{ppm: 300, fps: 1, gop: 1, jitter: 50 * ms, until: 24 * time.Hour}, length: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &c.rtpSource
+			s.start = bench.At(time.Date(2026, 2, 10, 23, 59, 58, 0, time.UTC))
+			s.fps, s.gop, s.until = cmp.Or(s.fps, 0.05), cmp.Or(s.gop, 1), cmp.Or(s.until, month)
+			line, st := newTimeline(t, s, cmp.Or(c.length, time.Minute))
+			reasons := line.record(st)
+			for _, why := range reasons[:len(reasons)-1] {
+				if !strings.Contains(why, "the timestamps of the video stand still or go back") {
+					t.Fatalf("a run ended for %q", why)
+				}
+			}
+			// Each new run costs the picture that it could not take.
+			runs := cmp.Or(c.runs, 1)
+			if want := int64(s.until.Seconds()*s.fps) - int64(runs-1); line.runs != runs || line.pictures != want {
+				t.Errorf("%d pictures of %d in %d runs", line.pictures, want, line.runs)
+			}
+			if wraps := int(s.until.Seconds()*90000) >> 32; s.wraps < wraps || s.until == month && wraps < 50 {
+				t.Errorf("timestamps wrap %d times, want %d", s.wraps, wraps)
+			}
+			t.Logf("%v, %d recordings: a picture is off by %.1f ms at most", s.until, len(line.errs), float64(line.worst)/1e6)
+			if line.worst > mostOff {
+				t.Errorf("a picture is off by %v", line.worst)
+			}
+			if (line.sound - c.sound).Abs() > ms {
+				t.Errorf("sound is off by %v, want %v", line.sound, c.sound)
+			}
+		})
+	}
+}
+
+// TestClipsShowWhatWasTaken asks for moments all over the footage, as a reader does who knows nothing but the rows: the
+// picture that was taken then is shown.
+func TestClipsShowWhatWasTaken(t *testing.T) {
+	const glitch = 7777 // picture
+	for name, s := range map[string]*rtpSource{
+		"300 ppm fast":            {ppm: 300},
+		"490 ppm slow, jitter":    {ppm: -490, jitter: 50 * time.Millisecond},
+		"490 ppm fast":            {ppm: 490, until: 2 * time.Hour}, // in recordings of ten minutes
+		"a burst":                 {burst: 5 * time.Second, timestamp: 1<<32 - 100_000_000},
+		"sound, no reports":       {ppm: 300, sound: true},
+		"the host's clock is set": {steps: []clockStep{{20 * time.Minute, time.Hour}, {40 * time.Minute, -3 * time.Hour}}},
+		"a timestamp stands still": {ppm: -300, glitch: func(i int64, ts uint32) uint32 {
+			if i == glitch {
+				return ts - 18_000
+			}
+			return ts
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s.start, s.fps, s.gop = stampStart(), 5, 10
+			length := time.Minute
+			if s.until > 0 {
+				length = 10 * time.Minute
+			}
+			s.until = cmp.Or(s.until, time.Hour)
+			b := bench.New(t, length)
+			benchRecord(b, s)
+			lib, stream := bench.OpenLibrary(t, b.Dir)
+			for i := int64(7); i < int64(s.until.Seconds()*s.fps)-1; i += 97 {
+				taken := s.taken(i).Add(s.step(s.taken(i)))
+				e, err := lib.Clip(t.Context(), stream, taken.Add(-mostOff), taken.Add(mostOff))
+				if err != nil {
+					t.Fatalf("picture %d, of %v: %v", i, taken, err)
+				}
+				f, err := lib.Open(t.Context(), e, "test")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if shown := bench.ShownPictures(t, f); !slices.Contains(shown, i) {
+					t.Fatalf("picture %d was taken about %v, shown are %v", i, taken, shown)
+				}
+				f.Close()
+			}
+		})
+	}
+}
+
+// TestBurstAtAQuarter begins a session just behind a quarter of an hour with what the camera took before it: the quarter
+// must not cut the first recording before it is known when it started.
+func TestBurstAtAQuarter(t *testing.T) {
+	for sinceQuarter := -6 * time.Second; sinceQuarter < 6*time.Second; sinceQuarter += 500 * time.Millisecond {
+		s := &rtpSource{
+			start: bench.At(time.Date(2026, 2, 10, 14, 0, 0, 0, time.UTC).Add(sinceQuarter)), fps: 5, gop: 5,
+			burst: 5 * time.Second, jitter: 50 * time.Millisecond, until: 10 * time.Minute,
+		}
+		line, st := newTimeline(t, s, time.Minute)
+		line.record(st)
+		if line.worst > mostOff {
+			t.Errorf("begun %v from the quarter: off by %v", sinceQuarter, line.worst)
+		}
+	}
+}
+
+// TestClockBeyondCorrection records a clock that is off by more than is corrected: nothing fails, and the drift grows as the
+// difference.
+func TestClockBeyondCorrection(t *testing.T) {
+	for _, ppm := range []float64{2000, -2000} {
+		s := &rtpSource{start: bench.At(time.Date(2026, 2, 10, 8, 0, 0, 0, time.UTC)), fps: 2, gop: 4, ppm: ppm, until: 24 * time.Hour}
+		line, st := newTimeline(t, s, time.Minute)
+		if reasons := line.record(st); len(reasons) != 1 {
+			t.Fatalf("%v ppm: %v", ppm, reasons)
+		}
+		got, want := line.errs[len(line.errs)-1].Seconds(), (math.Abs(ppm)-session.MaxCorrectionPPM)/1e6*24*3600
+		if ppm < 0 {
+			want = -want
+		}
+		t.Logf("%v ppm: off by %.1f s after a day", ppm, got)
+		if math.Abs(got-want) > 1 {
+			t.Errorf("%v ppm: off by %.1f s after a day, want %.1f", ppm, got, want)
+		}
+	}
+}
+
+// TestHostClockSteps sets the host's clock: by 2 s, which moves no footage and ends nothing, and by an hour, which starts a
+// new run by the new clock.
+func TestHostClockSteps(t *testing.T) {
+	s := &rtpSource{
+		start: bench.At(time.Date(2026, 2, 10, 8, 10, 0, 0, time.UTC)), fps: 2, gop: 4, ppm: 100, jitter: 20 * time.Millisecond, until: 5 * time.Hour,
+		steps: []clockStep{
+			{30 * time.Minute, 2 * time.Second},
+			{50 * time.Minute, -2 * time.Second},
+			{70 * time.Minute, -2 * time.Second},
+			{2 * time.Hour, time.Hour},
+			{3 * time.Hour, -time.Hour},
+			{4 * time.Hour, 2 * time.Second},
+		},
+	}
+	line, st := newTimeline(t, s, time.Minute)
+	reasons := line.record(st)
+	want := []string{"the host's clock was set by 59m58s", "the host's clock was set by -1h0m0s", errSourceGone.Error()}
+	if !slices.Equal(reasons, want) {
+		t.Errorf("runs ended for %q, want %q", reasons, want)
+	}
+	t.Logf("a picture is off by %.1f ms at most", float64(line.worst)/1e6)
+	if line.worst > mostOff {
+		t.Errorf("a picture is off by %v", line.worst)
+	}
+}
+
+// TestOverlappingRuns sets the clock back by an hour twice, so that an hour was recorded three times: every picture is
+// shown exactly once by the entries of the hours, and once by the whole day.
+func TestOverlappingRuns(t *testing.T) {
+	for name, steps := range map[string][]clockStep{
+		"an hour":    {{time.Hour, -time.Hour}, {2 * time.Hour, -time.Hour}},
+		"a minute":   {{time.Hour, -time.Minute}, {2 * time.Hour, time.Minute}},
+		"6 s":        {{time.Hour, -6 * time.Second}, {90 * time.Minute, 6 * time.Second}},
+		"to and fro": {{20 * time.Minute, -10 * time.Minute}, {40 * time.Minute, 10 * time.Minute}, {time.Hour, -30 * time.Minute}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := bench.New(t, 5*time.Minute)
+			s := &rtpSource{start: bench.At(time.Date(2026, 2, 10, 8, 10, 0, 0, time.UTC)), fps: 1, gop: 4, until: 3 * time.Hour, steps: steps}
+			reasons := benchRecord(b, s)
+			if len(reasons) != len(steps)+1 {
+				t.Fatalf("runs ended for %q", reasons)
+			}
+			// Each step costs the picture that shows it, and those of a second.
+			want := int(s.until.Seconds()) - len(steps)*2
+			perHour, whole := map[int64]int{}, map[int64]int{}
+			for _, f := range bench.OpenHours(t, b.Dir) {
+				for _, x := range bench.ShownPictures(t, f) {
+					perHour[x]++
+				}
+			}
+			for _, x := range bench.ShownPictures(t, bench.OpenDay(t, b.Dir)) {
+				whole[x]++
+			}
+			for what, shown := range map[string]map[int64]int{"the hours": perHour, "the day": whole} {
+				if len(shown) != want {
+					t.Errorf("%s show %d pictures of %d", what, len(shown), want)
+				}
+				for _, n := range shown {
+					if n != 1 {
+						t.Fatalf("%s show a picture %d times", what, n)
+					}
+				}
+			}
+			bench.NoProblems(t, b.Dir)
+		})
+	}
+}
+
+// TestTimestampGlitches has a camera repeat a timestamp, go back, and leap: the recording ends with that reason, the next
+// run goes on, and what was kept plays.
+func TestTimestampGlitches(t *testing.T) {
+	const at = 600 // picture
+	for name, c := range map[string]struct {
+		glitch func(i int64, ts uint32) uint32
+		want   string
+	}{
+		"stands still":  {func(_ int64, ts uint32) uint32 { return ts - 18000 }, "the timestamps of the video stand still or go back"},
+		"goes back":     {func(_ int64, ts uint32) uint32 { return ts - 18000*50 }, "the timestamps of the video stand still or go back"},
+		"starts anew":   {func(int64, uint32) uint32 { return 0 }, "the timestamps of the video stand still or go back"},
+		"leaps 20 s":    {func(_ int64, ts uint32) uint32 { return ts + 20*90000 }, "the camera's video clock leapt 20.2 s ahead"},
+		"leaps 6 hours": {func(_ int64, ts uint32) uint32 { return ts + 6*3600*90000 }, "the camera's video clock leapt 21600.2 s ahead"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bench.New(t, time.Minute)
+			s := &rtpSource{
+				start: stampStart(), fps: 5, gop: 10, until: 5 * time.Minute, timestamp: 1<<32 - 500*18000,
+				glitch: func(i int64, ts uint32) uint32 {
+					if i == at {
+						return c.glitch(i, ts)
+					}
+					return ts
+				},
+			}
+			reasons := benchRecord(b, s)
+			if len(reasons) != 2 || !strings.Contains(reasons[0], c.want) {
+				t.Fatalf("runs ended for %q", reasons)
+			}
+			seen := map[int64]string{}
+			for _, r := range b.Recordings() {
+				run, err := b.DB.Run(t.Context(), r.Run)
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen[r.Run] = run.EndReason
+			}
+			if len(seen) != 2 || !strings.Contains(seen[1], c.want) || seen[2] != errSourceGone.Error() {
+				t.Errorf("rows say %v", seen)
+			}
+			var shown []int64
+			for _, x := range bench.PlayBack(t, b.Dir)[0][volume.Video] { // which runs mp4check over it
+				shown = append(shown, bench.NumberOf(x.Data))
+			}
+			var want []int64
+			for i := range int64(5 * 60 * 5) {
+				if i < at || i > at+5 {
+					want = append(want, i)
+				}
+			}
+			if !slices.Equal(shown, want) {
+				t.Errorf("%d pictures are shown of %d", len(shown), len(want))
+			}
+			bench.NoProblems(t, b.Dir)
+		})
+	}
+}
+
+// stampStart is when tests begin whose time of day plays no part.
+func stampStart() time.Time { return bench.At(time.Date(2026, 2, 10, 8, 3, 0, 0, time.UTC)) }

@@ -1,0 +1,109 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"nvrfs/recorder/fsck"
+	"nvrfs/recorder/volume"
+	"nvrfs/schema"
+)
+
+// errStopping says that nothing can be changed any more.
+var errStopping = errors.New("the recorder is stopping")
+
+// Set has the recorder record these streams, with these limits of all and of each disk, from now on. What does not change loses no
+// frame: a stream goes on with its session while its Origin and its sample directory are as before, whatever its limits are. Any
+// other ends its run, and begins another one. A stream that is not among these any more is stopped; its footage stays.
+//
+// When Set fails, nothing has changed. It returns when what was stopped has handed over its footage, and may be called before Run
+// and while Run runs.
+func (r *Recorder) Set(ctx context.Context, streams []StreamOptions, total Limits, minFree MinFree) error {
+	r.setting.Lock()
+	defer r.setting.Unlock()
+	if r.stopping() {
+		return errStopping
+	}
+	rows, err := r.ready(ctx, streams)
+	if err != nil {
+		return fmt.Errorf("change what is recorded: %w", err)
+	}
+	next, fresh, gone := r.change(streams, rows)
+	var wg sync.WaitGroup
+	for _, s := range gone {
+		wg.Go(s.stop)
+	}
+	wg.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.streams, r.total, r.minFree = next, total, minFree
+	for i, s := range next {
+		s.limits = streams[i].Retain
+	}
+	if r.ctx != nil {
+		for _, s := range fresh {
+			s.start(r.ctx)
+		}
+	}
+	return nil
+}
+
+// stopping reports whether Run has ended, or is about to.
+func (r *Recorder) stopping() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ctx != nil && r.ctx.Err() != nil
+}
+
+// ready readies the volumes of streams, and returns their rows.
+func (r *Recorder) ready(ctx context.Context, streams []StreamOptions) ([]schema.Stream, error) {
+	need, seen := needed(r.o.Data, streams), map[string]bool{}
+	for _, n := range need {
+		label := schema.Label(n.Camera, n.Stream)
+		if seen[label] {
+			return nil, fmt.Errorf("stream %s is there twice", label)
+		}
+		seen[label] = true
+	}
+	for _, n := range need {
+		isNew := r.set.At(n.Path) == nil
+		v, err := r.set.Add(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if isNew {
+			v.SetReady() // there is nothing to mend
+		}
+	}
+	return fsck.Rows(ctx, r.set.DB, need)
+}
+
+// change returns the streams as they are to be, and which of them are to be started, and of the ones until now to be stopped.
+func (r *Recorder) change(streams []StreamOptions, rows []schema.Stream) (next, fresh, gone []*stream) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := map[int64]*stream{}
+	for _, s := range r.streams {
+		now[s.row.ID] = s
+	}
+	for i, o := range streams {
+		id, w := rows[i].ID, r.writerOf(o)
+		if s := now[id]; s != nil && s.writer == w && s.o.Origin == o.Origin {
+			next = append(next, s)
+			delete(now, id)
+			continue
+		}
+		if r.rows[id] == nil {
+			rows[i].NextNumber = fsck.NextOfMended(r.set, rows[i])
+			r.rows[id] = volume.NewStream(rows[i])
+		}
+		s := newStream(o, r.rows[id], w, r.o.Length, r.o.Log)
+		next, fresh = append(next, s), append(fresh, s)
+	}
+	for _, s := range now {
+		gone = append(gone, s)
+	}
+	return next, fresh, gone
+}

@@ -1,0 +1,67 @@
+package volume
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// LookEvery is how often a volume that is absent is looked for.
+const LookEvery = 5 * time.Second
+
+// say logs why a volume cannot be recorded to, when that is new.
+func (v *Volume) say(err error) {
+	v.mu.Lock()
+	streams, again := strings.Join(v.labels, " "), err.Error() == v.said
+	v.said = err.Error()
+	v.mu.Unlock()
+	if again {
+		return
+	}
+	v.log.Error("a sample directory is not there; its streams are not recorded, and start by themselves as soon as it is", "streams", streams, "err", err,
+		"do", "mount its disk, or give its cameras another directory by samples: and start again")
+}
+
+// Await looks for a volume that is absent until it is there and mend, which is given one that is recovering, does not fail; or
+// until ctx ends. It reports whether the volume is ready.
+func (v *Volume) Await(ctx context.Context, mend func(context.Context, *Volume) error) bool {
+	if v.State() == Ready {
+		return true
+	}
+	tick := time.NewTicker(LookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+		err := v.look(ctx, mend)
+		switch {
+		case ctx.Err() != nil:
+			return false
+		case err == nil:
+			v.log.Info("the sample directory is there; its streams start", "late", time.Since(v.since).Round(time.Second).String())
+			v.SetReady()
+			return true
+		}
+		v.say(err)
+	}
+}
+
+// look looks for the volume once.
+func (v *Volume) look(ctx context.Context, mend func(context.Context, *Volume) error) error {
+	x := openAll(&v.asking, map[int64]*Volume{v.ID: v})[v.ID]
+	if x.err != nil {
+		return x.err
+	}
+	v.come(x)
+	err := mend(ctx, v)
+	if err == nil {
+		err = x.store.Present() // or else there is more to mend
+	}
+	if err != nil {
+		v.leave()
+	}
+	return err
+}

@@ -1,0 +1,99 @@
+package volume
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	"nvrfs/media"
+)
+
+// A Run takes the fragments of one session, which are written as recordings without gaps. Its methods never wait for the disk.
+// They are for one goroutine.
+type Run struct {
+	writer *Writer
+	uuid   string
+	stream *Stream
+	rec    *recording // that the next fragment belongs to; nil before the first
+
+	failed atomic.Pointer[error] // why the Writer asks for the end of the run
+
+	// The Writer's.
+	start90k  int64  // as the row of its first recording says
+	end90k    int64  // when what was appended of it ends, and its next file starts
+	sequence  int    // of its next file
+	held      bool   // what comes of it must wait for what could not be written
+	failures  int    // how often in a row it could not be written
+	known     bool   // a recording of it may be in the database
+	endReason string // empty while it goes on
+}
+
+// recording is one that a session is making.
+type recording struct {
+	run    *Run
+	tracks []media.SampleEntry
+	file   *growing // the Writer's: where its next fragment goes; nil when that is a new file
+}
+
+// NewRun starts a run of a stream.
+func (w *Writer) NewRun(s *Stream) *Run {
+	return &Run{writer: w, uuid: uuid.NewString(), stream: s}
+}
+
+// Begin says that the next fragment starts another recording, of these tracks.
+func (r *Run) Begin(tracks []media.SampleEntry) {
+	r.rec = &recording{run: r, tracks: slices.Clone(tracks)}
+}
+
+// Append takes the next fragment of the recording, and holds it until it is durable. When it fails, none may follow.
+func (r *Run) Append(f *Fragment) error {
+	f.Retain()
+	if err := r.writer.enqueue(job{rec: r.rec, fragment: f}); err != nil {
+		f.Release()
+		return err
+	}
+	return nil
+}
+
+// End ends the run at the last fragment that it took, for a reason. A run whose last fragment says so has ended.
+func (r *Run) End(reason string) error {
+	if r.rec == nil {
+		return nil // nothing was recorded
+	}
+	return r.writer.enqueue(job{rec: r.rec, endReason: reason})
+}
+
+// Failed returns why the run is to end, or nil while its fragments can be written.
+func (r *Run) Failed() error {
+	if err := r.failed.Load(); err != nil {
+		return fmt.Errorf("cannot write: %w", *err)
+	}
+	return nil
+}
+
+// job is what the Writer is to do next for a run: append a fragment, or end it.
+type job struct {
+	rec       *recording
+	fragment  *Fragment // nil where the run only ends
+	endReason string    // of the run that only ends
+}
+
+func (j *job) bytes() int {
+	if j.fragment == nil {
+		return 0
+	}
+	return len(j.fragment.Bytes())
+}
+
+// last reports whether the recording ends with the job.
+func (j *job) last() bool { return j.fragment != nil && j.fragment.Last }
+
+// ends says why the run ends with the job; empty when it goes on.
+func (j *job) ends() string {
+	if j.fragment == nil {
+		return j.endReason
+	}
+	return j.fragment.EndReason
+}

@@ -1,0 +1,147 @@
+package volume
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"nvrfs/store"
+	"nvrfs/store/dir"
+)
+
+// A State says what can be done with a volume.
+type State uint8
+
+// The states. A volume never goes back: one whose disk fails or hangs later answers with errors, or late.
+const (
+	Absent     State = iota // it is not there, or its disk does not answer
+	Recovering              // it is there, and what a crash left in it is being mended
+	Ready                   // it can be recorded to
+)
+
+// A Volume is one directory of sample files.
+type Volume struct {
+	ID   int64 // of the sample directory in the database
+	Path string
+
+	open  opener
+	since time.Time // when it was first looked for
+	log   *slog.Logger
+	ready chan struct{} // closed when it is Ready
+
+	asking store.Asking // for the goroutine that awaits it
+
+	// NextNumbers has, by stream, the first of the numbers that were skipped for the sake of files that the volume may have; they
+	// move on when it is mended. It is for who mends, and nil unless the volume was absent when others were mended.
+	NextNumbers map[int64]int64
+
+	mu     sync.Mutex
+	labels []string // of the streams that need it
+	said   string   // the last error that was logged
+	state  State
+	store  store.Store // nil while it is absent
+	lock   *dir.Lock   // nil where it cannot be locked
+}
+
+func newVolume(id int64, path string) *Volume {
+	return &Volume{ID: id, Path: path, since: time.Now(), ready: make(chan struct{})}
+}
+
+// New returns a volume that is there and ready, without a lock.
+func New(id int64, path string, st store.Store) *Volume {
+	v := newVolume(id, path)
+	v.come(opened{store: st})
+	v.SetReady()
+	return v
+}
+
+// Store returns where the sample files lie, or nil while the volume is absent.
+func (v *Volume) Store() store.Store {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.store
+}
+
+// State returns the state of the volume.
+func (v *Volume) State() State {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.state
+}
+
+// SetReady says that what a crash left in the volume was mended.
+func (v *Volume) SetReady() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.state == Recovering {
+		v.state = Ready
+		close(v.ready)
+	}
+}
+
+// WaitReady waits until the volume is ready, and reports whether it is. It is not where ctx ends before.
+func (v *Volume) WaitReady(ctx context.Context) bool {
+	select {
+	case <-v.ready:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// streams lists the streams that need the volume.
+func (v *Volume) streams() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return strings.Join(v.labels, " ")
+}
+
+// watched returns an open function whose stores have the log say when they do not answer, and which streams that holds up.
+func (v *Volume) watched(open func(path string) (store.Store, error)) func(path string) (store.Store, error) {
+	w := store.NewWatch(v.log, "recording", func() []any { return []any{"streams", v.streams()} })
+	return func(path string) (store.Store, error) {
+		st, err := open(path)
+		if err != nil {
+			return nil, err
+		}
+		return store.Watched(st, w), nil
+	}
+}
+
+// need says that a stream is recorded to the volume.
+func (v *Volume) need(label string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !slices.Contains(v.labels, label) {
+		v.labels = append(v.labels, label)
+		v.said = "" // to the new one it is news
+	}
+}
+
+// come takes what was opened.
+func (v *Volume) come(x opened) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.state, v.store, v.lock = Recovering, x.store, x.lock
+}
+
+// leave gives a volume that has come back, since it could not be mended.
+func (v *Volume) leave() {
+	v.mu.Lock()
+	lock := v.lock
+	v.state, v.store, v.lock = Absent, nil, nil
+	v.mu.Unlock()
+	_ = opened{lock: lock}.release() // of a lock that is looked for again
+}
+
+// Close gives back the lock of the volume.
+func (v *Volume) Close() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	x := opened{lock: v.lock}
+	v.lock = nil
+	return x.release()
+}
