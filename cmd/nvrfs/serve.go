@@ -31,7 +31,6 @@ type shown struct {
 	mount  config.Mount // not mounted where Path is empty
 	listen string       // address for HTTP; none where empty
 	cache  int64        // bytes of memory for it
-	disks  int          // that this process records to
 }
 
 // prepareMount checks that m can be mounted, and detaches the mount of a server that died there.
@@ -56,7 +55,6 @@ type way struct {
 
 // show shows footage until ctx ends. ready is called when it can be seen. It returns early when that is no longer so.
 func (env *environment) show(ctx context.Context, v shown, ready func()) (err error) {
-	limitMemory(v.cache, v.disks)
 	lib, err := playback.Open(ctx, playback.Options{Data: v.data, Location: v.loc, Cache: v.cache, Version: buildVersion(), Log: env.log})
 	if err != nil {
 		return err
@@ -151,36 +149,47 @@ func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOp
 	return streams
 }
 
+// limitsOfAll are the limits of all streams together.
+func limitsOfAll(cfg *config.Config) recorder.Limits {
+	return recorder.Limits{Bytes: cfg.Retain.Bytes}
+}
+
 // heapFloor is memory that is never touched, and so never there. It counts for the garbage collector, which otherwise would
 // run every second where few streams are recorded, and take a third of the time: what lives then is little, and collection
 // starts when as much again has been allocated. So it is this much that the process may take more.
 const heapFloor = 8 << 20
 
 // record records and shows what cfg says until ctx ends. ready is called when both have begun. When the footage can no
-// longer be shown, recording goes on: footage matters more.
-func (env *environment) record(ctx context.Context, cfg *config.Config, ready func()) (err error) {
+// longer be shown, recording goes on: footage matters more. Where cfg is of a file, that is read again at each SIGHUP.
+func (env *environment) record(ctx context.Context, cfg *config.Config, file string, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
 		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg),
-		Retain: recorder.Limits{Bytes: cfg.Retain.Bytes}, MinFree: recorder.MinFree(cfg.Retain.MinFree), Log: env.log,
+		Retain: limitsOfAll(cfg), MinFree: recorder.MinFree(cfg.Retain.MinFree), Log: env.log,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
 	defer env.counters.add("disks", func() any { return rec.Stats() })()
+	limitMemory(cfg.Cache, rec.Disks())
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
+	var reloading sync.WaitGroup
+	defer reloading.Wait()
 	recording, stopRecording := context.WithCancel(ctx)
 	defer stopRecording()
 	recorded := make(chan error, 1)
 	go func() { recorded <- rec.Run(recording) }()
+	if file != "" {
+		reloading.Go(func() { env.newReloader(file, cfg, rec).run(recording, env.hangups) })
+	}
 
 	// What is sealed last is still seen: showing outlives recording.
 	showing, stopShowing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShowing()
 	ended, isReady := make(chan error, 1), make(chan struct{})
 	go func() {
-		v := shown{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache, disks: rec.Disks()}
+		v := shown{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache}
 		ended <- env.show(showing, v, func() { close(isReady) })
 	}()
 	select {

@@ -121,6 +121,13 @@ func (v *Volume) need(label string) {
 	}
 }
 
+// NotNeeded says that a stream is not recorded to the volume any more.
+func (v *Volume) NotNeeded(label string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.labels = slices.DeleteFunc(v.labels, func(l string) bool { return l == label })
+}
+
 // come takes what was opened.
 func (v *Volume) come(x opened) {
 	v.mu.Lock()
