@@ -92,8 +92,8 @@ func (v *Volume) WaitReady(ctx context.Context) bool {
 	}
 }
 
-// streams lists the streams that need the volume.
-func (v *Volume) streams() string {
+// Streams lists the labels of the streams that need the volume.
+func (v *Volume) Streams() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return strings.Join(v.labels, " ")
@@ -101,7 +101,7 @@ func (v *Volume) streams() string {
 
 // watched returns an open function whose stores have the log say when they do not answer, and which streams that holds up.
 func (v *Volume) watched(open func(path string) (store.Store, error)) func(path string) (store.Store, error) {
-	w := store.NewWatch(v.log, "recording", func() []any { return []any{"streams", v.streams()} })
+	w := store.NewWatch(v.log, "recording", func() []any { return []any{"streams", v.Streams()} })
 	return func(path string) (store.Store, error) {
 		st, err := open(path)
 		if err != nil {
