@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,7 +24,11 @@ func TestReload(t *testing.T) {
 		x.of[fmt.Sprintf("cam%02d", i)] = fmt.Sprintf("first%02d", i)
 	}
 	x.site = newSite(t, x.yaml())
-	x.p = x.record(t)
+	var told output
+	cmd := nvrfs("run", "--config", x.config)
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+serviceManager(t, x.dir, &told))
+	x.p = start(t, cmd)
+	waitFor(t, 20*time.Second, "the start", func() bool { return told.String() == "READY=1\n" })
 	x.advance(t)
 
 	delete(x.of, "cam03")
@@ -52,6 +57,10 @@ func TestReload(t *testing.T) {
 	x.hangup(t, "until nvrfs is started again", `"changed":"cam10 (retain)","restart":"cache"`)
 	x.advance(t)
 
+	waitFor(t, 20*time.Second, "seven reloads that the service manager knows of", func() bool {
+		return strings.Count(told.String(), "RELOADING=1") == 7 && strings.Count(told.String(), "READY=1") == 8
+	})
+
 	sent := x.crowd.ask(t, "stop")
 	waitFor(t, 20*time.Second, "the end of every session", func() bool {
 		return strings.Count(x.p.stderr.String(), "closed the connection") >= len(x.of)
@@ -59,6 +68,33 @@ func TestReload(t *testing.T) {
 	x.stopUnmounted(t, x.p)
 	x.checkClean(t)
 	x.compare(t, file, sent)
+}
+
+// serviceManager returns the address of a socket in a directory, and notes what comes there.
+func serviceManager(t *testing.T, dir string, told *output) (address string) {
+	t.Helper()
+	address = filepath.Join(dir, "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, 200)
+		for {
+			n, err := l.Read(buf)
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(told, "%s\n", buf[:n])
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+	})
+	return address
 }
 
 // A reloadTest is a site whose cameras are a crowd.

@@ -17,7 +17,8 @@ type reloader struct {
 	lookup config.Lookup
 	log    *slog.Logger
 	// apply has the recorder record the streams of a configuration by its limits. When it fails, nothing has changed.
-	apply func(context.Context, *config.Config) error
+	apply  func(context.Context, *config.Config) error
+	notify func(state string) // tells the service manager
 
 	now *config.Config // what the recorder goes by
 }
@@ -31,7 +32,7 @@ func (env *environment) newReloader(file string, cfg *config.Config, rec *record
 		}
 		return explainLocked(err)
 	}
-	return &reloader{file: file, lookup: env.lookupEnv, log: env.log, apply: apply, now: cfg}
+	return &reloader{file: file, lookup: env.lookupEnv, log: env.log, apply: apply, notify: env.notify, now: cfg}
 }
 
 // run reloads as often as it is asked to, until ctx ends: one after the other, and once for all that ask meanwhile.
@@ -41,7 +42,9 @@ func (r *reloader) run(ctx context.Context, asked <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-asked:
+			r.notify(stateReloading())
 			r.reload(ctx)
+			r.notify(stateReady)
 		}
 	}
 }

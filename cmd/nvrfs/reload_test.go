@@ -30,6 +30,7 @@ type reloadTest struct {
 	reloader
 	text    bytes.Buffer // of the log
 	applied []string     // each time, the streams
+	told    []string     // to the service manager
 	fails   error        // what apply returns
 	env     map[string]string
 }
@@ -49,6 +50,10 @@ func newReloadTest(t *testing.T) *reloadTest {
 			x.applied = append(x.applied, streamsOf(cfg))
 		}
 		return x.fails
+	}
+	x.notify = func(state string) {
+		state, _, _ = strings.Cut(state, "\n")
+		x.told = append(x.told, state)
 	}
 	x.write(t, reloadedConfig)
 	var err error
@@ -225,6 +230,9 @@ func TestReloadOneAtATime(t *testing.T) {
 		cancel()
 		close(goOn)
 		<-done
+		if told := strings.Join(x.told, " "); told != strings.TrimSpace(strings.Repeat("RELOADING=1 READY=1 ", 3)) {
+			t.Errorf("the service manager was told %s", told)
+		}
 		if logged := strings.Count(x.text.String(), "was reloaded"); logged != 2 || strings.Contains(x.text.String(), "ERROR") {
 			t.Errorf("the log: %s", &x.text)
 		}

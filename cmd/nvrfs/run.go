@@ -41,6 +41,7 @@ mount, timezone, http, cache and recording take effect at the next start.`,
 			}
 			return stopped(cmd.Context(), env.record(cmd.Context(), cfg, file, func() {
 				env.log.Info("started", "data", cfg.Data, "mount", cfg.Mount.Path, "cameras", len(cfg.Cameras))
+				env.notify(stateReady)
 			}))
 		},
 	}

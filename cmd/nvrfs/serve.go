@@ -160,7 +160,7 @@ func limitsOfAll(cfg *config.Config) recorder.Limits {
 const heapFloor = 8 << 20
 
 // record records and shows what cfg says until ctx ends. ready is called when both have begun. When the footage can no
-// longer be shown, recording goes on: footage matters more. Where cfg is of a file, that is read again at each SIGHUP.
+// longer be shown, recording goes on: footage matters more. Where cfg is of a file, that is read again at each SIGHUP; one that came before waits until then.
 func (env *environment) record(ctx context.Context, cfg *config.Config, file string, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
 		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg),
@@ -180,9 +180,6 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, file str
 	defer stopRecording()
 	recorded := make(chan error, 1)
 	go func() { recorded <- rec.Run(recording) }()
-	if file != "" {
-		reloading.Go(func() { env.newReloader(file, cfg, rec).run(recording, env.hangups) })
-	}
 
 	// What is sealed last is still seen: showing outlives recording.
 	showing, stopShowing := context.WithCancel(context.WithoutCancel(ctx))
@@ -195,6 +192,9 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, file str
 	select {
 	case <-isReady:
 		ready()
+		if file != "" {
+			reloading.Go(func() { env.newReloader(file, cfg, rec).run(recording, env.hangups) })
+		}
 	case err := <-ended:
 		stopRecording()
 		return errors.Join(err, <-recorded)
