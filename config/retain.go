@@ -14,7 +14,7 @@ const bytesExample = "500GB"
 type Limits struct {
 	Age   time.Duration
 	Bytes int64
-	// AtLeast is the stretch of the stream's newest footage that is not deleted for the free space of its disk. Age and Bytes
+	// AtLeast is how long the newest footage of the stream lasts that is not deleted for the free space of its disk. Age and Bytes
 	// outrank it.
 	AtLeast time.Duration
 }
@@ -40,7 +40,7 @@ func (r Retain) read(v yamlValue) (Retain, error) {
 	f := v.fields("bytes", "min_free", "at_least")
 	optional(f, "bytes", &r.Bytes, readBytes)
 	optional(f, "min_free", &r.MinFree, readMinFree)
-	optional(f, "at_least", &r.AtLeast, readStretch)
+	optional(f, "at_least", &r.AtLeast, readKeep)
 	return r, f.err
 }
 
@@ -50,7 +50,7 @@ func readLimits(v yamlValue) (l Limits, err error) {
 	l.AtLeast = unsaid
 	optional(f, "days", &l.Age, readDays)
 	optional(f, "bytes", &l.Bytes, readBytes)
-	optional(f, "at_least", &l.AtLeast, readStretch)
+	optional(f, "at_least", &l.AtLeast, readKeep)
 	if f.err == nil && l.Age > 0 && l.AtLeast > l.Age {
 		f.err = f.values["at_least"].errorf("%s is more than the %s of days, after which footage is deleted; want less, or more days", brief(l.AtLeast), brief(l.Age))
 	}
@@ -68,8 +68,8 @@ func withDefault(l Limits, atLeast time.Duration) Limits {
 	return l
 }
 
-// readStretch reads how long a stretch of footage is: a duration, or days.
-func readStretch(v yamlValue) (time.Duration, error) {
+// readKeep reads how long footage is kept: a duration, or days.
+func readKeep(v yamlValue) (time.Duration, error) {
 	const want = "a stretch of time up to 3650d, such as 90m, 24h or 7d, or 0 for none"
 	text, err := v.number(want)
 	if err != nil {

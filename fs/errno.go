@@ -63,7 +63,7 @@ const (
 
 func (l *failureLog) add(what, path string, pid uint32, err error) {
 	if more, ok := l.due(path, time.Now()); ok {
-		l.log.Error("cannot "+what, "path", path, "reader", reader(pid), "err", err, "not_logged", more)
+		l.log.Error("cannot "+what, "path", path, "reader", reader(pid), "err", err, "suppressed", more)
 	}
 }
 

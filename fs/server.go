@@ -140,7 +140,8 @@ func (s *Server) mount(ctx context.Context) error {
 
 // panicked keeps a bug in one request from ending all of them.
 func (s *Server) panicked(v any) fuse.Status {
-	s.o.Log.Error("a request to the mount failed by a bug in nvrfs", "panic", v, "stack", string(debug.Stack()))
+	s.o.Log.Error("a request to the mount failed because of a bug in nvrfs; other requests go on", "err", fmt.Sprint(v), "stack", string(debug.Stack()),
+		"do", "report this line to the makers of nvrfs")
 	return fuse.EIO
 }
 

@@ -122,7 +122,7 @@ func (l *Library) keep(ctx context.Context) {
 			delete(l.toKeep.left, device)
 		case !u.said:
 			u.said = true
-			l.o.Log.Error("footage was deleted while it is being read, and is not kept for its readers yet", "stream", u.stream(), "err", store.ErrNoAnswer)
+			l.o.Log.Error("deleted footage that is still being read cannot be kept for its readers yet; trying again", "stream", u.stream(), "err", store.ErrNoAnswer)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func (l *Library) keepFor(ctx context.Context, device int64, f *File, deleted ma
 			err = l.pins.add(r.id, packed, o.Keep)
 		}
 		if err != nil {
-			l.o.Log.Error("footage was deleted while it is being read, and cannot be kept for the reader", "entry", f.e.Name, "reader", f.reader, "err", err)
+			l.o.Log.Error("deleted footage that is still being read cannot be kept for its reader, whose next read fails", "entry", f.e.Name, "reader", f.reader, "err", err)
 			continue
 		}
 		if !l.readers.pin(f, r.id) { // it was closed meanwhile
@@ -155,7 +155,7 @@ func (l *Library) keepFor(ctx context.Context, device int64, f *File, deleted ma
 		length += f.Parts()[i].Length
 	}
 	if length > 0 {
-		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", length)
+		l.o.Log.Info("deleted footage is still being read; its space is freed when the reader closes it, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", length)
 	}
 }
 

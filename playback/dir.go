@@ -117,7 +117,7 @@ func (d Dir) Fixed() bool { return d.kind == hiddenDir }
 // remembered; View.At finds it again. Clips and whole days have none, which is the zero Ref.
 type Ref struct {
 	from90k int64 // of the day or hour
-	order   int64 // of an entry in its hour: its Place
+	order   int64 // of an entry in its hour: its Order
 	stream  int32
 	kind    kind
 	info    bool
@@ -161,7 +161,7 @@ func refOf(e *Entry, info bool) Ref {
 	if !ok {
 		return Ref{}
 	}
-	return Ref{from90k: from90k, order: e.Place, stream: e.stream.ID(), kind: entryFile, info: info}
+	return Ref{from90k: from90k, order: e.Order, stream: e.stream.ID(), kind: entryFile, info: info}
 }
 
 // dirAt returns the directory at r, or, of a file in an hour, the directory that it is in.

@@ -18,7 +18,7 @@
 //
 // # What an entry is
 //
-// An entry is a stretch of recordings of one stream that one file can show honestly: it ends at the end of its local hour,
+// An entry is as many recordings of one stream as one file can show honestly: it ends at the end of its local hour,
 // at a gap over two seconds, and where codec parameters change. It takes whole recordings, each in the hour in which it
 // starts; the recorder starts a new one at the first sync sample of every quarter of an hour of UTC, on which the hours of
 // every time zone begin. So an entry never begins in the middle of a GOP, no frame is in two entries, and the size of an

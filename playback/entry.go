@@ -23,7 +23,7 @@ type Entry struct {
 	End   time.Time // wall time of the end; the file's modification time
 	ETag  string    // without quotes; equal ETags mean equal bytes
 	ID    uint64    // tells the bytes from all others, as ETag does; its highest bit is 1
-	Place int64     // within its hour, from 0: it rises along the listing, and stays when other entries come and go
+	Order int64     // among the entries of its hour: it rises along the listing, and stays when other entries come and go
 
 	stream         *Stream
 	kind           entryKind
@@ -38,7 +38,7 @@ type Entry struct {
 type entryKind uint8
 
 const (
-	hourEntry entryKind = iota // a stretch of those that start in the hour
+	hourEntry entryKind = iota // some of those that start in the hour
 	dayEntry                   // all that start on the day
 	clipEntry                  // the frames of all that overlap the range
 )
@@ -92,9 +92,9 @@ func (l *Library) newest90k(ctx context.Context, s Stream) (start90k int64, err 
 	return start90k, err
 }
 
-// stretches groups recordings, which are in order of start, into what one entry can show. Runs may overlap in time, where
+// entryGroups groups recordings, which are in order of start, into what one entry can show. Runs may overlap in time, where
 // the host's clock was set back: each keeps its own entries then, so that no frame hides another.
-func stretches(recs []schema.Recording) (groups [][]schema.Recording) {
+func entryGroups(recs []schema.Recording) (groups [][]schema.Recording) {
 	const open = 8     // only the last few groups can go on
 	var ends [open]int // of those groups that lie in recs as they are: behind their last recording; 0 for the others
 	for i := range recs {

@@ -59,8 +59,8 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 // sayLost says once who has lost footage.
 func (f *File) sayLost() {
 	if f.saidLost.CompareAndSwap(false, true) {
-		f.lib.o.Log.Warn("a reader has lost footage that was deleted; reading it fails from now on", "entry", f.e.Name, "reader", f.reader,
-			"reason", "it was read for "+store.ReadersKeep.String()+" after it was deleted, or the disk had no more room for it")
+		f.lib.o.Log.Warn("footage that a reader has open was deleted, and reading it fails from now on", "entry", f.e.Name, "reader", f.reader,
+			"reason", "it was kept for "+store.ReadersKeep.String()+", or the disk has no more room for deleted footage")
 	}
 }
 
@@ -119,7 +119,7 @@ func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording,
 		if err != nil {
 			return nil, err
 		}
-		groups = stretches(recs)
+		groups = entryGroups(recs)
 	case dayEntry:
 		recs, err := l.startingIn(ctx, e.stream.id, e.from90k, e.to90k)
 		if err != nil {

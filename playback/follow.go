@@ -69,9 +69,9 @@ func (l *Library) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil && !failing:
-			l.o.Log.Error("cannot look for new footage; trying again", "err", err)
+			l.o.Log.Error("cannot ask the database for new footage, so listings may be old; trying again", "err", err)
 		case err == nil && failing:
-			l.o.Log.Info("looking for new footage again")
+			l.o.Log.Info("the database answers again; listings show new footage")
 		}
 		failing = err != nil
 		select {

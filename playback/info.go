@@ -22,7 +22,7 @@ type Info struct {
 	Recordings      []InfoRecording `json:"recordings"`
 }
 
-// InfoGap is a stretch of wall time that an entry leaves out.
+// InfoGap is a span of wall time that an entry leaves out.
 type InfoGap struct {
 	Start  time.Time `json:"start"`
 	End    time.Time `json:"end"`

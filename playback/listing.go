@@ -287,11 +287,11 @@ func (l *Library) readDay(ctx context.Context, s Stream, day *calendarDay) (x li
 func (l *Library) entriesOf(ctx context.Context, s *Stream, hour Span, recs []schema.Recording, newest90k int64) ([]*Entry, error) {
 	var entries []*Entry
 	var names nameCounter
-	for _, group := range stretches(recs) {
+	for _, group := range entryGroups(recs) {
 		start90k := group[0].Start90k
-		place := placeAt(start90k-hour.From90k, names.count(start90k))
+		order := orderOf(start90k-hour.From90k, names.count(start90k))
 		e, err := l.entry(ctx, &Entry{
-			Name: l.NameAt(*s, hour, place), Place: place, stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k,
+			Name: l.NameAt(*s, hour, order), Order: order, stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k,
 		}, group, newest90k)
 		if err != nil {
 			return nil, err
@@ -301,16 +301,16 @@ func (l *Library) entriesOf(ctx context.Context, s *Stream, hour Span, recs []sc
 	return entries, nil
 }
 
-// nthBits of a place say the how manieth entry of the same second this is, from 0. The others say when it starts.
+// nthBits of an entry's Order tell entries that start in the same second apart, from 0. The higher bits say when it starts.
 const nthBits = 16
 
-func placeAt(offset90k int64, nth int) int64 {
+func orderOf(offset90k int64, nth int) int64 {
 	return offset90k<<nthBits | int64(min(nth-1, 1<<nthBits-1))
 }
 
-// NameAt returns the name that an entry at a place in an hour of a stream has.
-func (l *Library) NameAt(s Stream, hour Span, place int64) string {
-	return entryName(s.Label, hour.From90k+place>>nthBits, hour, l.o.Location, int(place&(1<<nthBits-1))+1)
+// NameAt returns the name of the entry with an Order in an hour of a stream.
+func (l *Library) NameAt(s Stream, hour Span, order int64) string {
+	return entryName(s.Label, hour.From90k+order>>nthBits, hour, l.o.Location, int(order&(1<<nthBits-1))+1)
 }
 
 // nameCounter counts the entries that start in the same second, since names say no more. They come by start.

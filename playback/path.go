@@ -215,8 +215,8 @@ func (v *View) At(ctx context.Context, r Ref) (n Node, err error) {
 	if err != nil {
 		return n, err
 	}
-	i := sort.Search(len(entries), func(i int) bool { return entries[i].Place >= r.order })
-	if i == len(entries) || entries[i].Place != r.order {
+	i := sort.Search(len(entries), func(i int) bool { return entries[i].Order >= r.order })
+	if i == len(entries) || entries[i].Order != r.order {
 		return n, ErrStale
 	}
 	return v.fileInHour(ctx, entries[i], r.info)
@@ -264,9 +264,9 @@ func (v *View) listHour(ctx context.Context, d Dir) (Listing, error) {
 	return Listing{len(entries), func(i int) Node {
 		e := entries[i]
 		if d.info {
-			return Node{Name: e.Name + infoSuffix, Order: uint64(e.Place + 1)}
+			return Node{Name: e.Name + infoSuffix, Order: uint64(e.Order + 1)}
 		}
-		return Node{Name: e.Name, Order: uint64(e.Place + 1), Entry: e}
+		return Node{Name: e.Name, Order: uint64(e.Order + 1), Entry: e}
 	}}, err
 }
 

@@ -178,12 +178,12 @@ func (v *View) Info(ctx context.Context, e *Entry) (*Info, error) {
 	return v.l.Info(ctx, e)
 }
 
-// Stretches lists what there is of a stream in [from90k, to90k), by start.
-func (v *View) Stretches(ctx context.Context, s Stream, from90k, to90k int64) ([]Stretch, error) {
+// RecordedSpans lists when a stream was recorded in [from90k, to90k), by start.
+func (v *View) RecordedSpans(ctx context.Context, s Stream, from90k, to90k int64) ([]RecordedSpan, error) {
 	if err := v.check(s); err != nil {
 		return nil, err
 	}
-	return v.l.Stretches(ctx, s, from90k, to90k)
+	return v.l.RecordedSpans(ctx, s, from90k, to90k)
 }
 
 // Runs lists the runs of a stream of which a recording starts in [from90k, to90k), by start, each in full.

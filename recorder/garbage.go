@@ -40,11 +40,11 @@ func (r *retention) removeFiles(ctx context.Context) error {
 		}
 		more = false
 		for id, x := range removed { // of a disk that does not answer, askDisks tells
-			r.say("files in "+r.volumes[id].Path, x.err)
+			r.say("delete old sample files", r.volumes[id].Path, x.err)
 			r.freed.add(seen[id].id, x.bytes, x.shown, r.clock())
 			if x.taken > 0 {
-				r.log.Warn("deleted footage is taken from its readers", "path", r.volumes[id].Path, "bytes", x.taken,
-					"reason", "it was read for too long, or its readers keep more than the disk has room for")
+				r.log.Warn("deleted footage is no longer kept for its readers", "path", r.volumes[id].Path, "bytes", x.taken,
+					"reason", "readers had it open for too long, or keep more open than the disk has room for")
 			}
 			more = more || x.more && len(x.gone) > 0
 		}

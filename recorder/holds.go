@@ -29,10 +29,10 @@ func (r *retention) sayHolds(path string, err error) {
 	key := "holds in " + path
 	switch {
 	case err != nil && !r.said[key] && !errors.Is(err, context.Canceled):
-		r.log.Error("cannot write beside the sample files what is held; holds would be lost with the database; trying again", "path", path, "err", err)
+		r.log.Error("cannot write the list of holds beside the sample files; a lost database would take the holds with it; trying again", "path", path, "err", err)
 		r.said[key] = true
 	case err == nil && r.said[key]:
-		r.log.Info("what is held is written beside the sample files again", "path", path)
+		r.log.Info("the list of holds is written beside the sample files again", "path", path)
 		delete(r.said, key)
 	}
 }

@@ -22,7 +22,7 @@ import (
 type Limits struct {
 	Age   time.Duration
 	Bytes int64
-	// AtLeast is the stretch of a stream's newest footage that is not deleted for the free space of its disk: a program that
+	// AtLeast is how long the newest footage of a stream lasts that is not deleted for the free space of its disk: a program that
 	// fills the disk must not cost the archive. Age and Bytes outrank it.
 	AtLeast time.Duration
 }
@@ -70,7 +70,7 @@ type retention struct {
 	freed  freed
 	floors floors
 	disks  store.Asking
-	said   map[string]bool // what was logged, until it is no longer so
+	said   map[string]bool // failures that were logged and last
 }
 
 // kept is a stream, and how much of it is kept.
@@ -128,7 +128,7 @@ func (r *retention) run(ctx context.Context) {
 	tick := time.NewTicker(r.every)
 	defer tick.Stop()
 	for {
-		r.say("retention", r.round(ctx))
+		r.say("delete old footage", r.rec.o.Data, r.round(ctx))
 		r.writeHolds(ctx)
 		select {
 		case <-ctx.Done():
@@ -138,15 +138,16 @@ func (r *retention) run(ctx context.Context) {
 	}
 }
 
-// say logs an error when it is new, and that it is over.
-func (r *retention) say(what string, err error) {
+// say logs that something cannot be done, when that is new, and later that it can be done again.
+func (r *retention) say(what, path string, err error) {
+	key := what + " " + path
 	switch {
-	case err != nil && !r.said[what] && !errors.Is(err, context.Canceled):
-		r.log.Error("cannot delete old footage; trying again", "what", what, "err", err)
-		r.said[what] = true
-	case err == nil && r.said[what]:
-		r.log.Info("deleting old footage again", "what", what)
-		delete(r.said, what)
+	case err != nil && !r.said[key] && !errors.Is(err, context.Canceled):
+		r.log.Error("cannot "+what+"; trying again", "path", path, "err", err)
+		r.said[key] = true
+	case err == nil && r.said[key]:
+		r.log.Info("nvrfs can "+what+" again", "path", path)
+		delete(r.said, key)
 	}
 }
 
@@ -219,7 +220,7 @@ func (r *retention) look(ctx context.Context) (spaceState, error) {
 }
 
 // lookAtDisks sums up the disks, each once however many sample directories are on it. One that does not answer is left out.
-func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place) (disks []diskState) {
+func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.RecordingFile) (disks []diskState) {
 	seen := r.askDisks()
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
 		disk := seen[id]
@@ -255,7 +256,7 @@ func (r *retention) askDisks() map[int64]diskSeen {
 		if !ok {
 			disk.err = store.ErrNoAnswer
 		}
-		r.say("free space of "+volumes[id].Path, disk.err)
+		r.say("see how much space is free", volumes[id].Path, disk.err)
 		if disk.err != nil {
 			delete(seen, id)
 		}

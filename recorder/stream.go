@@ -83,7 +83,7 @@ func (s *stream) block(why error) {
 		return
 	}
 	if s.blocked.CompareAndSwap(nil, &why) { // else it keeps the first reason, so that the log is quiet
-		s.log.Error("recording stops", "reason", why, "do", "see what else fills the disk and free space, change the limits of retain (min_free, bytes, at_least), or remove holds: nvrfs keep --list")
+		s.log.Error("recording stops because the disk is full", "reason", why, "do", "see what else fills the disk and free space, change the limits of retain (min_free, bytes, at_least), or remove holds: nvrfs keep --list")
 	}
 }
 
@@ -151,7 +151,7 @@ func (a *absence) ended(reason string) {
 		a.since = now
 	}
 	if reason != a.reason || now.Sub(a.logged) > remindEvery {
-		a.log.Warn("not recording; trying again until the camera is back", "reason", reason, "away", now.Sub(a.since).Round(time.Second).String())
+		a.log.Warn("not recording; trying again until the camera is back", "reason", reason, "took", now.Sub(a.since).Round(time.Second).String())
 		a.reason, a.logged = reason, now
 	}
 }
@@ -161,7 +161,7 @@ func (a *absence) recording() {
 	if a.since.IsZero() {
 		a.log.Info("recording")
 	} else {
-		a.log.Info("recording again", "away", time.Since(a.since).Round(time.Second).String())
+		a.log.Info("recording again", "took", time.Since(a.since).Round(time.Second).String())
 	}
 	*a = absence{log: a.log}
 }

@@ -87,11 +87,11 @@ func (w *Watch) sayHungLocked() {
 		return
 	}
 	w.hung, w.quiet = w.turned, now.Add(watchPause)
-	attrs := []any{"waiting", w.waiting[0].Load() + w.waiting[1].Load(), "since", w.turned.UTC().Format(time.RFC3339)}
+	attrs := []any{"waiting", w.waiting[0].Load() + w.waiting[1].Load(), "took", now.Sub(w.turned).Round(time.Second).String()}
 	if w.more != nil {
 		attrs = append(attrs, w.more()...)
 	}
-	attrs = append(attrs, "do", "look at the disk, its cable, or its file server; what waits goes on when it answers")
+	attrs = append(attrs, "do", "look at the disk, its cable, or its file server; nvrfs goes on when it answers")
 	w.log.Error("the disk does not answer; "+w.who+" waits for it", attrs...)
 }
 

@@ -95,7 +95,7 @@ func (c *checking) check(ctx context.Context) error {
 		return err
 	}
 	if sum.Problems > 0 {
-		return fmt.Errorf("check %s: %s; nothing was changed; what can be repaired is with --repair, while nothing records", c.data, problems(sum))
+		return fmt.Errorf("check %s: %s; nothing was changed; to repair, stop the recorder, then run nvrfs check --repair", c.data, problems(sum))
 	}
 	c.clean(sum)
 	return nil
@@ -122,7 +122,7 @@ func (c *checking) repair(ctx context.Context) error {
 		CheckOptions: c.options(),
 		Plan: func(p fsck.Problem, action string) {
 			c.closeBar()
-			fmt.Fprintf(c.env.stdout, "%s: to do: %s\n", p.Place(), action)
+			fmt.Fprintf(c.env.stdout, "%s: to do: %s\n", p.Subject(), action)
 		},
 		Done: func(p fsck.Problem, aside string, err error) {
 			what := "repaired"
@@ -132,7 +132,7 @@ func (c *checking) repair(ctx context.Context) error {
 			if err != nil {
 				what = fmt.Sprintf("cannot be repaired: %v", err)
 			}
-			fmt.Fprintf(c.env.stdout, "%s: %s\n", p.Place(), what)
+			fmt.Fprintf(c.env.stdout, "%s: %s\n", p.Subject(), what)
 		},
 	})
 	c.closeBar()

@@ -192,7 +192,7 @@ func (im *importing) open(path string, tell bool, f func(*importer.File) error) 
 	}
 	for _, why := range clip.LeftOut {
 		if tell {
-			im.env.log.Warn("a track is left out", "file", path, "why", why)
+			im.env.log.Warn("a track of the file is not imported", "path", path, "reason", why)
 		}
 	}
 	if err := f(footage); err != nil {
@@ -204,8 +204,8 @@ func (im *importing) open(path string, tell bool, f func(*importer.File) error) 
 // warnOfAge says when footage would be deleted as soon as the recorder runs.
 func (im *importing) warnOfAge(s config.Stream, plans []importPlan) {
 	if age := im.env.now().Sub(plans[0].start); s.Retain.Age > 0 && age > s.Retain.Age {
-		im.env.log.Warn("the footage is older than its camera keeps: nvrfs run deletes it when it starts",
-			"keeps", s.Retain.Age.String(), "do", "hold it first, with nvrfs keep, or have retain keep more")
+		im.env.log.Warn("the footage is older than its camera keeps it, so nvrfs run deletes it when it starts",
+			"path", plans[0].path, "reason", "retain of the camera keeps "+s.Retain.Age.String(), "do", "before you start nvrfs run, hold the footage with nvrfs keep, or raise days of retain")
 	}
 }
 

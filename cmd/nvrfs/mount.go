@@ -42,7 +42,7 @@ what it commits appears within two seconds.`,
 				return err
 			}
 			return env.show(cmd.Context(), shown{data: from, loc: loc, mount: m, cache: bytes}, func() {
-				env.log.Info("mounted", "data", from, "path", point)
+				env.log.Info("mounted", "path", point)
 			})
 		},
 	}

@@ -34,7 +34,7 @@ A camera that is away is tried again for as long as it takes.`,
 				return err
 			}
 			return stopped(cmd.Context(), env.record(cmd.Context(), cfg, func() {
-				env.log.Info("started", "data", cfg.Data, "mount", cfg.Mount.Path, "cameras", len(cfg.Cameras))
+				env.log.Info("started", "path", cfg.Data, "cameras", len(cfg.Cameras))
 			}))
 		},
 	}

@@ -15,6 +15,7 @@ import (
 	"nvrfs/playback"
 	"nvrfs/recorder"
 	"nvrfs/recorder/rtsp"
+	"nvrfs/schema"
 	"nvrfs/web"
 )
 
@@ -120,12 +121,12 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 	select {
 	case <-ctx.Done():
 		slow := time.AfterFunc(time.Second, func() {
-			log.Info("the footage is unmounted; waiting for files that are still open", "at_most", unmountDeadline.String())
+			log.Info("the footage is unmounted; waiting up to "+unmountDeadline.String()+" for files that are still open", "path", path)
 		})
 		defer slow.Stop()
 		err := m.Unmount(unmountDeadline)
 		if errors.Is(err, fs.ErrInUse) {
-			log.Warn("files of the footage were still open; their readers see it end", "err", err)
+			log.Warn("files of the footage were still open when it was unmounted; reading them fails from now on", "path", path, "err", err)
 			return nil
 		}
 		return err
@@ -140,7 +141,7 @@ func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOp
 		for _, x := range c.Streams {
 			source := &rtsp.Source{
 				URL: x.URL.Reveal(), Transport: rtsp.Transport(x.Transport), UserAgent: "nvrfs/" + buildVersion(),
-				Log: env.log.With("camera", c.Name, "stream", x.Name),
+				Log: env.log.With("stream", schema.Label(c.Name, x.Name)),
 			}
 			streams = append(streams, recorder.StreamOptions{
 				Camera: c.Name, Name: x.Name, Samples: x.Samples, Retain: recorder.Limits(x.Retain),
@@ -195,7 +196,7 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, ready fu
 		stopShowing()
 		return errors.Join(err, <-ended)
 	case err := <-ended:
-		env.log.Error("the footage is no longer shown; recording goes on", "err", err)
+		env.log.Error("neither the mount nor the HTTP server shows the footage any more; recording goes on", "err", err)
 		return <-recorded
 	}
 }

@@ -57,10 +57,10 @@ type Problem struct {
 	dir    int64
 }
 
-func (p Problem) String() string { return p.Place() + ": " + p.What }
+func (p Problem) String() string { return p.Subject() + ": " + p.What }
 
-// Place says of which recording, or stream, the problem is.
-func (p Problem) Place() string {
+// Subject says of which recording or stream the problem is.
+func (p Problem) Subject() string {
 	if p.Recording == 0 {
 		return p.Stream
 	}
@@ -161,12 +161,12 @@ func (c *checker) found(p Problem) {
 	c.o.Found(p)
 }
 
-// place is a sample file's number and directory.
-type place struct{ number, dir int64 }
+// fileID is a sample file's number and directory.
+type fileID struct{ number, dir int64 }
 
 // stream compares the rows of a stream with its files, a few hours of rows at a time.
 func (c *checker) stream(ctx context.Context, s schema.Stream) error {
-	counted, away := map[place]bool{}, map[int64]int64{} // recordings by sample directory
+	counted, away := map[fileID]bool{}, map[int64]int64{} // recordings by sample directory
 	for from := int64(0); ; {
 		start, ok, err := c.db.FirstStart(ctx, s.ID, from)
 		if err != nil {
@@ -181,7 +181,7 @@ func (c *checker) stream(ctx context.Context, s schema.Stream) error {
 			return err
 		}
 		for i := range recs {
-			counted[place{recs[i].ID.Number(), recs[i].Dir}] = true
+			counted[fileID{recs[i].ID.Number(), recs[i].Dir}] = true
 			c.sum.Recordings++
 			c.sum.Bytes += recs[i].Bytes
 			if _, there := c.volumes[recs[i].Dir]; !there {
@@ -211,14 +211,14 @@ func (c *checker) away(ctx context.Context, s schema.Stream, recordings map[int6
 }
 
 // rowless looks for files of a stream that no row counts.
-func (c *checker) rowless(ctx context.Context, s schema.Stream, counted map[place]bool) error {
+func (c *checker) rowless(ctx context.Context, s schema.Stream, counted map[fileID]bool) error {
 	for dir, d := range c.volumes {
 		files, err := d.Store().Scan(s.Label(), 1)
 		if err != nil {
 			return err
 		}
 		for _, n := range files {
-			if counted[place{n, dir}] || n >= s.NextNumber {
+			if counted[fileID{n, dir}] || n >= s.NextNumber {
 				continue
 			}
 			is, err := c.isRowless(ctx, s, n, dir)

@@ -118,8 +118,8 @@ type streamRecovery struct {
 	stream  schema.Stream
 	log     *slog.Logger
 
-	files []schema.Place // to be mended; Bytes is 0 of those without a row
-	next  int64          // a number that no file has, nor any from there on
+	files []schema.RecordingFile // to be mended; Bytes is 0 of those without a row
+	next  int64                  // a number that no file has, nor any from there on
 }
 
 // numbersSkipped is how many numbers are left out where a sample directory is not there: more than it may have files that no
@@ -171,7 +171,7 @@ func (x *streamRecovery) rowless(ctx context.Context, dir int64) (numbers []int6
 	}
 	files, err := x.volumes[dir].Store().Scan(x.stream.Label(), from)
 	if err != nil {
-		x.log.Error("cannot look for sample files that were being written; what there is has no row", "path", x.volumes[dir].Path, "err", err)
+		x.log.Error("cannot look for sample files that a crash left without a row, so their footage is not shown", "path", x.volumes[dir].Path, "err", err)
 		return nil, nil
 	}
 	for _, n := range slices.Backward(files) {
@@ -196,7 +196,7 @@ func (x *streamRecovery) known(ctx context.Context, number int64) (bool, error) 
 }
 
 // addGrowing adds the files whose rows are not sealed.
-func (x *streamRecovery) addGrowing(growing []schema.Place) {
+func (x *streamRecovery) addGrowing(growing []schema.RecordingFile) {
 	for _, g := range growing {
 		if _, ok := x.volumes[g.Dir]; ok && g.ID.Stream() == x.stream.ID {
 			x.files = append(x.files, g)
@@ -206,7 +206,7 @@ func (x *streamRecovery) addGrowing(growing []schema.Place) {
 
 // run mends files by number, whatever their directory: each row moves the number on from which the next start-up would look.
 func (x *streamRecovery) run(ctx context.Context) error {
-	slices.SortFunc(x.files, func(a, b schema.Place) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(x.files, func(a, b schema.RecordingFile) int { return cmp.Compare(a.ID, b.ID) })
 	for len(x.files) > 0 {
 		f := x.files[0]
 		x.files = x.files[1:]
@@ -217,12 +217,12 @@ func (x *streamRecovery) run(ctx context.Context) error {
 	return nil
 }
 
-func (x *streamRecovery) mend(ctx context.Context, f schema.Place) error {
+func (x *streamRecovery) mend(ctx context.Context, f schema.RecordingFile) error {
 	d, n := x.volumes[f.Dir], f.ID.Number()
 	log := x.log.With("recording", n)
 	if f.Bytes == 0 {
 		if known, err := x.known(ctx, n); err != nil || known {
-			log.Warn("there is another sample file of that number; nvrfs check --repair sets this one aside", "in", d.Path)
+			log.Warn("two sample files have the same number; the one that has no row is not shown", "path", d.Path, "do", "stop the recorder, then run nvrfs check --repair, which sets it aside")
 			return err
 		}
 	}
@@ -234,11 +234,11 @@ func (x *streamRecovery) mend(ctx context.Context, f schema.Place) error {
 	x.add(f.Dir, rec.behind)
 	var failed *fileError
 	if errors.As(err, &failed) {
-		log.Error("cannot mend a sample file; it is left as it is, and the next start tries again", "err", err)
+		log.Error("cannot mend a sample file that a crash left; it stays as it is, and the next start tries again", "err", err)
 		err = rec.leave(ctx)
 	}
 	if errors.Is(err, schema.ErrRefused) {
-		log.Error("cannot commit a sample file; it is left as it is, and the next start tries again", "err", err)
+		log.Error("the database refuses the row of a sample file that a crash left; the file stays as it is, and the next start tries again", "err", err)
 		err = nil // one recording keeps no recorder from starting
 	}
 	return err
@@ -247,7 +247,7 @@ func (x *streamRecovery) mend(ctx context.Context, f schema.Place) error {
 // add adds files to be mended.
 func (x *streamRecovery) add(dir int64, numbers []int64) {
 	for _, n := range numbers {
-		x.files = append(x.files, schema.Place{ID: schema.MakeRecordingID(x.stream.ID, n), Dir: dir})
+		x.files = append(x.files, schema.RecordingFile{ID: schema.MakeRecordingID(x.stream.ID, n), Dir: dir})
 	}
 }
 
@@ -299,7 +299,7 @@ func (r *recovery) run(ctx context.Context) error {
 		return r.salvage(ctx, found)
 	}
 	if found.Torn != nil {
-		r.log.Info("cut off the torn end of a recording", "bytes", found.size-found.Bytes, "why", found.Torn)
+		r.log.Info("cut off the end of a recording, which a crash had torn", "bytes", found.size-found.Bytes, "reason", found.Torn)
 	}
 	if err := r.endFile(found); err != nil {
 		r.ended = found
@@ -344,8 +344,8 @@ func (r *recovery) salvage(ctx context.Context, found *readBack) error {
 	if err != nil {
 		return fileFailed(err)
 	}
-	r.log.Error("the sample file of a recording is damaged: it was set aside, and what is whole of it written to new ones",
-		"now", aside, "bytes", found.size, "whole", x.whole(), "files", len(x.stretches()), "why", found.Torn)
+	r.log.Error("the sample file of a recording is damaged: it was set aside, and its whole fragments were written to new files",
+		"path", aside, "bytes", x.whole(), "reason", found.Torn)
 	return r.commit(ctx, found, true, true)
 }
 
@@ -355,7 +355,7 @@ func (r *recovery) forget(ctx context.Context) error {
 	})
 }
 
-// read reads a sample file back. Where its first fragment is damaged, what is found is the first stretch behind that.
+// read reads a sample file back. Where its first fragment is damaged, what is found is the first range of whole fragments behind that.
 func (r *recovery) read() (*readBack, error) {
 	size, err := r.st.Size(r.key)
 	if err != nil {
@@ -400,16 +400,16 @@ func (r *recovery) endFile(found *readBack) error {
 // torn sample file is not ours to remove: it is set aside.
 func (r *recovery) nothingWhole(ctx context.Context, why error) error {
 	if r.hasRow {
-		r.log.Error("the sample file of a recording is damaged; it is left as it is", "err", why)
+		r.log.Error("the sample file of a recording is damaged, and stays as it is", "err", why)
 		return r.sealRow(ctx)
 	}
 	if why == nil || errors.Is(why, mp4.ErrTorn) {
-		r.log.Info("removed a sample file without one whole fragment")
+		r.log.Info("removed a sample file that a crash left without one whole fragment")
 		return fileFailed(r.st.Remove(r.key))
 	}
 	name, err := r.st.SetAside(r.key)
 	if err == nil {
-		r.log.Warn("set aside a file that is no sample file, or a damaged one", "now", name, "why", why)
+		r.log.Warn("set aside a damaged sample file, or a file that is none", "path", name, "reason", why)
 	}
 	return fileFailed(err)
 }

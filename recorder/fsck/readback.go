@@ -21,7 +21,7 @@ type readBack struct {
 	media90k int64  // duration of the video
 
 	damage     error       // why the file is not only cut off: there are whole fragments behind what is not; or nil
-	behind     []*readBack // the stretches of them, as far as they can be shown, in order
+	behind     []*readBack // the ranges of them, as far as they can be shown, in order
 	headerLost bool        // what it says of its header is not from the file
 }
 

@@ -217,7 +217,7 @@ func (b *broken) planSalvage(ctx context.Context, found *readBack, put func(cont
 		return plan{}, err
 	}
 	s := &salvage{volumes: b.r.volumes, st: b.st, key: b.key, found: found, next: &fresh.next}
-	action := fmt.Sprintf("set the file aside, and write the %d bytes of it that are whole to %s", s.whole(), oneOrMore(len(s.stretches())))
+	action := fmt.Sprintf("set the file aside, and write the %d bytes of it that are whole to %s", s.whole(), oneOrMore(len(s.intact())))
 	if b.row == nil {
 		s.end(cutOffReason)
 	} else {
@@ -259,7 +259,7 @@ func (b *broken) fresh(ctx context.Context) (*streamRecovery, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.files = slices.DeleteFunc(x.files, func(f schema.Place) bool { return f.ID.Number() < b.stream.NextNumber })
+	x.files = slices.DeleteFunc(x.files, func(f schema.RecordingFile) bool { return f.ID.Number() < b.stream.NextNumber })
 	b.r.fresh[b.stream.ID] = x
 	return x, nil
 }

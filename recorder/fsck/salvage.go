@@ -17,7 +17,7 @@ import (
 // damagedReason is that of runs whose footage goes on behind what is damaged.
 const damagedReason = "the rest of the recording is damaged"
 
-// readBehind reads the stretches of whole fragments behind the damage of a sample file. Each starts with a sync sample: what
+// readBehind reads the ranges of whole fragments behind the damage of a sample file. Each starts with a sync sample: what
 // comes before cannot be decoded. damage is nil where nothing whole follows, as in a file that was cut off.
 func (f *readBack) readBehind(src io.ReaderAt) (behind []*readBack, damage error) {
 	for before := f.SampleFile; ; {
@@ -52,7 +52,7 @@ func fromSync(visit func(*mp4.SampleFile, *mp4.ScannedFragment) error) func(*mp4
 }
 
 // salvage keeps what is whole of a sample file that does not end as it should, or is damaged in between: it finds out where
-// each stretch of whole fragments ended, and writes it to a file of its own.
+// each range of whole fragments ended, and writes it to a file of its own.
 type salvage struct {
 	volumes map[int64]*volume.Volume
 	st      store.Store
@@ -64,8 +64,8 @@ type salvage struct {
 	behind []int64 // numbers of the files that rewrite has made of what is behind damage; they have no rows yet
 }
 
-// stretches lists what is to be written.
-func (s *salvage) stretches() []*readBack {
+// intact lists the ranges of whole fragments that are to be written.
+func (s *salvage) intact() []*readBack {
 	if s.next == nil {
 		return []*readBack{s.found}
 	}
@@ -74,14 +74,14 @@ func (s *salvage) stretches() []*readBack {
 
 // whole sums up the bytes of the fragments that are written.
 func (s *salvage) whole() (bytes int64) {
-	for _, f := range s.stretches() {
+	for _, f := range s.intact() {
 		bytes += f.Bytes - f.First
 	}
 	return bytes
 }
 
-// end finds the seals of stretches where the recording's own is lost, from the recording that follows. Where that one starts
-// later than what is left ends, there is a gap; a run has none, so that each stretch becomes a run of its own.
+// end finds the seals of ranges where the recording's own is lost, from the recording that follows. Where that one starts
+// later than what is left ends, there is a gap; a run has none, so that each range becomes a run of its own.
 func (s *salvage) end(reason string) {
 	var last *readBack
 	var seal *mp4.Seal // the recording's own
@@ -198,7 +198,7 @@ func (s *salvage) remove(files []salvaged) (err error) {
 	return err
 }
 
-// salvaged is a file to which a stretch is to be written.
+// salvaged is a file to which a range of whole fragments is to be written.
 type salvaged struct {
 	*readBack
 	key      store.Key
@@ -207,7 +207,7 @@ type salvaged struct {
 }
 
 func (s *salvage) files(src io.ReaderAt) (files []salvaged, err error) {
-	for i, f := range s.stretches() {
+	for i, f := range s.intact() {
 		to := salvaged{readBack: f, key: s.key, identity: f.Identity}
 		if i > 0 {
 			to.key.Number = *s.next

@@ -29,7 +29,7 @@ func (g *Guard) Do(log *slog.Logger, what string, f func() error) (err error) {
 		}
 		err = fmt.Errorf("nvrfs failed on %s: %s", what, Shorten(fmt.Sprint(p), MaxReason))
 		if !g.logged.Swap(true) {
-			log.Error("a fault of nvrfs ended what it was doing; everything else goes on", "reason", err, "err", Shorten(string(debug.Stack()), MaxStack),
+			log.Error("a bug in nvrfs ended the session with a camera; everything else goes on", "err", err, "stack", Shorten(string(debug.Stack()), MaxStack),
 				"do", "report this line to the makers of nvrfs")
 		}
 	}()

@@ -82,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Importer, error) {
 	return im, nil
 }
 
-// Existing looks for footage of the stream that overlaps a stretch of time, and returns from when to when there is some in it.
+// Existing looks for footage of the stream that overlaps a span of time, and returns from when to when there is some in it.
 func (im *Importer) Existing(ctx context.Context, s Span) (there Span, ok bool, err error) {
 	const step90k = 6 * 3600 * 90000
 	db, from := im.set.DB, s.From90k-longest90k

@@ -40,8 +40,8 @@ func (l *lossLog) report() {
 	}
 	attrs := []any{"lost", l.packets, "damaged", l.damaged}
 	if l.last != nil {
-		attrs = append(attrs, "last", l.last)
+		attrs = append(attrs, "err", l.last)
 	}
-	l.log.Warn("RTP packets of the camera were lost or damaged", attrs...)
+	l.log.Warn("RTP packets of the camera were lost or damaged; the footage has gaps or errors there", attrs...)
 	l.packets, l.damaged, l.last = 0, 0, nil
 }

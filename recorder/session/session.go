@@ -107,7 +107,7 @@ func (s *Session) NewEntry(track int, e media.SampleEntry) error {
 
 // NewRun implements Handler. No frame is lost between the two runs.
 func (s *Session) NewRun(reason string) error {
-	s.o.Log.Info("another run begins", "reason", reason)
+	s.o.Log.Info("another run begins, without losing a frame", "reason", reason)
 	err := s.Finish(reason)
 	next := New(s.o)
 	err = errors.Join(err, next.Start(s.tracks))

@@ -18,8 +18,8 @@ func (v *Volume) say(err error) {
 	if again {
 		return
 	}
-	v.log.Error("a sample directory is not there; its streams are not recorded, and start by themselves as soon as it is", "streams", streams, "err", err,
-		"do", "mount its disk, or give its cameras another directory by samples: and start again")
+	v.log.Error("a sample directory is not there; its streams are not recorded until it is, and then start by themselves", "streams", streams, "err", err,
+		"do", "mount its disk, or name another directory in samples: of its cameras")
 }
 
 // Await looks for a volume that is absent until it is there and mend, which is given one that is recovering, does not fail; or
@@ -41,7 +41,7 @@ func (v *Volume) Await(ctx context.Context, mend func(context.Context, *Volume) 
 		case ctx.Err() != nil:
 			return false
 		case err == nil:
-			v.log.Info("the sample directory is there; its streams start", "late", time.Since(v.since).Round(time.Second).String())
+			v.log.Info("the sample directory is there; its streams start", "took", time.Since(v.since).Round(time.Second).String())
 			v.SetReady()
 			return true
 		}

@@ -58,7 +58,7 @@ func (o opener) try(path string, wanted func() bool) opened {
 		return opened{err: err}
 	}
 	if err != nil {
-		o.log.Warn("a sample directory cannot be locked; nothing keeps another nvrfs from recording to it", "path", path, "err", err)
+		o.log.Warn("a sample directory cannot be locked, so nothing keeps another nvrfs from recording to it as well", "path", path, "err", err)
 	}
 	return opened{store: st, lock: lock}
 }

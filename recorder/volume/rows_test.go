@@ -60,7 +60,7 @@ func TestRefusedRow(t *testing.T) {
 	} else {
 		bench.CompareShown(t, got[0], bench.WantShown(given, c.Tracks()))
 	}
-	if log := b.Log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "committing again") {
+	if log := b.Log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "the database takes new footage of the stream again") {
 		t.Error(log)
 	}
 	if files, _, runs := b.Writer.Left(); files != 0 || runs != 0 {

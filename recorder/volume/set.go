@@ -169,7 +169,7 @@ func (s *Set) openNeeded(ctx context.Context, needed map[string][]string, fresh 
 			refused = errors.Join(refused, x.err)
 			continue
 		case !isNeeded:
-			s.o.Log.Warn("a sample directory is not there; its footage cannot be shown, and what was being recorded there waits for a start with it", "path", v.Path, "err", x.err)
+			s.o.Log.Warn("a sample directory that no camera records to is not there; its footage cannot be shown, and recordings that a crash left there are mended by a start with it", "path", v.Path, "err", x.err)
 		case fresh, s.o.NeedAll, errors.Is(x.err, store.ErrForeign): // waiting would not help
 			refused = errors.Join(refused, x.err)
 			continue
@@ -205,7 +205,7 @@ func (s *Set) openKnown(ctx context.Context, lock bool) error {
 		case errors.Is(x.err, store.ErrLocked):
 			err = errors.Join(err, x.err)
 		case x.err != nil:
-			s.o.Log.Warn("a sample directory cannot be read", "path", v.Path, "err", x.err)
+			s.o.Log.Warn("a sample directory cannot be opened, so its footage is left out", "path", v.Path, "err", x.err)
 		default:
 			v.come(x)
 			s.put(v)

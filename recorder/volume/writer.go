@@ -135,7 +135,7 @@ func (w *Writer) finish() {
 		lost += j.bytes()
 	}
 	if lost > 0 {
-		w.log.Error("footage that could not be written is lost", "bytes", lost)
+		w.log.Error("footage in memory could not be written before nvrfs stopped, and is lost", "bytes", lost)
 	}
 	w.Abandon()
 }
@@ -254,9 +254,9 @@ func (w *Writer) hold(u *Run, jobs []job, err error) {
 	w.held = slices.Concat(jobs, w.held)
 	log := w.log.With("stream", u.stream.Label(), "err", err)
 	if u.failures++; u.failures == 1 {
-		log.Error("cannot write; footage is kept in memory, and written to a new file")
+		log.Error("cannot write to a sample file; the footage is kept in memory, and written to a new file")
 	} else if u.failed.CompareAndSwap(nil, &err) {
-		log.Error("recording ends: cannot write")
+		log.Error("cannot write to the new sample file either; the run ends, and another one is tried")
 	}
 }
 
@@ -326,7 +326,7 @@ func (w *Writer) syncFile(f *growing) error {
 	w.safe(bytes)
 	if u := f.run; bytes > 0 && u.failures > 0 && !u.held {
 		u.failures = 0
-		w.log.Info("writing again", "stream", f.Key.Stream)
+		w.log.Info("the footage that was kept in memory is written", "stream", f.Key.Stream)
 	}
 	if f.sealed {
 		w.closeFile(f)
