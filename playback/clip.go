@@ -64,11 +64,11 @@ func (l *Library) overlapping(ctx context.Context, s Stream, from90k, to90k int6
 type RecordedSpan struct {
 	Start, End time.Time
 	Bytes      int64
-	EndReason  string // why its last run ended; empty while it goes on
+	EndReason  string // why the last run in the span ended; empty while that run goes on
 }
 
-// RecordedSpans lists when a stream was recorded in [from90k, to90k), by start: recordings that follow each other within two
-// seconds are one.
+// RecordedSpans lists when a stream was recorded in [from90k, to90k), by start. Recordings that follow each other within two seconds
+// are one span.
 func (l *Library) RecordedSpans(ctx context.Context, s Stream, from90k, to90k int64) ([]RecordedSpan, error) {
 	recs, err := l.startingIn(ctx, s.id, from90k, to90k)
 	if err != nil {

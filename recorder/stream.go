@@ -15,7 +15,7 @@ import (
 	"nvrfs/recorder/volume"
 )
 
-// steadyAfter is how long a session must record for the next failure to count as the first.
+// steadyAfter is how long a session must have recorded so that the wait after its failure is the shortest again.
 const steadyAfter = 10 * time.Second
 
 // remindEvery is how often a camera that stays away is logged again.
@@ -83,7 +83,7 @@ func (s *stream) block(why error) {
 		return
 	}
 	if s.blocked.CompareAndSwap(nil, &why) { // else it keeps the first reason, so that the log is quiet
-		s.log.Error("recording stops because the disk is full", "reason", why, "do", "see what else fills the disk and free space, change the limits of retain (min_free, bytes, at_least), or remove holds: nvrfs keep --list")
+		s.log.Error("recording stops", "reason", why, "do", "see what else fills the disk and free space, change the limits of retain (min_free, bytes, at_least), or remove holds: nvrfs keep --list")
 	}
 }
 
@@ -95,7 +95,7 @@ func (s *stream) mayRecord() error {
 	return nil
 }
 
-// run records until ctx ends. A camera that is away is tried again for ever.
+// run records until ctx ends. It never gives up on a camera that is away.
 func (s *stream) run(ctx context.Context) {
 	away := absence{log: s.log}
 	for attempt := 0; ctx.Err() == nil; attempt++ {
@@ -126,7 +126,7 @@ func (s *stream) run(ctx context.Context) {
 	}
 }
 
-// finish ends a session. Where that panics, the run still ends, at what the disk has of it.
+// finish ends a session. If that panics, the run still ends, with the fragments that were handed over before.
 func (s *stream) finish(sess *session.Session, reason string) error {
 	const what = "the end of a run"
 	err := s.guard.Do(s.log, what, func() error { return sess.Finish(reason) })
@@ -140,7 +140,7 @@ func (s *stream) finish(sess *session.Session, reason string) error {
 type absence struct {
 	log    *slog.Logger
 	reason string    // why the camera is away; empty while it is there
-	logged time.Time // when that was said
+	logged time.Time // when the reason was logged
 	since  time.Time
 }
 
@@ -166,7 +166,7 @@ func (a *absence) recording() {
 	*a = absence{log: a.log}
 }
 
-// watch returns h, with recording called at its first sample.
+// watch returns a Handler that passes everything on to h, and calls recording at the first sample.
 func (a *absence) watch(h media.Handler) *watched { return &watched{Handler: h, a: a} }
 
 type watched struct {

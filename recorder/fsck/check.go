@@ -14,7 +14,7 @@ import (
 	"nvrfs/store"
 )
 
-// A Level says how closely Check looks. Each does what those before it do as well.
+// A Level says how closely Check looks. Each level also does everything that the lower ones do.
 type Level uint8
 
 // The levels.
@@ -38,7 +38,7 @@ func ParseLevel(name string) (Level, error) {
 
 func (l Level) String() string { return levelNames[l] }
 
-// CheckOptions says how closely Check looks, and has functions that are told how it gets on. They must be set.
+// CheckOptions says how closely Check looks, and has functions that Check calls to report progress and problems. All must be set.
 type CheckOptions struct {
 	Level   Level
 	Total   func(n int64) // once, before the first: how many recordings there are; with Hash, how many bytes of them
@@ -47,7 +47,7 @@ type CheckOptions struct {
 	Log     *slog.Logger
 }
 
-// A Problem is something that is not as it should be.
+// A Problem is a way in which the rows and the sample files of a data directory disagree, or a file is damaged.
 type Problem struct {
 	Stream    string
 	Recording int64 // its number; 0 where it is the stream as a whole
@@ -67,16 +67,16 @@ func (p Problem) Subject() string {
 	return fmt.Sprintf("%s/%d", p.Stream, p.Recording)
 }
 
-// A CheckSummary says what Check has looked at.
+// A CheckSummary says how much Check has looked at.
 type CheckSummary struct {
 	Recordings int64
 	Bytes      int64
 	Problems   int64
 }
 
-// Check compares the rows of a data directory with its sample files, and changes nothing. A recorder may be at work: what it
-// writes or deletes meanwhile is no problem. Of a recording that is not sealed, what its row counts is looked at; a file
-// that no row counts yet is being written, or is start-up's to mend.
+// Check compares the rows of a data directory with its sample files, and changes nothing. A recorder may be at work: recordings that
+// it writes or deletes meanwhile are no problem. If a recording is not sealed, Check looks only at the bytes that its row counts. A
+// file behind the last row is no problem either: it is being written, or the next start mends it.
 func Check(ctx context.Context, data string, o CheckOptions) (CheckSummary, error) {
 	set, err := volume.OpenReadOnly(ctx, data, o.Log)
 	if err != nil {
@@ -121,7 +121,7 @@ func (c *checker) run(ctx context.Context) error {
 	return err
 }
 
-// strangers finds sample files of streams that the database does not know.
+// strangers reports sample files of streams that the database does not know.
 func (c *checker) strangers(streams []schema.Stream) error {
 	known := map[string]bool{}
 	for _, s := range streams {
@@ -148,7 +148,7 @@ func (c *checker) strangers(streams []schema.Stream) error {
 	return nil
 }
 
-// weight is how much checking recordings takes.
+// weight returns how much work checking recordings is, for the progress.
 func (c *checker) weight(recordings, bytes int64) int64 {
 	if c.o.Level == Hash {
 		return bytes
@@ -198,7 +198,7 @@ func (c *checker) stream(ctx context.Context, s schema.Stream) error {
 	return c.rowless(ctx, s, counted)
 }
 
-// away says which sample directories are not there, once for all recordings in them.
+// away reports the sample directories that are not there, once for all recordings in each.
 func (c *checker) away(ctx context.Context, s schema.Stream, recordings map[int64]int64) error {
 	if len(recordings) == 0 {
 		return nil

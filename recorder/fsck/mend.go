@@ -139,8 +139,8 @@ func newStreamRecovery(ctx context.Context, db *schema.DB, volumes map[int64]*vo
 	return x, err
 }
 
-// listRowless is like newStreamRecovery, but does not skip numbers for directories that are away: next is a number that no file in
-// other directories has.
+// listRowless is like newStreamRecovery, but does not skip numbers for directories that are away. The caller passes next, a number
+// that no file of the stream has in any other directory.
 func listRowless(
 	ctx context.Context, db *schema.DB, volumes map[int64]*volume.Volume, s schema.Stream, next int64, log *slog.Logger,
 ) (*streamRecovery, error) {
