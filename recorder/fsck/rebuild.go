@@ -19,8 +19,8 @@ import (
 	"nvrfs/store/dir"
 )
 
-// RebuildOptions says where sample files lie besides the data directory, and has functions that are told how Rebuild gets
-// on. They must be set.
+// RebuildOptions says where sample files lie besides the data directory, and has functions that Rebuild calls to report progress and
+// problems. All must be set.
 type RebuildOptions struct {
 	Samples []string          // absolute paths
 	Total   func(bytes int64) // once, before the first: the sizes of all sample files
@@ -29,7 +29,7 @@ type RebuildOptions struct {
 	Log     *slog.Logger
 }
 
-// A RebuildSummary says what Rebuild has taken in.
+// A RebuildSummary says what Rebuild has put into the new database.
 type RebuildSummary struct {
 	Streams    int64
 	Recordings int64
@@ -41,19 +41,19 @@ type RebuildSummary struct {
 // ErrNothingDone says that Rebuild refused, and has not changed anything.
 var ErrNothingDone = errors.New("nothing was changed")
 
-// unknownReason is that of runs whose end no sample file tells.
+// unknownReason is the reason of runs whose end no sample file tells.
 const unknownReason = "not known: the database was rebuilt from the sample files"
 
 // rebuildBatch is how many recordings one transaction takes in.
 const rebuildBatch = 64
 
-// Rebuild makes the database of a data directory from its sample files alone. The new one has the UUID of the one that was
-// lost, so that the sample directories belong to it. A recording that was cut off is ended as by the recorder's start; a
-// file that is damaged is set aside, and what is whole of it written to a new one. Holds are what lies of them beside the
-// sample files. Recordings that were deleted a moment ago are back.
+// Rebuild makes the database of a data directory from its sample files alone. The new database has the UUID of the one
+// that was lost, so that the sample directories belong to it. A recording that was cut off is ended as by the recorder's start; a
+// damaged file is set aside, and its whole fragments are written to a new one. Holds are restored from the lists beside the sample
+// files. Recordings that were deleted a moment ago are back.
 //
-// It returns ErrNothingDone where there is a database, or the sample directories do not belong to one; and
-// store.ErrLocked when a recorder is at work. Where it fails later, there is no database as before.
+// It returns ErrNothingDone if there is a database, or if the sample directories belong to different ones, and store.ErrLocked when a
+// recorder is at work. If it fails later, there is no database, as before.
 func Rebuild(ctx context.Context, data string, o RebuildOptions) (sum RebuildSummary, err error) {
 	lock, err := dir.LockDir(data)
 	if err != nil {
@@ -201,7 +201,7 @@ func (r *rebuilder) closeVolumes() (err error) {
 	return err
 }
 
-// list lists all sample files by stream, in order of their numbers, and tells how much they are.
+// list lists all sample files by stream, in order of their numbers, and reports how many bytes they have.
 func (r *rebuilder) list() (map[string][]fileID, error) {
 	files, total := map[string][]fileID{}, int64(0)
 	for dir, d := range r.volumes {

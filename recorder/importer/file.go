@@ -41,8 +41,8 @@ const (
 	maxSampleBytes = 256 << 20
 )
 
-// Measure checks that a file can be imported whose first picture was taken at a time. It returns what span of time the
-// file then fills, with its laps, and how many bytes of samples it has. It reads no sample.
+// Measure checks that a file can be imported whose first picture was taken at start. It returns the span of time that the file then
+// fills, with its laps, and how many bytes its samples have. It reads no sample.
 func (f *File) Measure(start time.Time) (span Span, bytes int64, err error) {
 	l, err := f.lapping()
 	if err != nil {
