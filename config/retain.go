@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// bytesExample is a value that would be right, for messages.
+// bytesExample is an example of a good value, for messages.
 const bytesExample = "500GB"
 
-// Limits say how much of a stream's footage is kept. A zero one does not limit.
+// Limits say how much of a stream's footage is kept. A field that is zero sets no limit.
 type Limits struct {
 	Age   time.Duration
 	Bytes int64
@@ -29,11 +29,11 @@ type MinFree struct {
 type Retain struct {
 	Bytes   int64         // 0 is no limit
 	MinFree MinFree       // of each disk with sample files
-	AtLeast time.Duration // of each stream, kept though a disk is too full; default defaultAtLeast
+	AtLeast time.Duration // how much footage each stream keeps even on a full disk; default defaultAtLeast
 }
 
-// defaultAtLeast is what a stream keeps where nobody says otherwise: what happened just now can still be looked at, and a card
-// on which there is room for a few hours never gets that far.
+// defaultAtLeast is how much footage a stream keeps on a full disk unless the configuration says otherwise: enough to look at what
+// happened just now, and less than even a small card has room for.
 const defaultAtLeast = time.Hour
 
 func (r Retain) read(v yamlValue) (Retain, error) {
@@ -57,10 +57,10 @@ func readLimits(v yamlValue) (l Limits, err error) {
 	return l, f.err
 }
 
-// unsaid stands for what all cameras keep at least, where the one has no at_least of its own.
+// unsaid stands for the at_least of all cameras, in the limits of a camera that has no at_least of its own.
 const unsaid = -1
 
-// withDefault returns limits with what all cameras keep at least, where they say nothing.
+// withDefault returns limits with the at_least of all cameras, if they have none of their own.
 func withDefault(l Limits, atLeast time.Duration) Limits {
 	if l.AtLeast == unsaid {
 		l.AtLeast = atLeast

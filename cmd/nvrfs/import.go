@@ -24,7 +24,7 @@ func newImportCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE... --camera CAMERA",
 		Short: "Take .mp4 files of another recorder in as footage",
-		Long: `Take .mp4 files in as footage of CAMERA, as if it had sent what is in them. They
+		Long: `Take .mp4 files in as footage of CAMERA, as if it had sent them itself. They
 are copied frame by frame, not re-encoded, and stay as they are: video of
 ` + codec.Imported("or", media.Video) + `, and sound of
 ` + codec.Imported("or", media.Audio) + `.
@@ -175,7 +175,7 @@ func localTime(t90k int64, loc *time.Location) string {
 	return media.ToTime(t90k).In(loc).Round(time.Millisecond).Format("2006-01-02T15:04:05.999-07:00")
 }
 
-// open opens a file for f. With tell, it says what of it cannot be imported.
+// open opens a file and passes it to f. With tell, it logs which tracks of the file cannot be imported.
 func (im *importing) open(path string, tell bool, f func(*importer.File) error) error {
 	file, err := dir.OpenRegular(path, os.O_RDONLY)
 	if err != nil {

@@ -32,7 +32,7 @@ type shown struct {
 	mount  config.Mount // not mounted where Path is empty
 	listen string       // address for HTTP; none where empty
 	cache  int64        // bytes of memory for it
-	disks  int          // that this process records to
+	disks  int          // how many disks this process records to
 }
 
 // prepareMount checks that m can be mounted, and detaches the mount of a server that died there.
@@ -49,13 +49,14 @@ func (env *environment) prepareMount(m config.Mount, data string) error {
 	return err
 }
 
-// way is a way to show footage, which has ended.
+// way is a way to show footage, the mount or the HTTP server, that has ended.
 type way struct {
-	end string // what that means, where the other way goes on
+	end string // what the log says about it while the other way goes on
 	err error
 }
 
-// show shows footage until ctx ends. ready is called when it can be seen. It returns early when that is no longer so.
+// show shows footage, by the mount and over HTTP, until ctx ends. It calls ready when the footage can be seen. It returns early when
+// both ways have ended.
 func (env *environment) show(ctx context.Context, v shown, ready func()) (err error) {
 	limitMemory(v.cache, v.disks)
 	lib, err := playback.Open(ctx, playback.Options{Data: v.data, Location: v.loc, Cache: v.cache, Version: buildVersion(), Log: env.log})
@@ -111,7 +112,7 @@ func (env *environment) show(ctx context.Context, v shown, ready func()) (err er
 		}
 	}
 	if last == nil {
-		<-ctx.Done() // there was no way to show it in
+		<-ctx.Done() // neither a mount nor HTTP is configured
 	}
 	return last
 }
@@ -135,7 +136,7 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 	}
 }
 
-// streams lists what cfg has recorded.
+// streams lists the streams that cfg says are to be recorded.
 func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOptions) {
 	for _, c := range cfg.Cameras {
 		for _, x := range c.Streams {
@@ -152,13 +153,13 @@ func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOp
 	return streams
 }
 
-// heapFloor is memory that is never touched, and so never there. It counts for the garbage collector, which otherwise would
-// run every second where few streams are recorded, and take a third of the time: what lives then is little, and collection
-// starts when as much again has been allocated. So it is this much that the process may take more.
+// heapFloor is the size of an allocation that is never touched, so that the system gives no memory to it. The garbage collector counts
+// it, and starts later: it runs when as much was allocated as is alive, which with few streams would be every second, and take a third
+// of the processor time. In return, the process takes up to this much more memory.
 const heapFloor = 8 << 20
 
-// record records and shows what cfg says until ctx ends. ready is called when both have begun. When the footage can no
-// longer be shown, recording goes on: footage matters more.
+// record records and shows the streams of cfg until ctx ends. It calls ready when both have begun. When the footage can no longer be
+// shown, recording goes on, because footage matters more.
 func (env *environment) record(ctx context.Context, cfg *config.Config, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
 		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg),
@@ -176,7 +177,7 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, ready fu
 	recorded := make(chan error, 1)
 	go func() { recorded <- rec.Run(recording) }()
 
-	// What is sealed last is still seen: showing outlives recording.
+	// Showing outlives recording, so that the recordings that are sealed last can still be seen.
 	showing, stopShowing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShowing()
 	ended, isReady := make(chan error, 1), make(chan struct{})
