@@ -262,7 +262,7 @@ func (h host) checkFree(what, path string, mounts []mount) error {
 		return unusable(what, err)
 	}
 	if !empty {
-		return &environmentError{what, "is not empty", "choose an empty directory, because a mount hides the files in it"}
+		return &environmentError{what, "is not empty", "choose an empty directory; what is in it would be hidden"}
 	}
 	return nil
 }
