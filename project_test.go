@@ -3,9 +3,7 @@ package nvrfs_test
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,38 +11,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// mayImport is the table of design/packages.md.
-var mayImport = map[string][]string{
-	"media":     {},
-	"media/box": {},
-	"codec":     {"media", "media/box"},
-	"mp4":       {"media", "media/box"},
-	"mp4/demux": {"codec", "media"},
-	"schema":    {"media"},
-	"store":     {},
-	"store/dir": {"store"},
-	"holds":     {"schema", "store", "store/dir"},
-	"config":    {"redact"},
-	"redact":    {},
-	"camera":    {"codec", "media", "mp4/demux"},
-	"playback":  {"media", "mp4", "playback/local", "playback/lru", "schema", "store"},
-	"recorder":  {"holds", "media", "recorder/fsck", "recorder/guard", "recorder/session", "recorder/volume", "schema", "store"},
-
-	"playback/local": {"holds", "mp4", "playback/lru", "schema", "store", "store/dir"},
-	"playback/lru":   {},
-
-	"recorder/fsck":     {"holds", "mp4", "recorder/volume", "schema", "store", "store/dir"},
-	"recorder/guard":    {},
-	"recorder/importer": {"media", "mp4", "recorder/fsck", "recorder/volume", "schema", "store"},
-	"recorder/rtpclock": {"media"},
-	"recorder/rtsp":     {"codec", "media", "recorder/guard", "recorder/rtpclock", "redact"},
-	"recorder/session":  {"media", "mp4", "recorder/volume"},
-	"recorder/volume":   {"media", "mp4", "schema", "store", "store/dir"},
-
-	"fs":  {"playback"},
-	"web": {"playback"},
-}
 
 // onlyIn says which packages may import a module.
 var onlyIn = map[string][]string{
@@ -55,21 +21,62 @@ var onlyIn = map[string][]string{
 	"database/sql":                    {"schema", "recorder/internal/bench"}, // a bench is for tests alone
 }
 
-func TestImports(t *testing.T) {
-	walk(t, func(path string) {
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return
+// A row of the table of packages.
+type row struct {
+	any     bool     // it may import every package that is not for tests alone
+	test    bool     // it is for tests alone, and may import everything
+	imports []string // else what it may import, no more and no less
+}
+
+// packages reads the table of design/packages.md, which says who may import whom.
+func packages(t *testing.T) map[string]row {
+	text, err := os.ReadFile("design/packages.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]row{}
+	for _, line := range strings.Split(string(text), "\n") {
+		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		if !strings.HasPrefix(line, "|") || len(cells) != 3 || cells[0] == "package" {
+			continue
 		}
+		var r row
+		switch cells[2] {
+		case "none":
+		case "any":
+			r.any = true
+		case "any, for tests":
+			r.any, r.test = true, true
+		default:
+			r.imports = strings.Split(cells[2], ", ")
+		}
+		for _, name := range strings.Split(cells[0], ", ") {
+			name, _, _ = strings.Cut(strings.TrimPrefix(name, "["), "]")
+			if _, twice := rows[name]; twice {
+				t.Errorf("design/packages.md has two rows for %s", name)
+			}
+			rows[name] = r
+		}
+	}
+	if len(rows) < 20 {
+		t.Fatalf("design/packages.md has a table of %d packages only; is it one of three columns?", len(rows))
+	}
+	return rows
+}
+
+// TestImports holds the imports of every package against the table: an arrow that it lacks is wrong, and so are one that nothing
+// needs, and a package without a row.
+func TestImports(t *testing.T) {
+	rows, imports := packages(t), map[string]map[string]string{} // of each directory: what it imports, and where
+	parseAll(t, func(path string, _ *token.FileSet, f *ast.File) {
 		dir := filepath.ToSlash(filepath.Dir(path))
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
-		if err != nil {
-			t.Fatal(err)
+		if imports[dir] == nil {
+			imports[dir] = map[string]string{}
 		}
 		for _, i := range f.Imports {
 			name := strings.Trim(i.Path.Value, `"`)
-			allowed, listed := mayImport[dir]
-			if ours, ok := strings.CutPrefix(name, "nvrfs/"); ok && listed && !slices.Contains(allowed, ours) {
-				t.Errorf("%s imports %s; package %s may import of ours only %v", path, ours, dir, allowed)
+			if ours, ok := strings.CutPrefix(name, "nvrfs/"); ok {
+				imports[dir][ours] = path
 			}
 			for module, dirs := range onlyIn {
 				if strings.HasPrefix(name, module) && !slices.Contains(dirs, dir) {
@@ -78,17 +85,37 @@ func TestImports(t *testing.T) {
 			}
 		}
 	})
+	for dir, imported := range imports {
+		r, ok := rows[dir]
+		if !ok {
+			t.Errorf("package %s has no row in design/packages.md", dir)
+		}
+		for ours, path := range imported {
+			if rows[ours].test && !r.test {
+				t.Errorf("%s imports %s, which is for tests alone", path, ours)
+			}
+			if ok && !r.any && !slices.Contains(r.imports, ours) {
+				t.Errorf("%s imports %s; design/packages.md lets package %s import only %v", path, ours, dir, r.imports)
+			}
+		}
+		for _, ours := range r.imports {
+			if imported[ours] == "" {
+				t.Errorf("design/packages.md lets package %s import %s, which it does not", dir, ours)
+			}
+		}
+	}
+	for dir := range rows {
+		if imports[dir] == nil {
+			t.Errorf("design/packages.md has a row for %s, where no package is", dir)
+		}
+	}
 }
 
 // TestQuestionsAreAskedThroughViews checks that what shows footage does not go past the View that says what may be seen of it.
 func TestQuestionsAreAskedThroughViews(t *testing.T) {
-	walk(t, func(path string) {
-		if dir := filepath.ToSlash(filepath.Dir(path)); dir != "fs" && dir != "web" || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+	parseAll(t, func(path string, _ *token.FileSet, f *ast.File) {
+		if dir := filepath.ToSlash(filepath.Dir(path)); dir != "fs" && dir != "web" {
 			return
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			if x, ok := n.(*ast.SelectorExpr); ok && x.Sel.Name == "Library" {
@@ -120,24 +147,4 @@ func TestLinks(t *testing.T) {
 			}
 		}
 	})
-}
-
-// walk visits the files of the project.
-func walk(t *testing.T, visit func(path string)) {
-	t.Helper()
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && slices.Contains([]string{".git", "bin", "demo"}, path) {
-			return filepath.SkipDir
-		}
-		if !d.IsDir() {
-			visit(path)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -235,5 +235,5 @@ func (h handler) OnStreamWriteError(c *gortsplib.ServerHandlerOnStreamWriteError
 }
 
 func (h handler) OnDecodeError(c *gortsplib.ServerHandlerOnDecodeErrorCtx) {
-	h.s.options.Log.Debug("camera: malformed packet from a reader", "error", c.Error)
+	h.s.options.Log.Debug("camera: a reader sent a malformed packet", "err", c.Error)
 }

@@ -136,12 +136,12 @@ func (st *stream) send(e event) {
 	sender := st.senders[e.track]
 	packets, err := sender.packetize(e)
 	if err != nil {
-		st.log.Warn("camera: sample skipped", "error", err)
+		st.log.Warn("camera: a sample cannot be sent, and is skipped", "err", err)
 		return
 	}
 	for _, packet := range packets {
 		if err := st.rtsp.WritePacketRTPWithNTP(sender.media, packet, st.epoch.Add(e.pts)); err != nil {
-			st.log.Warn("camera: packet not sent", "error", err)
+			st.log.Warn("camera: a packet could not be sent", "err", err)
 		}
 	}
 	st.report(sender)
@@ -237,7 +237,7 @@ func (st *stream) join(session *gortsplib.ServerSession) {
 		return
 	}
 	st.readers[session] = &reader{reported: map[*sender]time.Time{}}
-	st.log.Debug("camera: reader plays", "reader", readerAddress(session), "transport", session.Transport().Protocol)
+	st.log.Debug("camera: a reader plays", "reader", readerAddress(session), "transport", session.Transport().Protocol)
 	st.start()
 }
 
@@ -247,7 +247,7 @@ func (st *stream) leave(session *gortsplib.ServerSession, reason error) {
 	defer st.mu.Unlock()
 	if st.readers[session] != nil {
 		delete(st.readers, session)
-		st.log.Debug("camera: reader left", "reason", reason)
+		st.log.Debug("camera: a reader left", "reason", reason)
 	}
 }
 
@@ -264,7 +264,7 @@ func (st *stream) expelLocked(session *gortsplib.ServerSession, reason error) {
 		return
 	}
 	r.expelled = true
-	st.log.Warn("camera: reader does not keep up, disconnecting it", "reader", readerAddress(session), "error", reason)
+	st.log.Warn("camera: a reader does not keep up, and is disconnected", "reader", readerAddress(session), "err", reason)
 	session.Close()
 }
 

@@ -11,13 +11,13 @@ type Camera struct {
 	Streams []Stream // at least one; main and sub first where the file has their short forms
 }
 
-// Stream is one of the pictures that a camera sends, with what of the camera's settings holds for it.
+// Stream is one of the streams that a camera sends, with its own settings, or the camera's where it has none.
 type Stream struct {
 	Name      string // "main", "sub" or any other, formed as a camera's
 	URL       URL
 	Transport string // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
 	Samples   string // directory of its sample files; "" is the one in Data
-	Retain    Limits // its own take the place of all of the camera's
+	Retain    Limits // of the stream; if it has any of its own, none of the camera's hold
 }
 
 // Stream returns the camera's stream of that name.
@@ -56,7 +56,7 @@ func (r configReader) cameras(v yamlValue) ([]Camera, error) {
 	return cameras, nil
 }
 
-// shortForms are the keys of a camera that are short for a stream of a name.
+// shortForms are the keys of a camera that are short for one of its streams, with the name of the stream.
 var shortForms = []struct{ key, name string }{{"url", "main"}, {"sub", "sub"}}
 
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
@@ -82,8 +82,8 @@ func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	return c, f.err
 }
 
-// streams reads the streams of a camera by name, and returns them behind those that its short forms have made. They differ
-// from common in what they say.
+// streams reads the streams of a camera that are written in full, and appends them to those that were written in short form. common
+// has the settings of the camera, which hold for a stream that has none of its own.
 func (r configReader) streams(v yamlValue, streams []Stream, common Stream) ([]Stream, error) {
 	names, values, err := v.entries()
 	if err != nil {

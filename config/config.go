@@ -25,10 +25,10 @@ type Config struct {
 	Cameras   []Camera // in the order of the file; at least one
 }
 
-// Mount says where the footage is mounted, and whose it seems to be there.
+// Mount says where the footage is mounted, and which owner and permissions its files have there.
 type Mount struct {
 	Path       string
-	AllowOther bool        // users other than the one that mounts may enter
+	AllowOther bool        // users other than the one that runs nvrfs may read the mount
 	UID, GID   uint32      // owner of every entry; default: who runs nvrfs
 	Umask      fs.FileMode // permission bits that entries lack; default 0022
 }
@@ -44,7 +44,7 @@ type Recording struct {
 	Sync   time.Duration // how much footage may be lost with the power: 100ms to 1m, default 5s
 }
 
-// Values that would be right, for messages.
+// Examples of good values, for messages.
 const (
 	dataExample    = "/var/lib/nvrfs"
 	mountExample   = "/mnt/nvr"
@@ -82,11 +82,10 @@ func ReadFile(path string) ([]byte, error) {
 // Lookup returns the value of an environment variable, and whether it is set, as os.LookupEnv does.
 type Lookup func(name string) (string, bool)
 
-// Parse returns what text, the content of the file at path, says. Relative paths in it start from the directory that the
-// file is in.
+// Parse returns the configuration in text, the content of the file at path. Relative paths in it start from the directory of the file.
 //
-// Secrets come from env and from files. If env is nil they are not looked for, and the URLs that hold some stay zero:
-// that is for commands that only look at footage.
+// Secrets come from env and from files. If env is nil, Parse does not look for secrets, and URLs with secrets stay zero: that is for
+// commands that do not record.
 //
 // A mistake is an Error.
 func Parse(path string, text []byte, env Lookup) (*Config, error) {
@@ -226,7 +225,7 @@ func readListen(v yamlValue) (string, error) {
 	return address, nil
 }
 
-// read returns r with those values replaced that v has.
+// read returns r, with the values that v has in place of its own.
 func (r Recording) read(v yamlValue) (Recording, error) {
 	f := v.fields("length", "sync")
 	optional(f, "length", &r.Length, durationWithin(time.Second, 10*time.Minute))

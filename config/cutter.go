@@ -8,7 +8,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// A cutter edits the text of a YAML file by the places of its nodes. It knows the common ways of writing: apply checks
+// A cutter edits the text of a YAML file by the positions of its nodes. It knows the common ways of writing: apply checks
 // what it makes. Offsets count bytes, from 0.
 type cutter struct {
 	text string

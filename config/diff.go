@@ -1,9 +1,9 @@
 package config
 
-// A Difference is what makes one configuration another.
+// A Difference says in what two configurations differ.
 type Difference struct {
 	Streams []StreamChange // in the order of the new file, then those that are gone in the order of the old
-	Retain  bool           // how much is kept of all footage, or free of each disk, differs
+	Retain  bool           // the limits of all footage together, or the free space of each disk, differ
 	// Restart names the settings that differ and that only a restart applies: "data", "mount" and the like.
 	Restart []string
 }
@@ -11,28 +11,28 @@ type Difference struct {
 // None reports whether nothing differs.
 func (d Difference) None() bool { return len(d.Streams) == 0 && !d.Retain && len(d.Restart) == 0 }
 
-// A StreamChange is a stream that is new, gone or not as it was.
+// A StreamChange is a stream that is new, gone or changed.
 type StreamChange struct {
 	Camera, Name string
 	Old, New     *Stream // Old is nil for a stream that is new, New for one that is gone
 }
 
-// Source reports whether the stream comes from elsewhere or in another way than before.
+// Source reports whether the URL or the transport of the stream changed.
 func (c StreamChange) Source() bool {
 	return c.Old == nil || c.New == nil || !c.Old.URL.Equal(c.New.URL) || c.Old.Transport != c.New.Transport
 }
 
-// Samples reports whether the stream is recorded to another directory than before.
+// Samples reports whether the stream changed to another directory for its sample files.
 func (c StreamChange) Samples() bool {
 	return c.Old == nil || c.New == nil || c.Old.Samples != c.New.Samples
 }
 
-// Retain reports whether more or less is kept of the stream than before.
+// Retain reports whether the limits of the stream changed.
 func (c StreamChange) Retain() bool {
 	return c.Old == nil || c.New == nil || c.Old.Retain != c.New.Retain
 }
 
-// Diff returns what makes latter of the configuration former. URLs whose secrets were not looked for are equal.
+// Diff returns in what the configuration latter differs from former. URLs whose secrets were not looked for count as equal.
 func Diff(former, latter *Config) Difference {
 	return Difference{
 		Streams: diffStreams(former, latter),

@@ -8,7 +8,7 @@
 //	secrets.go  URLs with passwords in them, which show themselves without
 //	diff.go     what makes one configuration another
 //	edit.go     edits of the text that keep all else of it, by way of cutter.go; file.go writes it
-//	yaml.go     YAML read strictly, with the place of each value
+//	yaml.go     YAML read strictly, with the position of each value
 //	words.go    "did you mean …?"
 //
 // A secret is in no error and in nothing that is printed, logged or marshalled: only URL.Reveal tells it.

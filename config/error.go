@@ -2,8 +2,8 @@ package config
 
 import "fmt"
 
-// An Error is a mistake in a configuration file: one line with its place, what is wrong, and what would be right. It
-// quotes no secret. Line and Column start at 1; they are 0 if the mistake lies in no particular place.
+// An Error is a mistake in a configuration file: one line with its position, what is wrong, and what would be right. It
+// quotes no secret. Line and Column start at 1; they are 0 if the mistake has no particular position.
 type Error struct {
 	File         string
 	Line, Column int

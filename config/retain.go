@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// bytesExample is a value that would be right, for messages.
+// bytesExample is an example of a good value, for messages.
 const bytesExample = "500GB"
 
-// Limits say how much of a stream's footage is kept. A zero one does not limit.
+// Limits say how much of a stream's footage is kept. A field that is zero sets no limit.
 type Limits struct {
 	Age   time.Duration
 	Bytes int64
-	// AtLeast is the stretch of the stream's newest footage that is not deleted for the free space of its disk. Age and Bytes
+	// AtLeast is how long the newest footage of the stream lasts that is not deleted for the free space of its disk. Age and Bytes
 	// outrank it.
 	AtLeast time.Duration
 }
@@ -29,18 +29,18 @@ type MinFree struct {
 type Retain struct {
 	Bytes   int64         // 0 is no limit
 	MinFree MinFree       // of each disk with sample files
-	AtLeast time.Duration // of each stream, kept though a disk is too full; default defaultAtLeast
+	AtLeast time.Duration // how much footage each stream keeps even on a full disk; default defaultAtLeast
 }
 
-// defaultAtLeast is what a stream keeps where nobody says otherwise: what happened just now can still be looked at, and a card
-// on which there is room for a few hours never gets that far.
+// defaultAtLeast is how much footage a stream keeps on a full disk unless the configuration says otherwise: enough to look at what
+// happened just now, and less than even a small card has room for.
 const defaultAtLeast = time.Hour
 
 func (r Retain) read(v yamlValue) (Retain, error) {
 	f := v.fields("bytes", "min_free", "at_least")
 	optional(f, "bytes", &r.Bytes, readBytes)
 	optional(f, "min_free", &r.MinFree, readMinFree)
-	optional(f, "at_least", &r.AtLeast, readStretch)
+	optional(f, "at_least", &r.AtLeast, readKeep)
 	return r, f.err
 }
 
@@ -50,17 +50,17 @@ func readLimits(v yamlValue) (l Limits, err error) {
 	l.AtLeast = unsaid
 	optional(f, "days", &l.Age, readDays)
 	optional(f, "bytes", &l.Bytes, readBytes)
-	optional(f, "at_least", &l.AtLeast, readStretch)
+	optional(f, "at_least", &l.AtLeast, readKeep)
 	if f.err == nil && l.Age > 0 && l.AtLeast > l.Age {
 		f.err = f.values["at_least"].errorf("%s is more than the %s of days, after which footage is deleted; want less, or more days", brief(l.AtLeast), brief(l.Age))
 	}
 	return l, f.err
 }
 
-// unsaid stands for what all cameras keep at least, where the one has no at_least of its own.
+// unsaid stands for the at_least of all cameras, in the limits of a camera that has no at_least of its own.
 const unsaid = -1
 
-// withDefault returns limits with what all cameras keep at least, where they say nothing.
+// withDefault returns limits with the at_least of all cameras, if they have none of their own.
 func withDefault(l Limits, atLeast time.Duration) Limits {
 	if l.AtLeast == unsaid {
 		l.AtLeast = atLeast
@@ -68,8 +68,8 @@ func withDefault(l Limits, atLeast time.Duration) Limits {
 	return l
 }
 
-// readStretch reads how long a stretch of footage is: a duration, or days.
-func readStretch(v yamlValue) (time.Duration, error) {
+// readKeep reads how long footage is kept: a duration, or days.
+func readKeep(v yamlValue) (time.Duration, error) {
 	const want = "a stretch of time up to 3650d, such as 90m, 24h or 7d, or 0 for none"
 	text, err := v.number(want)
 	if err != nil {

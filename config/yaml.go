@@ -19,7 +19,7 @@ import (
 )
 
 // A yamlValue is a value of a YAML file with the way to it. It is read strictly: its methods return an Error with
-// the value's place, of which the text never quotes a value that may hold a secret.
+// the value's position, of which the text never quotes a value that may hold a secret.
 type yamlValue struct {
 	file string    // as errors name it
 	path string    // "cameras.front-door.url"; "" is the whole file
@@ -215,7 +215,7 @@ func (f *yamlFields) need(name, example string) {
 	f.err = missing.errorf("is missing; add one such as %s: %s", name, example)
 }
 
-// atKey is the key of v in v's place: what errors about the name point at.
+// atKey is the key of v, as a value, so that errors about the name point at it.
 func (v yamlValue) atKey() yamlValue {
 	v.node = *v.key
 	return v

@@ -12,7 +12,7 @@ import (
 	"nvrfs/playback"
 )
 
-// errnos says what a reader is told of an error. What is not here is EIO.
+// errnos says with which errno a reader is told of an error. All other errors are EIO.
 var errnos = []struct {
 	err   error
 	errno syscall.Errno
@@ -25,8 +25,8 @@ var errnos = []struct {
 	{context.Canceled, syscall.ENOTCONN}, // the mount was taken away; EINTR would have programs try for ever
 }
 
-// errno turns the error of a request about a file or directory into an errno. An errno tells no story, so those that nobody can
-// expect are logged. pid is who asked.
+// errno turns the error of a request about a file or directory into an errno. An errno says too little, so errors that are not in
+// the table are logged. pid is the process that asked.
 func (s *Server) errno(what, path string, pid uint32, err error) syscall.Errno {
 	if err == nil {
 		return 0
@@ -53,7 +53,7 @@ type failureLog struct {
 
 type failure struct {
 	logged time.Time
-	more   int // since then
+	more   int // failures since then, which were not logged
 }
 
 const (
@@ -63,7 +63,7 @@ const (
 
 func (l *failureLog) add(what, path string, pid uint32, err error) {
 	if more, ok := l.due(path, time.Now()); ok {
-		l.log.Error("cannot "+what, "path", path, "reader", reader(pid), "err", err, "not_logged", more)
+		l.log.Error("cannot "+what, "path", path, "reader", reader(pid), "err", err, "suppressed", more)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestReaderLosesDeletedFootage(t *testing.T) {
 	if _, err := file.ReadAt(make([]byte, info.Size()), 0); !errors.Is(err, syscall.ESTALE) {
 		t.Errorf("when its bytes are gone: %v", err)
 	}
-	if n := strings.Count(f.log.String(), "a reader has lost footage"); n != 1 || strings.Contains(f.log.String(), "cannot read") {
+	if n := strings.Count(f.log.String(), "footage that a reader has open was deleted"); n != 1 || strings.Contains(f.log.String(), "cannot read") {
 		t.Errorf("the log says so %d times:\n%s", n, f.log)
 	}
 }

@@ -49,10 +49,10 @@ type attr struct {
 	modTime  time.Time
 	keepName time.Duration // how long the kernel keeps the name
 	keepAttr time.Duration // how long the kernel keeps the attributes
-	changes  bool          // each open shows what there is then
+	changes  bool          // the content is made anew at each open
 }
 
-// nodeOf returns what the kernel is to know of a node, of which path returns the path.
+// nodeOf returns what the kernel is to know of a node of playback. path returns the path of n, if it is needed.
 func (s *Server) nodeOf(n *playback.Node, path func() string) node {
 	switch {
 	case n.IsDir():
@@ -103,7 +103,7 @@ func (n *dirNode) modTime() time.Time {
 // added is when footage was added last, as far as this mount has seen.
 func (s *Server) added() time.Time { return time.Unix(0, s.newest.Load()) }
 
-// lookup finds a child by its name. That there is none is not kept by the kernel.
+// lookup finds a child by its name. If there is none, the kernel asks again next time.
 func (n *dirNode) lookup(ctx context.Context, name string) (node, error) {
 	c, err := n.s.view.Find(ctx, n.d, name)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"nvrfs/playback"
 )
 
-// nodes are the inodes that the kernel knows. Of nearly all, of which there may be a hundred thousand, only the Ref is kept, by
-// which they are found again when the kernel asks for them.
+// nodes are the inodes that the kernel knows. There may be a hundred thousand, so only the Ref of nearly every one is kept, by which
+// the node is found again when the kernel asks for it.
 type nodes struct {
 	mu    sync.Mutex
 	known map[uint64]known    // by inode number; it has no pointers, which the garbage collector would follow

@@ -16,14 +16,14 @@ import (
 	"nvrfs/playback"
 )
 
-// Options says how to mount. The zero value is usable but for Log.
+// Options says how to mount. Log must be set; the zero value of every other field is usable.
 type Options struct {
 	AllowOther bool    // let other users in; permissions are checked then
 	UID, GID   *uint32 // owner of everything; nil means the process's
 	Umask      uint32  // permissions taken away from 0555 for directories and 0444 for files; writing is never allowed
 	Log        *slog.Logger
 
-	deadline time.Duration // of a request; requestDeadline but in tests
+	deadline time.Duration // of a request; requestDeadline, except in tests
 }
 
 // A Server is a mounted view of footage. It is safe for concurrent use.
@@ -62,8 +62,8 @@ var (
 // default of 12, three readers of a disk that hangs would keep everyone waiting.
 const maxBackground = 256
 
-// requestDeadline bounds the time that a request takes, but for reads. A signal to the reader does not end its request earlier:
-// programs do not expect stat or open to fail with EINTR.
+// requestDeadline bounds the time of every request that is not a read. A signal to the reader does not end its request earlier,
+// because programs do not expect stat or open to fail with EINTR.
 const requestDeadline = 20 * time.Second
 
 // Mount mounts what view shows on the directory mountpoint, with mount(2) as root and through fusermount3 otherwise. The mount is ready
@@ -138,9 +138,10 @@ func (s *Server) mount(ctx context.Context) error {
 	return err
 }
 
-// panicked keeps a bug in one request from ending all of them.
+// panicked answers a request that panicked, so that a bug in one request does not end the mount.
 func (s *Server) panicked(v any) fuse.Status {
-	s.o.Log.Error("a request to the mount failed by a bug in nvrfs", "panic", v, "stack", string(debug.Stack()))
+	s.o.Log.Error("a request to the mount failed because of a bug in nvrfs; other requests go on", "err", fmt.Sprint(v), "stack", string(debug.Stack()),
+		"do", "report this line to the makers of nvrfs")
 	return fuse.EIO
 }
 

@@ -12,8 +12,8 @@ type Stats struct {
 	Reads       int64 `json:"reads"`
 	ReadBytes   int64 `json:"read_bytes"`
 	ReadErrors  int64 `json:"read_errors"`
-	ReadSpliced int64 `json:"read_spliced"` // of Reads, those whose bytes were not copied
-	ReadMicros  int64 `json:"read_us"`      // that all reads together took, without the reply
+	ReadSpliced int64 `json:"read_spliced"` // how many of Reads were spliced, so that no bytes were copied
+	ReadMicros  int64 `json:"read_us"`      // how long all reads took together, without sending the replies
 }
 
 type counters struct{ opens, openNow, reads, readBytes, readErrors, readSpliced, readNanos atomic.Int64 }

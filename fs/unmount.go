@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrInUse says that the mount is out of sight, but files on it are still open.
+// ErrInUse says that nothing is mounted at the mount point any more, but files of the mount are still open.
 var ErrInUse = errors.New("files are still open")
 
 // fusermountDeadline bounds running fusermount3, which only asks the kernel.
@@ -60,7 +60,7 @@ func (s *Server) gone() bool {
 	}
 }
 
-// Detach takes away what is mounted on a directory, though it may be in use or its server dead.
+// Detach unmounts what is mounted on a directory, even while it is in use, or when its server has died.
 func Detach(mountpoint string) error {
 	if err := unmount(mountpoint, true); err != nil {
 		return fmt.Errorf("detach %s: %w", mountpoint, err)

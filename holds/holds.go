@@ -45,7 +45,7 @@ type Hold struct {
 
 // Now returns what the files are to say.
 func Now(ctx context.Context, db *schema.DB) ([]byte, error) {
-	held, changes, err := db.HeldStretches(ctx)
+	held, changes, err := db.NamedHolds(ctx)
 	if err != nil {
 		return nil, err
 	}

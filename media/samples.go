@@ -8,7 +8,7 @@ type Samples struct {
 	Sizes        []uint32
 	CTS          []int32  // nil when every CTS is 0
 	Syncs        []uint32 // index of each sync sample, from 0; nil for audio
-	ChunkOffsets []int64  // of each chunk, from the first fragment of the stretch
+	ChunkOffsets []int64  // of each chunk, from the first fragment of the extent
 	ChunkCounts  []uint32 // samples in each chunk
 }
 
@@ -104,7 +104,7 @@ func (s *Samples) Sum(start int64) Sums {
 	return t
 }
 
-// countTimes counts the stretches of equal durations, and adds the durations up.
+// countTimes counts the runs of equal durations, which stts has a row for, and adds the durations up.
 func countTimes(v []uint32) (runs uint32, sum int64) {
 	last := ^uint32(0)
 	if len(v) > 0 {
@@ -119,7 +119,7 @@ func countTimes(v []uint32) (runs uint32, sum int64) {
 	return runs, sum
 }
 
-// runs counts the stretches of equal values.
+// runs counts the runs of equal values.
 func runs[T comparable](v []T) (n uint32) {
 	for i := range v {
 		if i == 0 || v[i] != v[i-1] {

@@ -34,7 +34,7 @@ type SampleEntry struct {
 // VideoTimescale is the timescale of every video track: the clock rate of video in RTP (RFC 3551 5).
 const VideoTimescale = TicksPerSecond
 
-// Sums counts what one track has in a stretch of footage: the figures from which sizes and times of virtual files follow. Times
+// Sums counts what one track has in some footage: the figures from which sizes and times of virtual files follow. Times
 // are in the track's timescale.
 type Sums struct {
 	Start        int64  // DTS of the first sample, since the start of the run

@@ -12,7 +12,7 @@
 //	| ftyp | moov, computed | mdat header | sample file 1 | sample file 2 | ...
 //	offset 0                                                            Size
 //
-// The slices of a File cover [0, Size) without gaps or overlap, and their bytes never change. The stretch of a sample file
+// The slices of a File cover [0, Size) without gaps or overlap, and their bytes never change. The extent of a sample file
 // is taken whole, so the virtual mdat holds the fragment headers as bytes that no chunk refers to (8.1.1).
 //
 // # Words and units

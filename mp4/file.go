@@ -25,8 +25,8 @@ type File struct {
 	tracks   []track
 	static   []byte
 	sections []section // in order; they cover [0, Size)
-	data     []int64   // data[i] is where the stretch of part i starts, from the start of the first
-	mdatAt   int64     // offset of the first stretch
+	data     []int64   // data[i] is where the extent of part i starts, from the start of the first
+	mdatAt   int64     // offset of the first extent
 	cache    TableCache
 
 	// What is shown, in ticks of the master track, tracks[0], on the File's timeline.
@@ -81,7 +81,7 @@ var (
 	entryBytes = [numTables]int64{8, 8, 4, 12, 4, 8}
 )
 
-// section is a stretch of the File of one nature.
+// section is a range of the File whose bytes are all made in one way.
 type section struct {
 	end   int64 // offset just past it
 	what  sectionKind
@@ -287,7 +287,7 @@ func (f *File) readSome(p []byte, off int64) (int, error) {
 	}
 }
 
-// readData reads from the stretch that holds off.
+// readData reads from the extent that holds off.
 func (f *File) readData(p []byte, off int64) (int, error) {
 	part, at, length := f.locate(off)
 	p = p[:min(int64(len(p)), length)]
@@ -301,7 +301,7 @@ func (f *File) readData(p []byte, off int64) (int, error) {
 	return n, fmt.Errorf("recording %s: read %d bytes at %d of its sample file: %w", part.Name, len(p), at, err)
 }
 
-// locate finds the stretch that holds off, an offset in the mdat's content.
+// locate finds the extent that holds off, an offset in the mdat's content.
 func (f *File) locate(off int64) (part *Part, at, length int64) {
 	rel := off - f.mdatAt
 	i := sort.Search(len(f.data), func(i int) bool { return f.data[i] > rel }) - 1

@@ -7,20 +7,20 @@ import (
 	"nvrfs/media"
 )
 
-// An Extent is a stretch of bytes of an object. The object is whatever holds recordings: a sample file holds one, others many.
+// An Extent is a range of bytes of an object. The object is whatever holds recordings: a sample file holds one, others many.
 type Extent struct {
 	Object io.ReaderAt
-	Offset int64 // in Object, where the stretch begins
+	Offset int64 // in Object, where the range begins
 	Length int64 // bytes
 }
 
-// A Part is what one recording contributes to a File: a stretch of its sample file, and for each track the figures from
+// A Part is what one recording contributes to a File: an extent of its sample file, and for each track the figures from
 // which sizes and times follow without touching the samples.
 type Part struct {
 	Name     string // of the recording, for errors
 	Run      int64  // parts of one run share one clock
 	Sequence int    // place in the run; a part continues the one before it when this is one more
-	Extent          // the stretch of the recording's fragments
+	Extent          // the recording's fragments
 
 	// Tracks has at most one track of each kind. The first is the master: the others' times are placed by its clock.
 	Tracks []TrackPart

@@ -103,7 +103,7 @@ func TestReaders(t *testing.T) {
 	}
 }
 
-// edges are where the nature of the bytes changes: sections, the recordings' pieces of tables, stretches, the end.
+// edges are where the nature of the bytes changes: sections, the recordings' pieces of tables, extents, the end.
 func edges(f *File) (at []int64) {
 	at = append(at, 0)
 	start := int64(0)
@@ -140,7 +140,7 @@ func checkRead(t *testing.T, f *File, whole []byte, off int64, n int) {
 	}
 }
 
-// checkExtents checks that what Extent names is what ReadAt gives, that it goes up to the end of the stretch, and that
+// checkExtents checks that what Extent names is what ReadAt gives, that it goes up to the end of the extent, and that
 // everything in the mdat and nothing else has one.
 func checkExtents(t *testing.T, f *File, whole []byte) {
 	t.Helper()
@@ -153,7 +153,7 @@ func checkExtents(t *testing.T, f *File, whole []byte) {
 			continue
 		}
 		if n < 1 || at < part.Offset || at+n != part.Offset+part.Length {
-			t.Fatalf("Extent(%d) is %d bytes at %d, of a stretch of %d at %d", off, n, at, part.Length, part.Offset)
+			t.Fatalf("Extent(%d) is %d bytes at %d, of an extent of %d at %d", off, n, at, part.Length, part.Offset)
 		}
 		p := make([]byte, min(n, 64))
 		if _, err := part.Object.ReadAt(p, at); err != nil || !bytes.Equal(p, whole[off:off+int64(len(p))]) {

@@ -43,7 +43,7 @@ func TestScanBehindDamage(t *testing.T) {
 			t.Fatalf("byte %d flipped: %d fragments, want %d", at, len(frags), len(whole))
 		}
 		if damaged < len(want)-1 && (last.Seal == nil || last.First != r.ends[damaged] || last.Bytes != r.ends[len(r.ends)-1]) {
-			t.Fatalf("byte %d flipped: the last stretch is %+v", at, last)
+			t.Fatalf("byte %d flipped: the last range is %+v", at, last)
 		}
 	}
 }

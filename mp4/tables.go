@@ -114,7 +114,7 @@ func (g *tableWriter) putAll(v []uint32, add uint32) {
 	g.b = b
 }
 
-func (g *tableWriter) write(tab table, stretchAt int64) error {
+func (g *tableWriter) write(tab table, extentAt int64) error {
 	switch tab {
 	case stts:
 		return g.stts()
@@ -128,7 +128,7 @@ func (g *tableWriter) write(tab table, stretchAt int64) error {
 		g.putAll(g.s.Sizes, 0)
 	case co64:
 		for _, x := range g.s.ChunkOffsets {
-			binary.BigEndian.PutUint64(g.b, uint64(stretchAt+x))
+			binary.BigEndian.PutUint64(g.b, uint64(extentAt+x))
 			g.b = g.b[8:]
 		}
 	}

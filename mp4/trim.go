@@ -123,7 +123,7 @@ func (c *masterCut) other(s *media.Samples, t *TrackPart, masterTimescale uint32
 	return r
 }
 
-// narrow cuts the part's stretch to the bytes from the first to the last sample kept.
+// narrow cuts the part's extent to the bytes from the first to the last sample kept.
 func (p *Part) narrow(kept []media.Samples) {
 	start, end := p.Length, int64(0)
 	for i := range kept {

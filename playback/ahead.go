@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// listAhead lists a day that was asked for in the background, and the days after it, where that before it was listed, too: then
-// someone walks through the days. It does not wait, and does this for one stream at a time.
+// listAhead lists, in the background, a day that was asked for. If the day before was listed too, someone walks through the days, and
+// the next days are listed as well. It does not wait, and works for one stream at a time.
 func (l *Library) listAhead(s Stream, day *calendarDay) {
 	days := 1
 	if l.isListed(s, l.calendar.at(day.From90k-1)) {

@@ -164,7 +164,7 @@ func show(t *testing.T, l *playback.Library, label string) string {
 				t.Fatal(err)
 			}
 			for _, e := range entries {
-				fmt.Fprintln(&b, day.Name, hour.Name, e.Name, e.Size, e.ETag, e.Place, e.End)
+				fmt.Fprintln(&b, day.Name, hour.Name, e.Name, e.Size, e.ETag, e.Order, e.End)
 			}
 		}
 	}

@@ -60,27 +60,27 @@ func (l *Library) overlapping(ctx context.Context, s Stream, from90k, to90k int6
 	return kept, nil
 }
 
-// A Stretch is footage without a gap.
-type Stretch struct {
+// A RecordedSpan is footage without a gap longer than two seconds.
+type RecordedSpan struct {
 	Start, End time.Time
 	Bytes      int64
-	EndReason  string // why its last run ended; empty while it goes on
+	EndReason  string // why the last run in the span ended; empty while that run goes on
 }
 
-// Stretches lists what there is of a stream in [from90k, to90k), by start: recordings that follow each other within two
-// seconds are one.
-func (l *Library) Stretches(ctx context.Context, s Stream, from90k, to90k int64) ([]Stretch, error) {
+// RecordedSpans lists when a stream was recorded in [from90k, to90k), by start. Recordings that follow each other within two seconds
+// are one span.
+func (l *Library) RecordedSpans(ctx context.Context, s Stream, from90k, to90k int64) ([]RecordedSpan, error) {
 	recs, err := l.startingIn(ctx, s.id, from90k, to90k)
 	if err != nil {
 		return nil, err
 	}
-	var out []Stretch
+	var out []RecordedSpan
 	end := int64(0)
 	var run schema.Run
 	for i := range recs {
 		r := &recs[i]
 		if i == 0 || r.Start90k-end > joinGap90k {
-			out = append(out, Stretch{Start: media.ToTime(r.Start90k)})
+			out = append(out, RecordedSpan{Start: media.ToTime(r.Start90k)})
 			end = r.End90k()
 		}
 		if r.Run != run.ID {

@@ -12,7 +12,7 @@ import (
 	"nvrfs/store"
 )
 
-// allDeleted adds what is to be released where the changes do not say: every recording whose bytes are still to be deleted.
+// allDeleted adds every recording that is garbage to deleted. It is for when changes were missed, so that nobody knows which are new.
 func (l *Library) allDeleted(ctx context.Context, deleted map[schema.RecordingID]bool) error {
 	ids, err := l.src.Deleted(ctx)
 	for _, id := range ids {
@@ -56,8 +56,8 @@ func (l *Library) followMoved(moved map[schema.RecordingID]bool) {
 	l.letClose(is)
 }
 
-// toKeep is what was deleted while files that are open show it, and is still to be pinned for them: by device. What the source
-// cannot keep is not among it.
+// toKeep has the recordings that were deleted while open files show them, and that are still to be pinned for those files, by device.
+// Recordings that the source cannot keep are not in it.
 type toKeep struct {
 	asking store.Asking
 	left   map[int64]*unkept
@@ -66,7 +66,7 @@ type toKeep struct {
 type unkept struct {
 	files   map[*File]bool
 	deleted map[schema.RecordingID]bool
-	said    bool // that the disk does not answer
+	said    bool // the log has said that the disk does not answer
 }
 
 func (t *toKeep) add(opened []*File, deleted map[schema.RecordingID]bool) {
@@ -89,7 +89,7 @@ func (t *toKeep) add(opened []*File, deleted map[schema.RecordingID]bool) {
 	maps.Copy(t.left, changed)
 }
 
-// clone copies what there is, which may be nil.
+// clone copies u, which may be nil.
 func (u *unkept) clone() *unkept {
 	if u == nil {
 		return &unkept{files: map[*File]bool{}, deleted: map[schema.RecordingID]bool{}}
@@ -97,7 +97,7 @@ func (u *unkept) clone() *unkept {
 	return &unkept{maps.Clone(u.files), maps.Clone(u.deleted), u.said}
 }
 
-// stream is the label of one of those whose footage it is.
+// stream returns the label of a stream whose footage is to be kept, for the log.
 func (u *unkept) stream() string {
 	for f := range u.files {
 		return f.e.stream.Label
@@ -105,8 +105,8 @@ func (u *unkept) stream() string {
 	return ""
 }
 
-// keep pins deleted recordings for the files that show them, until these are closed. One disk that hangs holds up nobody for
-// long: what is on it is tried again with each call.
+// keep pins deleted recordings for the open files that show them, until these are closed. A disk that hangs holds up the others only
+// for a few seconds; its recordings are tried again with each call.
 func (l *Library) keep(ctx context.Context) {
 	left := maps.Clone(l.toKeep.left) // which a question that is left behind reads
 	kept := store.Ask(&l.toKeep.asking, slices.Collect(maps.Keys(left)), func(device int64) *unkept {
@@ -122,7 +122,7 @@ func (l *Library) keep(ctx context.Context) {
 			delete(l.toKeep.left, device)
 		case !u.said:
 			u.said = true
-			l.o.Log.Error("footage was deleted while it is being read, and is not kept for its readers yet", "stream", u.stream(), "err", store.ErrNoAnswer)
+			l.o.Log.Error("deleted footage that is still being read cannot be kept for its readers yet; trying again", "stream", u.stream(), "err", store.ErrNoAnswer)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func (l *Library) keepFor(ctx context.Context, device int64, f *File, deleted ma
 			err = l.pins.add(r.id, packed, o.Keep)
 		}
 		if err != nil {
-			l.o.Log.Error("footage was deleted while it is being read, and cannot be kept for the reader", "entry", f.e.Name, "reader", f.reader, "err", err)
+			l.o.Log.Error("deleted footage that is still being read cannot be kept for its reader, whose next read fails", "entry", f.e.Name, "reader", f.reader, "err", err)
 			continue
 		}
 		if !l.readers.pin(f, r.id) { // it was closed meanwhile
@@ -155,11 +155,11 @@ func (l *Library) keepFor(ctx context.Context, device int64, f *File, deleted ma
 		length += f.Parts()[i].Length
 	}
 	if length > 0 {
-		l.o.Log.Info("deleted footage is still being read; its space is freed when it is closed, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", length)
+		l.o.Log.Info("deleted footage is still being read; its space is freed when the reader closes it, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", length)
 	}
 }
 
-// loseOld has readers who took too long lose what was deleted.
+// loseOld takes deleted footage from readers who have had it for too long.
 func (l *Library) loseOld() {
 	if lost := l.pins.loseOld(time.Now()); len(lost) > 0 {
 		for _, f := range l.readers.of(lost) {

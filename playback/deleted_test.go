@@ -182,7 +182,7 @@ func TestReadersLoseDeletedFootage(t *testing.T) {
 		time.Sleep(time.Second)
 		l.loseOld()
 		l.loseOld()
-		if n := strings.Count(log.String(), "a reader has lost footage"); n != 2 ||
+		if n := strings.Count(log.String(), "footage that a reader has open was deleted"); n != 2 ||
 			!strings.Contains(log.String(), `reader="process 7 (cp)"`) || !strings.Contains(log.String(), `reader="HTTP from 192.0.2.7:1234"`) {
 			t.Errorf("the log says so %d times: %s", n, &log)
 		}

@@ -2,7 +2,7 @@ package playback
 
 import "context"
 
-// Names in the tree that are no one's footage.
+// Names in the tree that are not those of footage.
 const (
 	hiddenName = ".nvrfs" // the directory of the root that is not listed
 	clipsName  = "clips"
@@ -13,7 +13,7 @@ const (
 	infoSuffix = ".json" // behind the name of an entry
 )
 
-// kind says which directory or file of the tree something is.
+// kind says which sort of directory or file of the tree something is.
 type kind uint8
 
 const (
@@ -32,7 +32,7 @@ const (
 	statusFile      // .nvrfs/status.json
 )
 
-// A Dir is a directory of the tree that the mount and HTTP show. It is a value, which says where the directory is; View.List and
+// A Dir is a directory of the tree that the mount and HTTP show. It is a value that says where the directory is; View.List and
 // View.Find say what is in it. The zero Dir is none.
 //
 //	/front-door/2026-11-20/14/                                             its entries
@@ -49,7 +49,7 @@ type Dir struct {
 // Root is the root of the tree.
 func Root() Dir { return Dir{kind: rootDir} }
 
-// Path is the path of the directory, with a slash before each name: that of the root is empty.
+// Path is the path of the directory, with a slash before each name. The path of the root is empty.
 func (d Dir) Path() string {
 	if d.kind == rootDir {
 		return ""
@@ -78,7 +78,7 @@ func (d Dir) Name() string {
 	return ""
 }
 
-// Parent is the directory that d is in; of the root, the root.
+// Parent is the directory that d is in. The parent of the root is the root.
 func (d Dir) Parent() Dir {
 	switch d.kind {
 	case clipsDir, daysDir, infoDir:
@@ -117,7 +117,7 @@ func (d Dir) Fixed() bool { return d.kind == hiddenDir }
 // remembered; View.At finds it again. Clips and whole days have none, which is the zero Ref.
 type Ref struct {
 	from90k int64 // of the day or hour
-	order   int64 // of an entry in its hour: its Place
+	order   int64 // of an entry in its hour: its Order
 	stream  int32
 	kind    kind
 	info    bool
@@ -135,7 +135,7 @@ func (d Dir) Ref() Ref {
 	return r
 }
 
-// Hour returns where the directory of the hour is that a file is in; ok is false for what is not in one.
+// Hour returns the Ref of the directory of the hour that a file is in; ok is false if r is not in an hour.
 func (r Ref) Hour() (hour Ref, ok bool) {
 	if r.kind != entryFile {
 		return hour, false
@@ -143,10 +143,10 @@ func (r Ref) Hour() (hour Ref, ok bool) {
 	return Ref{from90k: r.from90k, stream: r.stream, kind: hourDir, info: r.info}, true
 }
 
-// IsFile reports whether it is that of a file.
+// IsFile reports whether the Ref leads to a file, rather than a directory.
 func (r Ref) IsFile() bool { return r.kind >= entryFile }
 
-// Hash is a number that few others have.
+// Hash is a number that few other Refs have.
 func (r Ref) Hash() uint64 {
 	h := uint64(r.from90k)<<20 ^ uint64(r.stream)<<5 ^ uint64(r.kind)<<1 ^ uint64(r.order)*0x9e3779b97f4a7c15
 	if r.info {
@@ -155,16 +155,16 @@ func (r Ref) Hash() uint64 {
 	return h
 }
 
-// refOf returns where an entry, or the file that says what it is made of, is.
+// refOf returns the Ref of an entry, or of its info file.
 func refOf(e *Entry, info bool) Ref {
 	from90k, ok := e.Hour()
 	if !ok {
 		return Ref{}
 	}
-	return Ref{from90k: from90k, order: e.Place, stream: e.stream.ID(), kind: entryFile, info: info}
+	return Ref{from90k: from90k, order: e.Order, stream: e.stream.ID(), kind: entryFile, info: info}
 }
 
-// dirAt returns the directory at r, or, of a file in an hour, the directory that it is in.
+// dirAt returns the directory at r, or if r is a file, the directory that the file is in.
 func (v *View) dirAt(ctx context.Context, r Ref) (Dir, error) {
 	d := Dir{kind: r.kind, info: r.info}
 	switch r.kind {
@@ -190,7 +190,7 @@ func (v *View) dirAt(ctx context.Context, r Ref) (Dir, error) {
 	return d, nil
 }
 
-// Where returns the directory in which r is, and its name there.
+// Where returns the directory that r is in, and its name there.
 func (v *View) Where(ctx context.Context, r Ref) (parent Dir, name string, err error) {
 	d, err := v.dirAt(ctx, r)
 	switch {
@@ -210,7 +210,7 @@ func (v *View) Where(ctx context.Context, r Ref) (parent Dir, name string, err e
 	return d, name, nil
 }
 
-// Hours returns the directories of the hour that a change is in: of its entries, and of what these are made of.
+// Hours returns the two directories of the hour that a change is in: with its entries, and with their info files.
 func (c *Change) Hours() [2]Dir {
 	d := Dir{kind: hourDir, stream: c.Stream, day: c.Day, hour: c.Hour}
 	info := d
@@ -223,8 +223,8 @@ func (c *Change) DayFile() (d Dir, name string) {
 	return Dir{kind: dayFiles, stream: c.Stream}, dayFileName(c.Day)
 }
 
-// Listings returns the directories in which there may be more than before, or less, when recordings were added or deleted, but
-// for those of the hour.
+// Listings returns the directories, except those of the hour, that may have more or fewer names after recordings were added or
+// deleted.
 func (c *Change) Listings() []Dir {
 	dirs := []Dir{Root(), {kind: clipsDir}, {kind: daysDir}, {kind: infoDir}, {kind: dayFiles, stream: c.Stream}}
 	for _, hour := range c.Hours() {

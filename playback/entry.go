@@ -22,8 +22,8 @@ type Entry struct {
 	Start time.Time
 	End   time.Time // wall time of the end; the file's modification time
 	ETag  string    // without quotes; equal ETags mean equal bytes
-	ID    uint64    // tells the bytes from all others, as ETag does; its highest bit is 1
-	Place int64     // within its hour, from 0: it rises along the listing, and stays when other entries come and go
+	ID    uint64    // as ETag, equal only for equal bytes; its highest bit is 1
+	Order int64     // among the entries of its hour: it rises along the listing, and stays when other entries come and go
 
 	stream         *Stream
 	kind           entryKind
@@ -38,22 +38,21 @@ type Entry struct {
 type entryKind uint8
 
 const (
-	hourEntry entryKind = iota // a stretch of those that start in the hour
+	hourEntry entryKind = iota // some of those that start in the hour
 	dayEntry                   // all that start on the day
 	clipEntry                  // the frames of all that overlap the range
 )
 
-// Stream is the one that the entry shows.
+// Stream is the stream that the entry shows.
 func (e *Entry) Stream() Stream { return *e.stream }
 
-// IsClip reports whether the entry is a clip: of a range that someone named.
+// IsClip reports whether the entry is a clip, whose range someone named.
 func (e *Entry) IsClip() bool { return e.kind == clipEntry }
 
-// Hour says when the hour starts that lists the entry; ok is false for clips and days.
+// Hour returns when the hour starts in which the entry is listed; ok is false for clips and whole days.
 func (e *Entry) Hour() (from90k int64, ok bool) { return e.from90k, e.kind == hourEntry }
 
-// Newest reports whether the newest recording of the stream is part of the entry of an hour, so that another may soon be in its
-// place.
+// Newest reports whether the entry, of an hour, has the newest recording of its stream, so that a longer entry may soon replace it.
 func (e *Entry) Newest() bool { return e.recs != nil }
 
 // joinGap90k is the longest gap that an entry goes over: enough for a reconnect that loses nothing worth a new file.
@@ -71,7 +70,8 @@ func (l *Library) WholeDay(ctx context.Context, s Stream, day Span) (*Entry, err
 	return l.entry(ctx, &Entry{Name: day.Name + ".mp4", stream: &s, kind: dayEntry, from90k: day.From90k, to90k: day.To90k}, recs, newest90k)
 }
 
-// newestAndIn says when the newest recording of a stream starts, and after that lists those that start in a span.
+// newestAndIn returns when the newest recording of a stream starts, and then lists the recordings that start in a span, in this order,
+// so that the list is not older than the newest recording.
 func (l *Library) newestAndIn(ctx context.Context, s Stream, span Span) (newest90k int64, recs []schema.Recording, err error) {
 	if newest90k, err = l.newest90k(ctx, s); err != nil {
 		return 0, nil, err
@@ -92,9 +92,9 @@ func (l *Library) newest90k(ctx context.Context, s Stream) (start90k int64, err 
 	return start90k, err
 }
 
-// stretches groups recordings, which are in order of start, into what one entry can show. Runs may overlap in time, where
+// entryGroups groups recordings, which are in order of start, into what one entry can show. Runs may overlap in time, where
 // the host's clock was set back: each keeps its own entries then, so that no frame hides another.
-func stretches(recs []schema.Recording) (groups [][]schema.Recording) {
+func entryGroups(recs []schema.Recording) (groups [][]schema.Recording) {
 	const open = 8     // only the last few groups can go on
 	var ends [open]int // of those groups that lie in recs as they are: behind their last recording; 0 for the others
 	for i := range recs {
@@ -178,7 +178,8 @@ func (l *Library) entry(ctx context.Context, e *Entry, recs []schema.Recording, 
 	return e, nil
 }
 
-// dayMark keeps a day of one entry apart from that entry: both are shown, and an ID is that of one file in one place.
+// dayMark makes the ETag of a whole day differ from the ETag of an entry that has the same recordings, because both are shown, and
+// each needs an ID of its own.
 const dayMark = "/day"
 
 func etag(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:16]) }

@@ -19,7 +19,7 @@ func rec(number, run int64, sequence int, start, duration float64) schema.Record
 	}
 }
 
-func TestStretches(t *testing.T) {
+func TestEntryGroups(t *testing.T) {
 	other := func(r schema.Recording, entries ...int64) schema.Recording {
 		r.Tracks = nil
 		for _, e := range entries {
@@ -30,7 +30,7 @@ func TestStretches(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		recs []schema.Recording
-		want string // numbers of the recordings of each stretch
+		want string // numbers of the recordings of each entry
 	}{
 		{"nothing", nil, "[]"},
 		{"one", []schema.Recording{rec(1, 1, 0, 0, 60)}, "[[1]]"},
@@ -57,7 +57,7 @@ func TestStretches(t *testing.T) {
 		{"the gap is measured from the end of the one before", []schema.Recording{rec(1, 1, 0, 0, 3600), rec(2, 2, 0, 10, 5)}, "[[1] [2]]"},
 	} {
 		got := [][]int64{}
-		for _, g := range stretches(c.recs) {
+		for _, g := range entryGroups(c.recs) {
 			var numbers []int64
 			for _, r := range g {
 				numbers = append(numbers, r.ID.Number())
@@ -70,8 +70,8 @@ func TestStretches(t *testing.T) {
 	}
 }
 
-// TestStretchesTakeEveryRecordingOnce has runs in any state.
-func TestStretchesTakeEveryRecordingOnce(t *testing.T) {
+// TestEntriesTakeEveryRecordingOnce has runs in any state.
+func TestEntriesTakeEveryRecordingOnce(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		var recs []schema.Recording
@@ -81,10 +81,10 @@ func TestStretchesTakeEveryRecordingOnce(t *testing.T) {
 		slices.SortFunc(recs, func(a, b schema.Recording) int { return int(a.Start90k - b.Start90k) })
 		seen := map[schema.RecordingID]bool{}
 		n := 0
-		for _, g := range stretches(recs) {
+		for _, g := range entryGroups(recs) {
 			for i, r := range g {
 				if seen[r.ID] {
-					t.Fatalf("recording %s is in two stretches", r.ID)
+					t.Fatalf("recording %s is in two entries", r.ID)
 				}
 				seen[r.ID] = true
 				n++
@@ -94,7 +94,7 @@ func TestStretchesTakeEveryRecordingOnce(t *testing.T) {
 			}
 		}
 		if n != len(recs) {
-			t.Fatalf("%d recordings of %d are in stretches", n, len(recs))
+			t.Fatalf("%d recordings of %d are in entries", n, len(recs))
 		}
 	}
 }
@@ -105,14 +105,14 @@ func TestManyShortRuns(t *testing.T) {
 		recs = append(recs, rec(n+1, n+1, 0, float64(n)*0.36, 0.3))
 	}
 	began := time.Now()
-	if got := len(stretches(recs)); got != 1 {
-		t.Errorf("%d stretches", got)
+	if got := len(entryGroups(recs)); got != 1 {
+		t.Errorf("%d groups", got)
 	}
 	for i := range recs {
 		recs[i].Start90k *= 20
 	}
-	if got := len(stretches(recs)); got != len(recs) {
-		t.Errorf("%d stretches", got)
+	if got := len(entryGroups(recs)); got != len(recs) {
+		t.Errorf("%d groups", got)
 	}
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("it took %v", took)

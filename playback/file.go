@@ -12,14 +12,15 @@ import (
 	"nvrfs/store"
 )
 
-// ErrStale says that an entry's footage has changed since it was listed: list again.
+// ErrStale says that an entry's footage has changed since it was listed. Who gets it should list again.
 var ErrStale = errors.New("the entry has changed since it was listed")
 
 // indexDeadline bounds the read of an index while a file is read.
 const indexDeadline = 15 * time.Second
 
-// A File is an open Entry. Reading it is safe from any number of goroutines. Sample files are opened for a read and kept for
-// the next ones, unless they are deleted: then what is left of the File is kept until Close, or until its reader loses it: ErrLost.
+// A File is an open Entry. Any number of goroutines may read it. Sample files are opened for a read and kept open for the next ones.
+// When footage of the File is deleted, it is kept until Close, or until the reader has had it for too long; then reads of it fail with
+// ErrLost.
 type File struct {
 	*mp4.File
 	e      *Entry
@@ -27,18 +28,18 @@ type File struct {
 	reader string               // who reads it, for the log
 	pins   []schema.RecordingID // deleted recordings that are kept for it; guarded by lib.readers.mu
 
-	saidLost atomic.Bool // the log says that some of them are lost
+	saidLost atomic.Bool // the log has said that the reader lost footage
 }
 
 // ModTime is the wall time at which the footage ends.
 func (f *File) ModTime() time.Time { return f.e.End }
 
-// ETag tells the bytes from all others, without quotes.
+// ETag is equal only for equal bytes. It has no quotes.
 func (f *File) ETag() string { return f.e.ETag }
 
-// WithFile lends use the file in which the n bytes at off lie, at the offset at, so that the kernel can move them on without a
-// copy; the descriptor is use's only until it returns. It returns what use does: how many of the bytes were used, which are n,
-// or fewer, and then ReadAt tells why. It returns 0, without calling use, where the bytes do not lie in one file of this machine.
+// WithFile calls use with the descriptor of the file in which the n bytes at off lie, from the offset at on, so that the kernel can
+// move them on without a copy. use must not keep the descriptor. WithFile returns what use returns: how many bytes were used. If they
+// are fewer than n, ReadAt tells why. If the bytes do not lie in one file of this machine, WithFile returns 0 without calling use.
 func (f *File) WithFile(off, n int64, use func(fd uintptr, at, n int64) (used int64)) (used int64) {
 	part, at, length, ok := f.Extent(off)
 	if !ok || n > length {
@@ -56,23 +57,23 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// sayLost says once who has lost footage.
+// sayLost logs once that the reader has lost footage.
 func (f *File) sayLost() {
 	if f.saidLost.CompareAndSwap(false, true) {
-		f.lib.o.Log.Warn("a reader has lost footage that was deleted; reading it fails from now on", "entry", f.e.Name, "reader", f.reader,
-			"reason", "it was read for "+store.ReadersKeep.String()+" after it was deleted, or the disk had no more room for it")
+		f.lib.o.Log.Warn("footage that a reader has open was deleted, and reading it fails from now on", "entry", f.e.Name, "reader", f.reader,
+			"reason", "it was kept for "+store.ReadersKeep.String()+", or the disk has no more room for deleted footage")
 	}
 }
 
-// Close ends the reading of a file. It must not be read any more.
+// Close closes the file, which must not be read any more, and gives up deleted footage that was kept for it.
 func (f *File) Close() {
 	for _, id := range f.lib.readers.remove(f) {
 		f.lib.pins.letGo(id)
 	}
 }
 
-// Open opens an entry for a reader, who is named in the log where that matters, and who closes it. It returns ErrStale when
-// the entry is no more what it was; the newest one of a stream only grows, and opens as it was listed.
+// Open opens an entry for a reader, whose name is for the log. The caller must close the File. Open returns ErrStale if the footage of
+// the entry has changed since it was listed. The newest entry of a stream, which only grows, opens as it was listed.
 func (l *Library) Open(ctx context.Context, e *Entry, reader string) (*File, error) {
 	if f, ok := l.files.Get(e.ETag); ok {
 		return l.opening(f, e, reader)
@@ -88,8 +89,8 @@ func (l *Library) Open(ctx context.Context, e *Entry, reader string) (*File, err
 	return l.opening(l.keepFile(e, f), e, reader)
 }
 
-// opening hands out a file, of which from now on release keeps what is deleted. It returns ErrStale when some of it was
-// deleted just before.
+// opening hands out a file. From now on, release keeps footage of it that is deleted. If some of it was deleted just before, opening
+// returns ErrStale.
 func (l *Library) opening(f *mp4.File, e *Entry, reader string) (*File, error) {
 	file := &File{File: f, e: e, lib: l, reader: reader}
 	if l.readers.add(file) {
@@ -100,14 +101,14 @@ func (l *Library) opening(f *mp4.File, e *Entry, reader string) (*File, error) {
 	return file, nil
 }
 
-// stale drops the listing that an entry is in, which may not have heard of the change yet: whoever lists again must not get
-// the same entry.
+// stale drops the listing that an entry is in, and returns ErrStale. The listing may not have heard of the change yet, and whoever
+// lists again must not get the same entry.
 func (l *Library) stale(e *Entry) error {
 	l.listings.forgetHour(e.stream.id, l.calendar.at(e.from90k), e.from90k)
 	return fmt.Errorf("%s: %w", e.Name, ErrStale)
 }
 
-// recordings returns what an entry is made of, or ErrStale.
+// recordings returns the recordings that an entry is made of, or ErrStale.
 func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording, error) {
 	if e.recs != nil {
 		return e.recs, nil
@@ -119,7 +120,7 @@ func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording,
 		if err != nil {
 			return nil, err
 		}
-		groups = stretches(recs)
+		groups = entryGroups(recs)
 	case dayEntry:
 		recs, err := l.startingIn(ctx, e.stream.id, e.from90k, e.to90k)
 		if err != nil {
@@ -220,10 +221,10 @@ type tableKey struct {
 	part int
 }
 
-// tableBytes is what keeping tables takes beside them.
+// tableBytes is how many bytes of memory an item in the cache of tables takes besides the tables.
 const tableBytes = 250
 
-// fileTables keeps the tables of a file, also for one of the same bytes that is made later.
+// fileTables keeps the tables of a file, also for a File of the same bytes that is opened later.
 type fileTables struct {
 	l    *Library
 	etag string

@@ -10,18 +10,18 @@ import (
 	"nvrfs/schema"
 )
 
-// A Change says that the entries of an hour are not what they were.
+// A Change says that the entries of an hour have changed.
 type Change struct {
 	Stream Stream
 	Day    Span
 	Hour   Span
-	Listed bool // a recording was added or deleted; otherwise one that was there has grown, or what Marked says
+	Listed bool // a recording was added or deleted; if false, a recording has grown, or a hold has changed (Marked)
 	Marked bool // a hold that starts in the hour was added or removed
 
-	deleted bool // a recording was
+	deleted bool // a recording was deleted
 }
 
-// subscribers are those who are told what changes.
+// subscribers are the functions that are called with changes.
 type subscribers struct {
 	mu   sync.Mutex // held while nothing is called
 	next int
@@ -53,11 +53,11 @@ func (s *subscribers) tell(news []Change) {
 	}
 }
 
-// Subscribe has f called with what changed, one call at a time, until cancel is called; with nil when anything may have. f must
-// not wait for anything that reads from the Library.
+// Subscribe has f called with the changes, one call at a time, until cancel is called. f is called with nil when changes were missed,
+// so that anything may have changed. f must not wait for anything that reads from the Library.
 func (l *Library) Subscribe(f func([]Change)) (cancel func()) { return l.news.add(f) }
 
-// Run looks for new footage until ctx ends. Without it, a Library shows what there was when it first looked.
+// Run looks for new footage until ctx ends. Without it, a Library shows the footage that there was when it was first asked.
 func (l *Library) Run(ctx context.Context) {
 	rev, failing := l.rev, false
 	tick := time.NewTicker(l.o.Poll)
@@ -69,9 +69,9 @@ func (l *Library) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil && !failing:
-			l.o.Log.Error("cannot look for new footage; trying again", "err", err)
+			l.o.Log.Error("cannot ask the database for new footage, so listings may be old; trying again", "err", err)
 		case err == nil && failing:
-			l.o.Log.Info("looking for new footage again")
+			l.o.Log.Info("the database answers again; listings show new footage")
 		}
 		failing = err != nil
 		select {
@@ -82,7 +82,7 @@ func (l *Library) Run(ctx context.Context) {
 	}
 }
 
-// follow takes in the changes since rev, and returns the newest one.
+// follow takes in the changes since rev, and returns the number of the newest one.
 func (l *Library) follow(ctx context.Context, rev int64) (int64, error) {
 	l.loseOld()
 	if len(l.toKeep.left) > 0 {

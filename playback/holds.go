@@ -13,26 +13,26 @@ import (
 // ErrNoHold says that there is no hold of that number.
 var ErrNoHold = errors.New("there is no such hold")
 
-// errHoldsElsewhere says that the source keeps no holds.
+// errHoldsElsewhere says that the source does not keep holds itself.
 var errHoldsElsewhere = errors.New("this footage is held where it is recorded")
 
 // A Hold keeps the footage of a stream from being deleted.
 type Hold struct {
 	ID         int64
 	Stream     string    // label
-	Start, End time.Time // of what is held: [Start, End)
+	Start, End time.Time // footage in [Start, End) is held
 	Why        string
 	Created    time.Time
 }
 
-// A holdingSource keeps holds.
+// A holdingSource is a Source that keeps holds.
 type holdingSource interface {
 	Holds(ctx context.Context) ([]schema.Hold, error)
 	AddHold(ctx context.Context, h schema.Hold) (id int64, err error)
 	RemoveHold(ctx context.Context, id int64) error
 }
 
-// holding returns where holds are kept, and the streams that may be seen, also those that never had footage.
+// holding returns the source, which keeps holds, and the streams that may be seen, including streams that never had footage.
 func (v *View) holding(ctx context.Context) (src holdingSource, streams []Stream, err error) {
 	src, ok := v.l.src.(holdingSource)
 	if !ok {
@@ -73,7 +73,7 @@ func (v *View) Holds(ctx context.Context) ([]Hold, error) {
 	return holds, nil
 }
 
-// AddHold adds a hold, whose ID it ignores, and returns it as it is kept. It returns ErrNotFound where there is no such stream.
+// AddHold adds a hold, and returns it with the ID that it was given. It returns ErrNotFound if there is no such stream.
 func (v *View) AddHold(ctx context.Context, h Hold) (Hold, error) {
 	src, streams, err := v.holding(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (v *View) AddHold(ctx context.Context, h Hold) (Hold, error) {
 	return h, fmt.Errorf("stream %s: %w", h.Stream, ErrNotFound)
 }
 
-// RemoveHold removes a hold, or returns ErrNoHold.
+// RemoveHold removes a hold. It returns ErrNoHold if there is no hold with that ID, or its stream may not be seen.
 func (v *View) RemoveHold(ctx context.Context, id int64) error {
 	holds, err := v.Holds(ctx)
 	if err != nil {

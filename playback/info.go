@@ -13,16 +13,16 @@ type Info struct {
 	Stream          string          `json:"stream"`
 	Start           time.Time       `json:"start"`
 	End             time.Time       `json:"end"`
-	DurationSeconds float64         `json:"duration_seconds"` // that it plays; gaps are left out
+	DurationSeconds float64         `json:"duration_seconds"` // how long the entry plays; gaps are left out
 	Bytes           int64           `json:"bytes"`
 	ETag            string          `json:"etag"`
-	Growing         bool            `json:"growing"` // its last recording is not sealed
+	Growing         bool            `json:"growing"` // the last recording of the entry is not sealed
 	Codecs          []string        `json:"codecs"`  // RFC 6381
 	Gaps            []InfoGap       `json:"gaps"`
 	Recordings      []InfoRecording `json:"recordings"`
 }
 
-// InfoGap is a stretch of wall time that an entry leaves out.
+// InfoGap is a span of wall time that an entry leaves out.
 type InfoGap struct {
 	Start  time.Time `json:"start"`
 	End    time.Time `json:"end"`
@@ -31,13 +31,13 @@ type InfoGap struct {
 
 // InfoRecording is one recording of an entry.
 type InfoRecording struct {
-	Number int64     `json:"number"` // names the sample file
+	Number int64     `json:"number"` // of the recording, which the name of its sample file has too
 	Start  time.Time `json:"start"`
 	End    time.Time `json:"end"`
 	Bytes  int64     `json:"bytes"`
 }
 
-// Info describes an entry. It returns ErrStale when the entry is no more what it was.
+// Info describes an entry. It returns ErrStale if the footage of the entry has changed since it was listed.
 func (l *Library) Info(ctx context.Context, e *Entry) (*Info, error) {
 	recs, err := l.recordings(ctx, e)
 	if err != nil {

@@ -38,7 +38,7 @@ func (l *Library) Close() error {
 	return l.src.Close()
 }
 
-// Data is the data directory, or empty where the source lies in no directory of this machine.
+// Data is the data directory, or empty if the source does not lie in a directory of this machine.
 func (l *Library) Data() string {
 	if d, ok := l.src.(directorySource); ok {
 		return d.Dir()
@@ -46,8 +46,9 @@ func (l *Library) Data() string {
 	return ""
 }
 
-// Recorded reports whether a process records into the source now, or mends it. Where none does, what is not sealed was cut off.
+// Recorded reports whether a process records into the source now, or mends it. If none does, recordings that are not sealed were cut
+// off when their recorder was.
 func (l *Library) Recorded() bool { return l.src.Recorded() }
 
-// Location is that of the days and hours.
+// Location is the time zone of the days and hours.
 func (l *Library) Location() *time.Location { return l.o.Location }

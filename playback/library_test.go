@@ -457,7 +457,7 @@ func TestDayOfOneEntry(t *testing.T) {
 	}
 }
 
-func TestInfoAndStretches(t *testing.T) {
+func TestInfoAndRecordedSpans(t *testing.T) {
 	dir := t.TempDir()
 	makeFootage(t, dir, footage.Camera{
 		Name: "cam", Tiny: true, Start: noon, Duration: 10 * time.Minute, Grow: true,
@@ -496,14 +496,14 @@ func TestInfoAndStretches(t *testing.T) {
 	if last, err := l.Info(t.Context(), all[1].Entry); err != nil || !last.Growing || len(last.Gaps) != 0 {
 		t.Errorf("info %+v, %v", last, err)
 	}
-	stretches, err := l.Stretches(t.Context(), s, 0, 1<<62)
-	if err != nil || len(stretches) != 2 {
-		t.Fatalf("stretches %+v, %v", stretches, err)
+	spans, err := l.RecordedSpans(t.Context(), s, 0, 1<<62)
+	if err != nil || len(spans) != 2 {
+		t.Fatalf("spans %+v, %v", spans, err)
 	}
-	a, b := stretches[0], stretches[1]
+	a, b := spans[0], spans[1]
 	if !a.Start.Equal(noon) || !a.End.Equal(all[0].End) || a.Bytes != bytes || a.EndReason != "a gap was asked for" ||
 		!b.Start.Equal(all[1].Start) || !b.End.Equal(all[1].End) || b.EndReason != "" {
-		t.Errorf("stretches %+v", stretches)
+		t.Errorf("spans %+v", spans)
 	}
 }
 

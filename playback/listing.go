@@ -19,7 +19,8 @@ type Stream struct {
 	id     int64
 }
 
-// ID tells the stream from all others of the library, also from those to come. Ids of recordings leave it 31 bits.
+// ID is the number of the stream in the library. It is never given to another stream. It has 31 bits, because ids of recordings have
+// no room for more.
 func (s Stream) ID() int32 { return int32(s.id) }
 
 // Streams lists the streams that have footage, or had, by label. The slice must not be changed.
@@ -126,7 +127,7 @@ func (l *Library) Day(ctx context.Context, s Stream, name string) (Span, error) 
 	return Span{}, fmt.Errorf("%s/%s: %w", s.Label, name, ErrNotFound)
 }
 
-// hasDay asks what is known before it asks the database.
+// hasDay reports whether a recording starts on a day. It asks the database only if no listing tells.
 func (l *Library) hasDay(ctx context.Context, s Stream, day Span) (bool, error) {
 	known, ok, _ := l.listings.knownDays(s.id)
 	if ok && len(known.unsure) == 0 {
@@ -146,8 +147,8 @@ func (l *Library) DayAt(t90k int64) Span { return l.calendar.at(t90k).Span }
 // HourAt returns the local hour that holds t90k.
 func (l *Library) HourAt(t90k int64) Span { return l.calendar.at(t90k).hour(t90k) }
 
-// Hours lists the hours of a day in which a recording of a stream starts. The slice must not be changed. What is in them is
-// listed in the background.
+// Hours lists the hours of a day in which a recording of a stream starts. The slice must not be changed. Hours also begins to list
+// their entries in the background, because whoever lists a day is likely to ask for them.
 func (l *Library) Hours(ctx context.Context, s Stream, day Span) ([]Span, error) {
 	d := l.calendar.at(day.From90k)
 	defer l.listAhead(s, d)
@@ -230,9 +231,9 @@ const mostAtOnce = 20_000
 
 var rooms = sync.Pool{New: func() any { return new(schema.Room) }}
 
-// listDay lists all hours of a day by one query, since whoever asks for one is about to ask for the others; who asks while it is
-// listed waits for that. ok is false where there is too much, or a row of the day is damaged. An hour that cannot be listed is left
-// out, and costs only those who ask for it.
+// listDay lists all hours of a day by one query, since whoever asks for one is about to ask for the others; a goroutine that asks meanwhile waits for
+// the result. ok is false if the day has too many recordings, or a row of it is damaged. An hour that cannot be listed is left out, so
+// that the error concerns only those who ask for it.
 func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x listing, ok bool, err error) {
 	k := dayKey{s.id, day.From90k}
 	others, done := l.listings.begin(k)
@@ -251,7 +252,7 @@ func (l *Library) listDay(ctx context.Context, s Stream, day *calendarDay) (x li
 	return l.readDay(ctx, s, day)
 }
 
-// readDay is listDay without looking who else does it.
+// readDay is like listDay, but does not look whether another goroutine lists the day.
 func (l *Library) readDay(ctx context.Context, s Stream, day *calendarDay) (x listing, ok bool, err error) {
 	drops := l.listings.dropped()
 	newest90k, err := l.newest90k(ctx, s)
@@ -287,11 +288,11 @@ func (l *Library) readDay(ctx context.Context, s Stream, day *calendarDay) (x li
 func (l *Library) entriesOf(ctx context.Context, s *Stream, hour Span, recs []schema.Recording, newest90k int64) ([]*Entry, error) {
 	var entries []*Entry
 	var names nameCounter
-	for _, group := range stretches(recs) {
+	for _, group := range entryGroups(recs) {
 		start90k := group[0].Start90k
-		place := placeAt(start90k-hour.From90k, names.count(start90k))
+		order := orderOf(start90k-hour.From90k, names.count(start90k))
 		e, err := l.entry(ctx, &Entry{
-			Name: l.NameAt(*s, hour, place), Place: place, stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k,
+			Name: l.NameAt(*s, hour, order), Order: order, stream: s, kind: hourEntry, from90k: hour.From90k, to90k: hour.To90k,
 		}, group, newest90k)
 		if err != nil {
 			return nil, err
@@ -301,19 +302,20 @@ func (l *Library) entriesOf(ctx context.Context, s *Stream, hour Span, recs []sc
 	return entries, nil
 }
 
-// nthBits of a place say the how manieth entry of the same second this is, from 0. The others say when it starts.
+// nthBits of an entry's Order tell entries that start in the same second apart, from 0. The higher bits say when it starts.
 const nthBits = 16
 
-func placeAt(offset90k int64, nth int) int64 {
+func orderOf(offset90k int64, nth int) int64 {
 	return offset90k<<nthBits | int64(min(nth-1, 1<<nthBits-1))
 }
 
-// NameAt returns the name that an entry at a place in an hour of a stream has.
-func (l *Library) NameAt(s Stream, hour Span, place int64) string {
-	return entryName(s.Label, hour.From90k+place>>nthBits, hour, l.o.Location, int(place&(1<<nthBits-1))+1)
+// NameAt returns the name of the entry with an Order in an hour of a stream.
+func (l *Library) NameAt(s Stream, hour Span, order int64) string {
+	return entryName(s.Label, hour.From90k+order>>nthBits, hour, l.o.Location, int(order&(1<<nthBits-1))+1)
 }
 
-// nameCounter counts the entries that start in the same second, since names say no more. They come by start.
+// nameCounter counts the entries that start in the same second, because names say no more than the second. It must be called in the
+// order of start.
 type nameCounter struct {
 	second int64
 	n      int

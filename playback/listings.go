@@ -8,9 +8,9 @@ import (
 	"nvrfs/playback/lru"
 )
 
-// listings keeps what was listed: the streams, the days of each, and what is in the days that were listed last. Whoever reads rows
-// and then keeps a listing of them must not keep it when something was dropped in between: the rows may be from before. So each
-// who keeps something says how many drops there were when it began to read.
+// listings caches listings: the streams, the days of each, and the entries of the days that were listed last. A listing must not be
+// kept if something was dropped while its rows were read, because the rows may be from before the change. So whoever keeps a listing
+// says how many drops there were when it began to read.
 type listings struct {
 	// cache changes only while mu is held, so that no change of a listing is lost. It is read without.
 	cache *lru.Cache[dayKey, listing]
@@ -31,13 +31,13 @@ func newListings(maxBytes int64) listings {
 // streamDays are the days of a stream.
 type streamDays struct {
 	days   []Span
-	unsure []Span // of which a recording was deleted: nothing may be left of them
+	unsure []Span // days of which a recording was deleted, so that they may have no footage any more
 }
 
 // dayKey is a day of a stream.
 type dayKey struct{ stream, from90k int64 }
 
-// A listing is what is known of a day of a stream. It must not be changed.
+// A listing is the part of a stream's day that is known. It must not be changed.
 type listing struct {
 	whole bool          // the day was listed, though some of its hours may not be known, or not any more
 	hours []hourListing // as those of the calendarDay
@@ -49,7 +49,7 @@ type hourListing struct {
 	entries []*Entry // by start
 }
 
-// What a listing takes of the memory, about.
+// How many bytes of memory a listing takes, about.
 const (
 	listingBytes = 250
 	hourBytes    = 32 + 32
@@ -127,8 +127,8 @@ func (x *listings) replaceLocked(k dayKey, hours int, change func(*listing)) {
 	x.cache.Replace(k, y, y.bytes())
 }
 
-// begin says that the caller lists a day, until it calls done; or, when someone else does, returns what is closed when that is
-// done.
+// begin says that the caller lists a day, until it calls done. If another goroutine lists the day already, begin returns a channel that
+// is closed when that has finished, and no done.
 func (x *listings) begin(k dayKey) (others <-chan struct{}, done func()) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

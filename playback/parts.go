@@ -11,7 +11,7 @@ import (
 	"nvrfs/schema"
 )
 
-// A recordingPart is one recording as part of a file: what its bytes and its index are read from.
+// A recordingPart is one recording as part of a file. The bytes and the index of the part are read through it.
 type recordingPart struct {
 	lib    *Library
 	id     schema.RecordingID
@@ -22,7 +22,7 @@ type recordingPart struct {
 // recordingOf returns the recording of a part.
 func recordingOf(p *mp4.Part) *recordingPart { return p.Object.(*recordingPart) }
 
-// parts describes recordings to package mp4. Those of a day are thousands: what they take is made for all at once.
+// parts describes recordings to package mp4. A day has thousands of recordings, so memory for all of them is allocated at once.
 func (l *Library) parts(ctx context.Context, s *Stream, recs []schema.Recording) ([]mp4.Part, error) {
 	n := 0
 	for i := range recs {
@@ -64,7 +64,7 @@ func partNames(label string, recs []schema.Recording) []string {
 	return names
 }
 
-// partOf describes a recording to package mp4, without its tracks, and without what it takes to read it.
+// partOf describes a recording to package mp4, without its tracks, and without the object that it is read from.
 func partOf(r *schema.Recording) mp4.Part {
 	return mp4.Part{Run: r.Run, Sequence: r.Sequence, Extent: mp4.Extent{Length: r.Bytes - r.HeaderBytes}}
 }

@@ -11,17 +11,17 @@ import (
 // ErrNotDir says that a path goes on behind a file.
 var ErrNotDir = errors.New("it is a file, not a directory")
 
-// What no path is longer than, and no name in it, as Linux has it.
+// The longest path, and the longest name in it, as in Linux.
 const (
 	longestPath = 4096
 	longestName = 255
 )
 
-// A Node is what a name of the tree leads to: a directory, an entry or a text. In a Listing it is none of them where finding out
-// takes a look at the footage: then it is a file, and View.Find says which.
+// A Node is what a name of the tree leads to: a directory, an entry or a text. In a Listing, a Node may be none of them: then it is a
+// file, and View.Find, which has to look at the footage, returns which.
 type Node struct {
 	Name  string
-	Order uint64 // in a listing, from 1: it rises along it, and stays the same when others come and go
+	Order uint64 // in a listing, from 1: it rises along the listing, and stays the same when other nodes come and go
 	Dir   Dir
 	Entry *Entry
 	Text  *Text
@@ -30,7 +30,7 @@ type Node struct {
 // IsDir reports whether the node is a directory.
 func (n *Node) IsDir() bool { return n.Dir.kind != 0 }
 
-// Ref returns where the node is; zero for clips and whole days.
+// Ref returns the Ref of the node, which is zero for clips and whole days.
 func (n *Node) Ref() Ref {
 	switch {
 	case n.IsDir():
@@ -49,8 +49,8 @@ type Listing struct {
 	At func(i int) Node
 }
 
-// Resolve finds what a path from the root of the tree leads to. It is walked name by name, as Linux walks a path: what stands
-// before a slash is a directory, an empty name and "." are the directory itself, ".." is the one that it is in. canonical is the
+// Resolve finds the node that a path from the root of the tree leads to. It walks the path name by name, as Linux does: a name before
+// a slash is that of a directory, an empty name and "." are the directory itself, and ".." is its parent. canonical is the
 // shortest path, that of a directory with a slash at its end. It returns ErrNotFound, or ErrNotDir for a path that goes on behind a
 // file.
 func (v *View) Resolve(ctx context.Context, path string) (n Node, canonical string, err error) {
@@ -81,7 +81,7 @@ func (v *View) Resolve(ctx context.Context, path string) (n Node, canonical stri
 	return n, canonical, nil
 }
 
-// Find returns what a directory has under a name, or ErrNotFound. It may find more than is listed.
+// Find returns the node that a directory has under a name, or ErrNotFound. It also finds nodes that are not listed, such as clips.
 func (v *View) Find(ctx context.Context, d Dir, name string) (n Node, err error) {
 	if name == "" || len(name) > longestName || strings.ContainsAny(name, "/\x00") {
 		return n, ErrNotFound
@@ -186,7 +186,7 @@ func (v *View) findInHour(ctx context.Context, d Dir, name string) (n Node, err 
 	return n, ErrNotFound
 }
 
-// fileInHour returns an entry, or the file that says what it is made of.
+// fileInHour returns the node of an entry, or of its info file.
 func (v *View) fileInHour(ctx context.Context, e *Entry, info bool) (n Node, err error) {
 	if !info {
 		return Node{Name: e.Name, Entry: e}, nil
@@ -196,7 +196,7 @@ func (v *View) fileInHour(ctx context.Context, e *Entry, info bool) (n Node, err
 	return n, err
 }
 
-// At returns what is at a Ref, or ErrStale where an entry is no longer there.
+// At returns the node at a Ref. It returns ErrStale if the entry is no longer there.
 func (v *View) At(ctx context.Context, r Ref) (n Node, err error) {
 	d, err := v.dirAt(ctx, r)
 	if err != nil {
@@ -215,14 +215,14 @@ func (v *View) At(ctx context.Context, r Ref) (n Node, err error) {
 	if err != nil {
 		return n, err
 	}
-	i := sort.Search(len(entries), func(i int) bool { return entries[i].Place >= r.order })
-	if i == len(entries) || entries[i].Place != r.order {
+	i := sort.Search(len(entries), func(i int) bool { return entries[i].Order >= r.order })
+	if i == len(entries) || entries[i].Order != r.order {
 		return n, ErrStale
 	}
 	return v.fileInHour(ctx, entries[i], r.info)
 }
 
-// List returns what a directory shows, by Order.
+// List returns the nodes that a directory shows, by Order.
 func (v *View) List(ctx context.Context, d Dir) (Listing, error) {
 	switch d.kind {
 	case rootDir:
@@ -264,13 +264,13 @@ func (v *View) listHour(ctx context.Context, d Dir) (Listing, error) {
 	return Listing{len(entries), func(i int) Node {
 		e := entries[i]
 		if d.info {
-			return Node{Name: e.Name + infoSuffix, Order: uint64(e.Place + 1)}
+			return Node{Name: e.Name + infoSuffix, Order: uint64(e.Order + 1)}
 		}
-		return Node{Name: e.Name, Order: uint64(e.Place + 1), Entry: e}
+		return Node{Name: e.Name, Order: uint64(e.Order + 1), Entry: e}
 	}}, err
 }
 
-// hiddenNodes are what .nvrfs has. Its texts are made when they are looked up.
+// hiddenNodes are the nodes in .nvrfs. The contents of its texts are made when they are looked up.
 var hiddenNodes = []Node{
 	{Name: readmeName, Order: 1},
 	{Name: clipsName, Order: 2, Dir: Dir{kind: clipsDir}},

@@ -11,15 +11,15 @@ import (
 	"nvrfs/store"
 )
 
-// ErrLost says that footage was deleted while it was read, and that its reader has had its time: see store.ReadersKeep.
+// ErrLost says that footage was deleted while a reader had it open, and that it is not kept for the reader any more: see
+// store.ReadersKeep.
 var ErrLost = errors.New("the footage was deleted, and is kept no longer for its readers")
 
-// pins keep what reading deleted recordings takes for the files that were open when these were deleted. The last of those files
-// to be closed removes a pin, which frees the space. Readers who take too long lose it: it is lost after store.ReadersKeep, or
-// when the recorder, which knows how much room the disk has, took the bytes away. This holds for a mount in a process of its own,
-// too.
+// pins keep deleted recordings readable for the files that were open when they were deleted. When the last of those files is closed,
+// the pin is removed, which frees the space. A pin is lost after store.ReadersKeep, or when the recorder, which knows how much room
+// the disk has, has taken the bytes away. This also works for a mount in a process of its own.
 type pins struct {
-	added atomic.Int64 // how many there were; it rises while mu is held
+	added atomic.Int64 // how many pins were added; it rises while mu is held
 
 	mu sync.Mutex // no other lock is taken inside it
 	of map[schema.RecordingID]*pin
@@ -34,7 +34,7 @@ type pin struct {
 	lost   bool // nothing can be read any more, and object is closed
 }
 
-// object returns what keeps the bytes of a recording that is pinned; nil where none is.
+// object returns the object from which a pinned recording is read, or nil if the recording is not pinned.
 func (p *pins) object(id schema.RecordingID) (store.Reader, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +48,7 @@ func (p *pins) object(id schema.RecordingID) (store.Reader, error) {
 	}
 }
 
-// index returns the packed index of a recording that is pinned; ok is false where none is.
+// index returns the packed index of a pinned recording; ok is false if the recording is not pinned.
 func (p *pins) index(id schema.RecordingID) (packed []byte, ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +137,7 @@ func (p *pins) lose(id schema.RecordingID) bool {
 	return x != nil
 }
 
-// loseOld takes the recordings that were kept for long enough from their readers, and returns which those are.
+// loseOld takes the recordings that were kept for store.ReadersKeep from their readers, and returns them.
 func (p *pins) loseOld(now time.Time) (lost map[schema.RecordingID]bool) {
 	lost = map[schema.RecordingID]bool{}
 	p.mu.Lock()
@@ -153,8 +153,8 @@ func (p *pins) loseOld(now time.Time) (lost map[schema.RecordingID]bool) {
 	return lost
 }
 
-// cannotRead says why a recording could not be read to its end. One that is pinned, and is shorter than it was, was taken away by
-// the recorder; one that was lost while it was read is closed.
+// cannotRead returns why a recording could not be read to its end. A pinned recording whose file is shorter than it was, or closed, was
+// taken from its readers, and the error is ErrLost.
 func (p *pins) cannotRead(id schema.RecordingID, err error) error {
 	if err == io.EOF && p.lose(id) {
 		return ErrLost

@@ -12,9 +12,9 @@ import (
 	"nvrfs/schema"
 )
 
-// readers are the files that are open, and what was deleted lately, for those who read a listing before and open what it says
-// after. A file is added before it is looked whether some of it was deleted, and what is deleted is noted before it is looked which
-// files are open: so no file that shows what was deleted escapes both.
+// readers are the files that are open, and the recordings that were deleted lately. Both are needed because a deletion may come between
+// listing an entry and opening it. Opening adds the file before it looks for deleted recordings, and a deletion notes the recordings
+// before it looks for open files: so one of the two always notices a file that shows deleted footage.
 type readers struct {
 	mu      sync.Mutex // it also guards the pins of each File; no other lock is taken inside it
 	files   map[*File]struct{}
@@ -35,7 +35,7 @@ func (r *readers) add(f *File) (gone bool) {
 	return len(r.deleted) > 0 && shows(f.File, func(id schema.RecordingID) bool { _, ok := r.deleted[id]; return ok })
 }
 
-// delete notes what was deleted, and returns the files that are open.
+// delete notes recordings that were deleted, and returns the files that are open.
 func (r *readers) delete(deleted map[schema.RecordingID]bool, now time.Time) []*File {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,7 +60,7 @@ func (r *readers) pin(f *File, id schema.RecordingID) bool {
 	return ok
 }
 
-// remove takes in that a file is closed, and returns what was kept for it.
+// remove forgets a file that is closed, and returns the deleted recordings that were kept for it.
 func (r *readers) remove(f *File) (pins []schema.RecordingID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,7 +69,7 @@ func (r *readers) remove(f *File) (pins []schema.RecordingID) {
 	return pins
 }
 
-// of returns the files for which one of some recordings is kept.
+// of returns the files for which at least one of the recordings is kept.
 func (r *readers) of(ids map[schema.RecordingID]bool) (files []*File) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,7 @@ func (r *readers) of(ids map[schema.RecordingID]bool) (files []*File) {
 // mostReaders bounds a line of the log.
 const mostReaders = 5
 
-// on names some of those who have opened what lies on a device.
+// on names some of the readers who have footage on a device open.
 func (r *readers) on(device int64) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

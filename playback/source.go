@@ -52,7 +52,7 @@ type Source interface {
 	Close() error
 }
 
-// What a source or its objects need not be able to do is asked for by these.
+// Abilities that a source or an object may have, and is asked for by a type assertion.
 type (
 	// A directorySource lies in a directory of this machine.
 	directorySource interface{ Dir() string }

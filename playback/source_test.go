@@ -124,8 +124,8 @@ func describe(t *testing.T, l *playback.Library, entries []*playback.Entry) stri
 	}
 	for _, s := range sums {
 		fmt.Fprintln(&b, s.Label, s.Camera, s.Name, s.First, s.Last, s.Recordings, s.Bytes, s.Days)
-		stretches, err := l.Stretches(t.Context(), s.Stream, 0, 1<<62)
-		fmt.Fprintln(&b, stretches, err)
+		spans, err := l.RecordedSpans(t.Context(), s.Stream, 0, 1<<62)
+		fmt.Fprintln(&b, spans, err)
 		runs, err := l.Runs(t.Context(), s.Stream, 0, 1<<62)
 		fmt.Fprintln(&b, runs, err)
 	}
@@ -135,7 +135,7 @@ func describe(t *testing.T, l *playback.Library, entries []*playback.Entry) stri
 			t.Fatal(err)
 		}
 		text, err := json.Marshal(info)
-		fmt.Fprintln(&b, e.Name, e.Size, e.Start, e.End, e.ETag, e.ID, e.Place, e.Newest(), string(text), err)
+		fmt.Fprintln(&b, e.Name, e.Size, e.Start, e.End, e.ETag, e.ID, e.Order, e.Newest(), string(text), err)
 	}
 	return b.String()
 }

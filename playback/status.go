@@ -15,7 +15,7 @@ type Status struct {
 	Streams []StreamStatus `json:"streams"`
 }
 
-// StreamStatus says what there is of a stream.
+// StreamStatus says how much footage there is of a stream, and what is being recorded.
 type StreamStatus struct {
 	Stream     string         `json:"stream"` // label
 	Camera     string         `json:"camera"`

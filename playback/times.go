@@ -63,7 +63,7 @@ func parseDay(name string, loc *time.Location) (Span, bool) {
 	return d, d.Name == name
 }
 
-// hoursOf splits a day into its hours: the stretches with one hand of the clock and one UTC offset. Where one occurs again with
+// hoursOf splits a day into its hours: the spans with one hand of the clock and one UTC offset. Where one occurs again with
 // another offset, their names have a letter, so that they sort by time, and the offset, so that they say when they are. Where
 // clocks are set back by so much that several hours come again, each of these begins with the last hour before, so that it sorts
 // behind that, and has its own behind the letter: 01A, 02A, 02B01, 02B02, 03.

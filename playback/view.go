@@ -7,7 +7,7 @@ import (
 )
 
 // A View is the footage of a Library as one viewer may see it. Streams that the viewer may not see do not exist in it: they are
-// not listed, and whoever names one, or has an Entry of one, gets ErrNotFound. Every question about footage is asked through a
+// not listed, and naming such a stream, or an Entry of one, gets ErrNotFound. Every question about footage is asked through a
 // View. It is safe for concurrent use.
 type View struct {
 	l    *Library
@@ -31,26 +31,26 @@ func (v *View) check(s Stream) error {
 	return fmt.Errorf("stream %s: %w", s.Label, ErrNotFound)
 }
 
-// Version is that of the program.
+// Version is the version of the program.
 func (v *View) Version() string { return v.l.o.Version }
 
 // Data is the data directory.
 func (v *View) Data() string { return v.l.Data() }
 
-// Location is that of the days and hours.
+// Location is the time zone of the days and hours.
 func (v *View) Location() *time.Location { return v.l.o.Location }
 
 // Recorded reports whether a process records into the data directory now, or mends it.
 func (v *View) Recorded() bool { return v.l.Recorded() }
 
-// Ready returns an error where the database does not answer.
+// Ready returns an error if the database does not answer.
 func (v *View) Ready(ctx context.Context) error {
 	_, err := v.l.src.Rev(ctx)
 	return err
 }
 
-// Subscribe has f called with what changed, one call at a time, until cancel is called; with nil when anything may have. f must
-// not wait for anything that reads from the Library.
+// Subscribe has f called with the changes, one call at a time, until cancel is called. f is called with nil when changes were missed,
+// so that anything may have changed. f must not wait for anything that reads from the Library.
 func (v *View) Subscribe(f func([]Change)) (cancel func()) {
 	return v.l.Subscribe(func(all []Change) {
 		if all == nil || v.sees == nil {
@@ -161,8 +161,8 @@ func (v *View) Clip(ctx context.Context, s Stream, from, to time.Time) (*Entry, 
 	return v.l.Clip(ctx, s, from, to)
 }
 
-// Open opens an entry for a reader, who is named in the log where that matters, and who closes it. It returns ErrStale when
-// the entry is no more what it was; the newest one of a stream only grows, and opens as it was listed.
+// Open opens an entry for a reader, whose name is for the log. The caller must close the File. Open returns ErrStale if the footage of
+// the entry has changed since it was listed. The newest entry of a stream, which only grows, opens as it was listed.
 func (v *View) Open(ctx context.Context, e *Entry, reader string) (*File, error) {
 	if err := v.check(*e.stream); err != nil {
 		return nil, err
@@ -170,7 +170,7 @@ func (v *View) Open(ctx context.Context, e *Entry, reader string) (*File, error)
 	return v.l.Open(ctx, e, reader)
 }
 
-// Info describes an entry. It returns ErrStale when the entry is no more what it was.
+// Info describes an entry. It returns ErrStale if the footage of the entry has changed since it was listed.
 func (v *View) Info(ctx context.Context, e *Entry) (*Info, error) {
 	if err := v.check(*e.stream); err != nil {
 		return nil, err
@@ -178,12 +178,12 @@ func (v *View) Info(ctx context.Context, e *Entry) (*Info, error) {
 	return v.l.Info(ctx, e)
 }
 
-// Stretches lists what there is of a stream in [from90k, to90k), by start.
-func (v *View) Stretches(ctx context.Context, s Stream, from90k, to90k int64) ([]Stretch, error) {
+// RecordedSpans lists when a stream was recorded in [from90k, to90k), by start.
+func (v *View) RecordedSpans(ctx context.Context, s Stream, from90k, to90k int64) ([]RecordedSpan, error) {
 	if err := v.check(s); err != nil {
 		return nil, err
 	}
-	return v.l.Stretches(ctx, s, from90k, to90k)
+	return v.l.RecordedSpans(ctx, s, from90k, to90k)
 }
 
 // Runs lists the runs of a stream of which a recording starts in [from90k, to90k), by start, each in full.

@@ -128,17 +128,17 @@ func TestViewRefusesStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, ask := range map[string]func(v *playback.View) error{
-		"Stream":     func(v *playback.View) error { _, err := v.Stream(ctx, "secret"); return err },
-		"StreamByID": func(v *playback.View) error { _, err := v.StreamByID(ctx, s.ID()); return err },
-		"Days":       func(v *playback.View) error { _, err := v.Days(ctx, s); return err },
-		"Day":        func(v *playback.View) error { _, err := v.Day(ctx, s, day.Name); return err },
-		"Hours":      func(v *playback.View) error { _, err := v.Hours(ctx, s, day); return err },
-		"Hour":       func(v *playback.View) error { _, err := v.Hour(ctx, s, day, "14"); return err },
-		"Entries":    func(v *playback.View) error { _, err := v.Entries(ctx, s, hours[0]); return err },
-		"WholeDay":   func(v *playback.View) error { _, err := v.WholeDay(ctx, s, day); return err },
-		"Clip":       func(v *playback.View) error { _, err := v.Clip(ctx, s, from, from.Add(time.Second)); return err },
-		"Stretches":  func(v *playback.View) error { _, err := v.Stretches(ctx, s, day.From90k, day.To90k); return err },
-		"Runs":       func(v *playback.View) error { _, err := v.Runs(ctx, s, day.From90k, day.To90k); return err },
+		"Stream":        func(v *playback.View) error { _, err := v.Stream(ctx, "secret"); return err },
+		"StreamByID":    func(v *playback.View) error { _, err := v.StreamByID(ctx, s.ID()); return err },
+		"Days":          func(v *playback.View) error { _, err := v.Days(ctx, s); return err },
+		"Day":           func(v *playback.View) error { _, err := v.Day(ctx, s, day.Name); return err },
+		"Hours":         func(v *playback.View) error { _, err := v.Hours(ctx, s, day); return err },
+		"Hour":          func(v *playback.View) error { _, err := v.Hour(ctx, s, day, "14"); return err },
+		"Entries":       func(v *playback.View) error { _, err := v.Entries(ctx, s, hours[0]); return err },
+		"WholeDay":      func(v *playback.View) error { _, err := v.WholeDay(ctx, s, day); return err },
+		"Clip":          func(v *playback.View) error { _, err := v.Clip(ctx, s, from, from.Add(time.Second)); return err },
+		"RecordedSpans": func(v *playback.View) error { _, err := v.RecordedSpans(ctx, s, day.From90k, day.To90k); return err },
+		"Runs":          func(v *playback.View) error { _, err := v.Runs(ctx, s, day.From90k, day.To90k); return err },
 	} {
 		if err := ask(all); err != nil {
 			t.Errorf("%s where everything is seen: %v", name, err)

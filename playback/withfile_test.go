@@ -36,11 +36,11 @@ func TestWithFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := f.Parts()
-	stretch := f.Size() // where the first one starts
+	extent := f.Size() // where the first one starts
 	for _, p := range parts {
-		stretch -= p.Length
+		extent -= p.Length
 	}
-	second, end := stretch+parts[0].Length, f.Size()
+	second, end := extent+parts[0].Length, f.Size()
 	r, w := pipe(t)
 	splice := func(off, n int64) []byte {
 		t.Helper()
@@ -70,12 +70,12 @@ func TestWithFile(t *testing.T) {
 		want int
 	}{
 		{"the tables", 0, 0},
-		{"the tables and the first stretch", stretch - 1, 0},
-		{"the start of a stretch", stretch, n},
-		{"the middle of it", stretch + 12345, n},
+		{"the tables and the first extent", extent - 1, 0},
+		{"the start of an extent", extent, n},
+		{"the middle of it", extent + 12345, n},
 		{"its end", second - n, n},
-		{"two stretches", second - n + 1, 0},
-		{"the next stretch", second, n},
+		{"two extents", second - n + 1, 0},
+		{"the next extent", second, n},
 		{"the end", end - n, n},
 		{"beyond the end", end - n + 1, 0},
 		{"far beyond", end + 1, 0},
@@ -92,10 +92,10 @@ func TestWithFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := l.Stats()
-	if got := splice(stretch+200, n); len(got) != n-100 || !bytes.Equal(got, want[stretch+200:stretch+100+n]) {
+	if got := splice(extent+200, n); len(got) != n-100 || !bytes.Equal(got, want[extent+200:extent+100+n]) {
 		t.Errorf("of a file that was cut: %d bytes", len(got))
 	}
-	if got := splice(stretch+2*n, n); len(got) != 0 {
+	if got := splice(extent+2*n, n); len(got) != 0 {
 		t.Errorf("behind the end of a file that was cut: %d bytes", len(got))
 	}
 	st := l.Stats()

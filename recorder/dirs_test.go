@@ -113,7 +113,7 @@ func TestNumberInTwoDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	y = newYard(t, o)
-	if n := strings.Count(y.log.String(), "there is another sample file of that number"); n != 2 {
+	if n := strings.Count(y.log.String(), "two sample files have the same number"); n != 2 {
 		t.Errorf("the log says so %d times: %s", n, y.log)
 	}
 	y.want(0, 1, 2, 3, 4)

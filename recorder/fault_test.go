@@ -244,14 +244,14 @@ func TestFaults(t *testing.T) {
 			before := f.rows("a")
 			c.fail(f)
 			f.says(c.says)
-			f.says("cannot write; footage is kept in memory")
+			f.says("cannot write to a sample file; the footage is kept in memory")
 			f.grows("b")
 			if !c.once {
-				f.says("recording ends: cannot write")
+				f.says("cannot write to the new sample file either")
 				f.fs.SetSpace(-1)
 				f.fs.Hook(nil)
 			}
-			f.says("writing again")
+			f.says("the footage that was kept in memory is written")
 			f.grows("a")
 			if !c.once {
 				bench.Eventually(t, "another run", func() bool {
@@ -478,7 +478,7 @@ func TestBusyDatabase(t *testing.T) {
 	}
 	defer db.Close()
 	if err := db.Write(t.Context(), func(*schema.Tx) error {
-		f.says("cannot commit; footage is kept in its files")
+		f.says("cannot write to the database; new footage is safe in its sample files")
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -517,7 +517,7 @@ func TestFullDatabase(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f.says("cannot commit; footage is kept in its files")
+	f.says("cannot write to the database; new footage is safe in its sample files")
 	f.says("database or disk is full")
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
@@ -528,7 +528,7 @@ func TestFullDatabase(t *testing.T) {
 // commitsAgain checks that nothing of either stream is lost when the database is well again.
 func (f *faulty) commitsAgain() {
 	f.t.Helper()
-	f.says("committing again")
+	f.says("the database takes new footage again")
 	f.grows("a")
 	f.grows("b")
 	for _, name := range []string{"a", "b"} {

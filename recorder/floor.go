@@ -5,7 +5,7 @@ import (
 	"nvrfs/schema"
 )
 
-// floorFor90k is how long a floor is good for. One that is older keeps more than it must, never less.
+// floorFor90k is how long a floor is used before it is looked up again. An old floor keeps more than it must, never less.
 const floorFor90k = 60 * 90000
 
 // floors say which footage of each stream is kept though its disk is too full: the newest recordings that together last as long
@@ -17,9 +17,9 @@ type floors struct {
 }
 
 type floor struct {
-	start90k int64 // of the oldest recording that is kept
-	at90k    int64 // when it was looked up
-	kept     bool  // it kept something from being deleted
+	start90k int64 // when the oldest recording that is kept starts
+	at90k    int64 // when the floor was looked up
+	kept     bool  // the floor has kept a recording from being deleted
 }
 
 // set sets the limits of the streams. What was looked up for a limit that has changed is looked up again.
@@ -58,7 +58,7 @@ func (f *floors) keeps(tx *schema.Tx, v schema.Victim, now90k int64) (bool, erro
 	return x.kept, nil
 }
 
-// onlyKept says what is left of footage where a disk is too full and nothing on it can be deleted.
+// onlyKept returns the reason why nothing can be deleted from a disk that is too full.
 func (f *floors) onlyKept() error {
 	for _, x := range f.known {
 		if x.kept {

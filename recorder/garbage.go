@@ -39,12 +39,12 @@ func (r *retention) removeFiles(ctx context.Context) error {
 			return err
 		}
 		more = false
-		for id, x := range removed { // of a disk that does not answer, askDisks tells
-			r.say("files in "+r.volumes[id].Path, x.err)
+		for id, x := range removed { // askDisks logs which disk does not answer
+			r.say("delete old sample files", r.volumes[id].Path, x.err)
 			r.freed.add(seen[id].id, x.bytes, x.shown, r.clock())
 			if x.taken > 0 {
-				r.log.Warn("deleted footage is taken from its readers", "path", r.volumes[id].Path, "bytes", x.taken,
-					"reason", "it was read for too long, or its readers keep more than the disk has room for")
+				r.log.Warn("deleted footage is no longer kept for its readers", "path", r.volumes[id].Path, "bytes", x.taken,
+					"reason", "readers had it open for too long, or keep more open than the disk has room for")
 			}
 			more = more || x.more && len(x.gone) > 0
 		}
@@ -56,10 +56,10 @@ func (r *retention) removeFiles(ctx context.Context) error {
 // recorded has room.
 type readersRoom struct {
 	mu   sync.Mutex
-	left map[uint64]int64 // by disk
+	left map[uint64]int64 // bytes, by disk
 }
 
-// take reports whether there is room, which is taken then.
+// take takes room for a file, and reports whether there was enough.
 func (r *readersRoom) take(disk uint64, bytes int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,7 +70,7 @@ func (r *readersRoom) take(disk uint64, bytes int64) bool {
 	return true
 }
 
-// due lists the files that are to be removed, by sample directory, those that were deleted first in front.
+// due lists the files that are to be removed, by sample directory, in the order in which their recordings were deleted.
 func (r *retention) due(ctx context.Context) (map[int64][]garbageFile, error) {
 	garbage, err := r.db.Garbage(ctx)
 	if err != nil || len(garbage) == 0 {
@@ -104,21 +104,21 @@ type garbageFile struct {
 	id      schema.RecordingID
 	key     store.Key
 	bytes   int64
-	overdue bool // its readers have had their time
+	overdue bool // its readers have had store.ReadersKeep
 }
 
 // removal is what became of the files that are due in a sample directory.
 type removal struct {
 	gone  []schema.RecordingID
-	bytes int64 // of them
-	shown int64 // by how many bytes the disk has more free
+	bytes int64 // of the files that are gone
+	shown int64 // how many more bytes the disk shows as free since then
 	taken int64 // bytes that were taken from readers
-	err   error // why one of the others is still there
-	more  bool  // not all were tried
+	err   error // why a file could not be removed
+	more  bool  // there was no time to try all files
 }
 
-// removeSome removes files for as long as the others can wait: first those that nobody reads, then those for whose readers there
-// is no room.
+// removeSome removes files, and stops after a while so that other disks need not wait: first the files that nobody reads, then
+// those for whose readers there is no room.
 func (r *retention) removeSome(v *volume.Volume, disk diskSeen, due []garbageFile, room *readersRoom) (x removal) {
 	began := time.Now()
 	late := func() bool {
@@ -136,7 +136,7 @@ func (r *retention) removeSome(v *volume.Volume, disk diskSeen, due []garbageFil
 			read = append(read, f)
 		}
 	}
-	for _, f := range slices.Backward(read) { // who reads what was deleted last had the least time
+	for _, f := range slices.Backward(read) { // a reader of what was deleted last had the least time
 		if !room.take(disk.id, f.bytes) && !late() {
 			x.remove(v.Store(), f, true)
 		}
@@ -147,7 +147,7 @@ func (r *retention) removeSome(v *volume.Volume, disk diskSeen, due []garbageFil
 	return x
 }
 
-// remove removes a file, and takes it from those who have it open, or open it at this moment.
+// remove empties a file and unlinks it, so that its bytes are free even while readers have it open.
 func (x *removal) remove(st store.Store, f garbageFile, inUse bool) {
 	st.Empty(f.key)
 	if err := st.Remove(f.key); err != nil {

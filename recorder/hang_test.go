@@ -94,7 +94,7 @@ func TestHungDisk(t *testing.T) {
 				back()
 				synctest.Wait()
 				rounds()
-				if a, b := y.files("a"), y.files("b"); len(a) != len(b) || !strings.Contains(y.log.String(), "deleting old footage again") {
+				if a, b := y.files("a"), y.files("b"); len(a) != len(b) || !strings.Contains(y.log.String(), "nvrfs can see how much space is free again") {
 					t.Errorf("when it is back: %v, %v\n%s", a, b, y.log)
 				}
 				y.check()

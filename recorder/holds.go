@@ -10,7 +10,7 @@ import (
 	"nvrfs/store"
 )
 
-// writeHolds makes right what sample directories say that is held.
+// writeHolds writes the list of holds to the sample directories where it is missing or old.
 func (r *retention) writeHolds(ctx context.Context) {
 	text, err := holds.Now(ctx, r.db)
 	if err != nil {
@@ -20,7 +20,7 @@ func (r *retention) writeHolds(ctx context.Context) {
 	r.sayHolds("the database", nil)
 	volumes := r.volumes
 	written := store.Ask(&r.disks, slices.Collect(maps.Keys(volumes)), func(id int64) error { return holds.Put(volumes[id].Path, text) })
-	for id, err := range written { // of a disk that does not answer, lookAtDisks tells
+	for id, err := range written { // askDisks logs which disk does not answer
 		r.sayHolds(volumes[id].Path, err)
 	}
 }
@@ -29,10 +29,10 @@ func (r *retention) sayHolds(path string, err error) {
 	key := "holds in " + path
 	switch {
 	case err != nil && !r.said[key] && !errors.Is(err, context.Canceled):
-		r.log.Error("cannot write beside the sample files what is held; holds would be lost with the database; trying again", "path", path, "err", err)
+		r.log.Error("cannot write the list of holds beside the sample files; a lost database would take the holds with it; trying again", "path", path, "err", err)
 		r.said[key] = true
 	case err == nil && r.said[key]:
-		r.log.Info("what is held is written beside the sample files again", "path", path)
+		r.log.Info("the list of holds is written beside the sample files again", "path", path)
 		delete(r.said, key)
 	}
 }

@@ -124,14 +124,14 @@ func TestReadersDoNotCostTheArchive(t *testing.T) {
 		}
 	}
 	for _, who := range []string{`reader="process 7 (cp)"`, `reader="HTTP from 192.0.2.7:1234"`} {
-		if n := strings.Count(log.String(), "a reader has lost footage"); n != 2 || !strings.Contains(log.String(), who) {
+		if n := strings.Count(log.String(), "footage that a reader has open was deleted"); n != 2 || !strings.Contains(log.String(), who) {
 			t.Errorf("the log says so %d times, and not of %s:\n%s", n, who, log)
 		}
 	}
 	if got := y.numbers(0); len(got) < 28 {
 		t.Errorf("%d recordings are left", len(got))
 	}
-	if !strings.Contains(y.log.String(), "deleted footage is taken from its readers") {
+	if !strings.Contains(y.log.String(), "deleted footage is no longer kept for its readers") {
 		t.Error(y.log)
 	}
 }

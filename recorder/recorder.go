@@ -35,7 +35,7 @@ type StreamOptions struct {
 	Camera string
 	Name   string // "main", "sub" or any other
 	Source media.Source
-	// Origin says where Source gets its samples, and how. Set goes on with the Source that it has while it stays the same.
+	// Origin says where Source gets its samples, and how. While Set is given the same Origin, it goes on with the Source it has.
 	Origin string
 	// Samples is the directory of the stream's sample files; empty means the one in the data directory.
 	Samples string
@@ -52,11 +52,11 @@ type Recorder struct {
 	setting sync.Mutex // held while Set changes streams
 
 	mu      sync.Mutex
-	ctx     context.Context          // of Run; nil before, so that nothing is started yet
+	ctx     context.Context          // of Run; nil until Run has started the streams
 	total   Limits                   // of all streams
 	minFree MinFree                  // of each disk
 	streams []*stream                // in the order of the options
-	rows    map[int64]*volume.Stream // by id: every stream that was recorded since the start
+	rows    map[int64]*volume.Stream // by id: every stream that was recorded since Open
 	writers map[int64]*volume.Writer // by volume
 }
 
@@ -92,7 +92,7 @@ func needed(data string, streams []StreamOptions) []volume.Needed {
 	return n
 }
 
-// writerOf returns the Writer of a stream's volume, which is in the set.
+// writerOf returns the Writer of a stream's volume.
 func (r *Recorder) writerOf(s StreamOptions) *volume.Writer {
 	v := r.set.At(volume.SamplesPath(r.o.Data, s.Samples))
 	w := r.writers[v.ID]
@@ -139,7 +139,7 @@ func (r *Recorder) start(ctx context.Context) {
 	}
 }
 
-// startWriter starts a Writer, which Run closes. One whose volume is absent waits for it first.
+// startWriter starts a Writer, which Run closes. If its volume is absent, the Writer waits for it first.
 func (r *Recorder) startWriter(w *volume.Writer) {
 	ctx := r.ctx
 	go func() {
@@ -148,7 +148,7 @@ func (r *Recorder) startWriter(w *volume.Writer) {
 	}()
 }
 
-// takeIn mends what a crash left in a volume that has come, and readies the streams for it.
+// takeIn mends what a crash left in a volume that has just come back, and moves its streams behind the numbers used there.
 func (r *Recorder) takeIn(ctx context.Context, v *volume.Volume) error {
 	if err := fsck.MendVolume(ctx, r.set.DB, v, r.o.Log); err != nil {
 		return err
@@ -161,7 +161,8 @@ func (r *Recorder) takeIn(ctx context.Context, v *volume.Volume) error {
 	return nil
 }
 
-// Close gives back what Open took, after Run. Where readers close the database before, nothing is left of it but one file.
+// Close releases the locks and closes the database, after Run. If readers have closed the database before, SQLite leaves one file
+// of it.
 func (r *Recorder) Close() error { return r.set.Close() }
 
 // Disks is how many sample directories are recorded to.

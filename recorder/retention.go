@@ -18,11 +18,11 @@ import (
 	"nvrfs/store"
 )
 
-// Limits say how much footage is kept. What is zero sets no limit.
+// Limits say how much footage is kept. A field that is zero sets no limit.
 type Limits struct {
 	Age   time.Duration
 	Bytes int64
-	// AtLeast is the stretch of a stream's newest footage that is not deleted for the free space of its disk: a program that
+	// AtLeast is how long the newest footage of a stream lasts that is not deleted for the free space of its disk: a program that
 	// fills the disk must not cost the archive. Age and Bytes outrank it.
 	AtLeast time.Duration
 }
@@ -46,8 +46,8 @@ var (
 	errOnlyKept = errors.New("only footage that is held, or that retain keeps by at_least, is left to delete")
 )
 
-// retention deletes footage: of each stream, of all together, and of each disk, the oldest first, a little at a time, and
-// never what is held or still grows. First a recording's row becomes garbage; its file is removed a moment later, or when its
+// retention deletes footage when a stream, all streams together, or a disk has too much of it: the oldest first, a little at a
+// time, and never footage that is held or a recording that still grows. First a recording's row becomes garbage; its file is removed a moment later, or when its
 // readers are done. Bytes of garbage, and those of which the disk does not show yet that they are free, count as free, so that
 // nothing is deleted twice for the same need. It runs in one goroutine, and asks disks in others, so that one that hangs keeps
 // nothing from being deleted elsewhere.
@@ -56,7 +56,8 @@ type retention struct {
 	db  *schema.DB
 	log *slog.Logger
 
-	// Of the current round, as take took them. Questions may still read older ones.
+	// The volumes, streams and limits of the current round, as take copied them from the Recorder. A question to a disk that was
+	// left behind may still read older ones.
 	volumes map[int64]*volume.Volume // those that are ready
 	streams []kept
 	total   Limits
@@ -70,7 +71,7 @@ type retention struct {
 	freed  freed
 	floors floors
 	disks  store.Asking
-	said   map[string]bool // what was logged, until it is no longer so
+	said   map[string]bool // failures that were logged and last
 }
 
 // kept is a stream, and how much of it is kept.
@@ -86,7 +87,7 @@ func newRetention(r *Recorder) *retention {
 	}
 }
 
-// take takes what is to be kept from now on.
+// take copies from the Recorder which volumes, streams and limits hold from now on.
 func (r *retention) take() {
 	r.volumes = r.rec.set.Ready()
 	r.rec.mu.Lock()
@@ -123,12 +124,12 @@ func diskOf(path string) (uint64, error) {
 	return st.Dev, nil
 }
 
-// run deletes what is too much until ctx ends.
+// run deletes the footage beyond the limits until ctx ends.
 func (r *retention) run(ctx context.Context) {
 	tick := time.NewTicker(r.every)
 	defer tick.Stop()
 	for {
-		r.say("retention", r.round(ctx))
+		r.say("delete old footage", r.rec.o.Data, r.round(ctx))
 		r.writeHolds(ctx)
 		select {
 		case <-ctx.Done():
@@ -138,20 +139,20 @@ func (r *retention) run(ctx context.Context) {
 	}
 }
 
-// say logs an error when it is new, and that it is over.
-func (r *retention) say(what string, err error) {
+// say logs that something cannot be done, when that is new, and later that it can be done again.
+func (r *retention) say(what, path string, err error) {
+	key := what + " " + path
 	switch {
-	case err != nil && !r.said[what] && !errors.Is(err, context.Canceled):
-		r.log.Error("cannot delete old footage; trying again", "what", what, "err", err)
-		r.said[what] = true
-	case err == nil && r.said[what]:
-		r.log.Info("deleting old footage again", "what", what)
-		delete(r.said, what)
+	case err != nil && !r.said[key] && !errors.Is(err, context.Canceled):
+		r.log.Error("cannot "+what+"; trying again", "path", path, "err", err)
+		r.said[key] = true
+	case err == nil && r.said[key]:
+		r.log.Info("nvrfs can "+what+" again", "path", path)
+		delete(r.said, key)
 	}
 }
 
-// round deletes until every limit is kept, or nothing is left that may be deleted. That a file cannot be unlinked keeps no
-// other from being deleted.
+// round deletes until every limit is kept, or nothing is left that may be deleted. It goes on where a file cannot be unlinked.
 func (r *retention) round(ctx context.Context) error {
 	r.take()
 	return errors.Join(r.removeFiles(ctx), r.trim(ctx))
@@ -171,7 +172,7 @@ func (r *retention) trim(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// spaceState is what there is, and what is too much of it.
+// spaceState says how much footage there is, and how much of it is beyond the limits.
 type spaceState struct {
 	now90k  int64
 	rows    map[int64]schema.Stream
@@ -218,8 +219,8 @@ func (r *retention) look(ctx context.Context) (spaceState, error) {
 	return s, nil
 }
 
-// lookAtDisks sums up the disks, each once however many sample directories are on it. One that does not answer is left out.
-func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place) (disks []diskState) {
+// lookAtDisks sums up the disks, each once however many sample directories are on it. A disk that does not answer is left out.
+func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.RecordingFile) (disks []diskState) {
 	seen := r.askDisks()
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
 		disk := seen[id]
@@ -245,7 +246,8 @@ func (r *retention) lookAtDisks(garbage []schema.Garbage, growing []schema.Place
 	return disks
 }
 
-// askDisks asks the disk of each sample directory. One that does not answer is left out, which the log says.
+// askDisks asks the disk of each sample directory for its free space. A disk that does not answer is left out, and the log says
+// so.
 func (r *retention) askDisks() map[int64]diskSeen {
 	volumes := r.volumes
 	ids := slices.Sorted(maps.Keys(volumes))
@@ -255,7 +257,7 @@ func (r *retention) askDisks() map[int64]diskSeen {
 		if !ok {
 			disk.err = store.ErrNoAnswer
 		}
-		r.say("free space of "+volumes[id].Path, disk.err)
+		r.say("see how much space is free", volumes[id].Path, disk.err)
 		if disk.err != nil {
 			delete(seen, id)
 		}
@@ -280,7 +282,7 @@ func (r *retention) lookAtDisk(v *volume.Volume) (s diskSeen) {
 	return s
 }
 
-// excess is by how much n is beyond a limit, where 0 is none.
+// excess returns by how much n is beyond a limit; a limit of 0 is none.
 func excess(n, limit int64) int64 {
 	if limit == 0 {
 		return 0
@@ -288,8 +290,8 @@ func excess(n, limit int64) int64 {
 	return max(0, n-limit)
 }
 
-// deleteSome deletes a batch of what is too much, in one transaction, and tells streams for which nothing is left to
-// delete.
+// deleteSome deletes a batch of the footage beyond the limits, in one transaction, and blocks the streams for which nothing is
+// left to delete.
 func (r *retention) deleteSome(ctx context.Context, s spaceState) (deleted int, err error) {
 	err = r.db.Write(ctx, func(tx *schema.Tx) error {
 		deleted = 0
@@ -321,7 +323,7 @@ func (r *retention) deleteSome(ctx context.Context, s spaceState) (deleted int, 
 	return 0, r.block(ctx, s)
 }
 
-// anyDir stands for all sample directories, those that are not there among them.
+// anyDir stands for all sample directories, including those that are not there.
 var anyDir = []int64{0}
 
 // trimStream deletes recordings of a stream that are too old, or too many.
@@ -350,8 +352,8 @@ func (r *retention) deleteForSpace(tx *schema.Tx, s spaceState, d diskState) (de
 	return r.deleteOldest(tx, s, d.dirs, d.deficit, func(v schema.Victim) (bool, error) { return r.floors.keeps(tx, v, s.now90k) })
 }
 
-// deleteOldest deletes the oldest recordings of all streams in some sample directories, up to a number of bytes, but none that
-// keeps says is to stay, where keeps is not nil.
+// deleteOldest deletes the oldest recordings of all streams in some sample directories, up to a number of bytes. Recordings for
+// which keeps reports true stay; keeps may be nil.
 func (r *retention) deleteOldest(tx *schema.Tx, s spaceState, dirs []int64, bytes int64, keeps func(schema.Victim) (bool, error)) (deleted int, err error) {
 	if bytes <= 0 {
 		return 0, nil
@@ -385,7 +387,7 @@ func (r *retention) deleteOldest(tx *schema.Tx, s spaceState, dirs []int64, byte
 	return deleted, nil
 }
 
-// upTo cuts victims of one stream, oldest first, before the first that is to stay.
+// upTo returns the victims of one stream, oldest first, that come before the first for which keeps reports true.
 func upTo(victims []schema.Victim, keeps func(schema.Victim) (bool, error)) ([]schema.Victim, error) {
 	if keeps == nil {
 		return victims, nil
@@ -398,8 +400,8 @@ func upTo(victims []schema.Victim, keeps func(schema.Victim) (bool, error)) ([]s
 	return victims, nil
 }
 
-// block stops the streams for which space is short though nothing is left to delete, and lets the others record. What goes
-// on does not count: it can be deleted once it has ended, so that what is short then is short for the sake of holds.
+// block stops the streams that are beyond a limit though nothing is left to delete, and lets the others record. Recordings that
+// still grow do not count, because they can be deleted once they have ended: only held footage blocks a stream for long.
 func (r *retention) block(ctx context.Context, s spaceState) error {
 	growing := int64(0)
 	for _, n := range s.growing {
@@ -424,8 +426,8 @@ func (r *retention) block(ctx context.Context, s spaceState) error {
 	return nil
 }
 
-// shortDisks lists the sample directories on disks that are too full, and by how many bytes, though there is footage on them,
-// which may not be deleted. Where there is none, something else fills the disk, and what is being recorded is all that can be shown.
+// shortDisks lists the sample directories on disks that are too full, by how many bytes, and have footage that may not be deleted.
+// A disk without such footage is left out: something else fills it, and to stop would only lose what is being recorded.
 func (r *retention) shortDisks(ctx context.Context, s spaceState) (short map[int64]int64, err error) {
 	short = map[int64]int64{}
 	for _, d := range s.disks {

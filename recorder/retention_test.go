@@ -469,7 +469,7 @@ func TestUnlinkFails(t *testing.T) {
 	}
 	bad.Failing(nil)
 	y.round()
-	if b := y.files("b"); len(b) != 0 || !strings.Contains(y.log.String(), "deleting old footage again") {
+	if b := y.files("b"); len(b) != 0 || !strings.Contains(y.log.String(), "nvrfs can delete old sample files again") {
 		t.Errorf("left are %v; %s", b, y.log)
 	}
 }

@@ -12,16 +12,15 @@ import (
 	"nvrfs/schema"
 )
 
-// errStopping says that nothing can be changed any more.
+// errStopping says that the recorder stops, so that its streams cannot be changed any more.
 var errStopping = errors.New("the recorder is stopping")
 
-// Set has the recorder record these streams, with these limits of all and of each disk, from now on. What does not change loses no
-// frame: a stream goes on with its session while its Origin and its sample directory are as before, whatever its limits are. Any
-// other ends its run, with what has changed for the reason, and begins another one. A stream that is not among these any more is
-// stopped; its footage stays.
+// Set changes which streams are recorded from now on, and the limits of all streams together and of each disk. A stream whose Origin
+// and sample directory stay the same goes on with its session and loses no frame, even if its limits change. Any other stream of
+// the list ends its run, with what has changed as the reason, and begins another one. A stream that is not in the list is stopped; its footage stays.
 //
-// When Set fails, nothing has changed. It returns when what was stopped has handed over its footage, and may be called before Run
-// and while Run runs.
+// When Set fails, nothing has changed. It returns when the streams that it stopped have handed over their footage. It may be called
+// before Run and while Run runs.
 func (r *Recorder) Set(ctx context.Context, streams []StreamOptions, total Limits, minFree MinFree) error {
 	r.setting.Lock()
 	defer r.setting.Unlock()
@@ -64,7 +63,7 @@ func (r *Recorder) stopping() bool {
 	return r.ctx != nil && r.ctx.Err() != nil
 }
 
-// ready readies the volumes of streams, and returns their rows.
+// ready opens the volumes that streams need, and returns the rows of the streams.
 func (r *Recorder) ready(ctx context.Context, streams []StreamOptions) ([]schema.Stream, error) {
 	need, seen := needed(r.o.Data, streams), map[string]bool{}
 	for _, n := range need {
@@ -87,8 +86,8 @@ func (r *Recorder) ready(ctx context.Context, streams []StreamOptions) ([]schema
 	return fsck.Rows(ctx, r.set.DB, need)
 }
 
-// change returns the streams as they are to be, and which of them are to be started, and of the ones until now to be stopped, with
-// the reason.
+// change returns the streams that are to be recorded, which of them have to be started, and which of the current ones to be stopped,
+// with the reason.
 func (r *Recorder) change(streams []StreamOptions, rows []schema.Stream) (next, fresh []*stream, gone map[*stream]change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

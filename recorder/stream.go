@@ -15,7 +15,7 @@ import (
 	"nvrfs/recorder/volume"
 )
 
-// steadyAfter is how long a session must record for the next failure to count as the first.
+// steadyAfter is how long a session must have recorded so that the wait after its failure is the shortest again.
 const steadyAfter = 10 * time.Second
 
 // remindEvery is how often a camera that stays away is logged again.
@@ -115,7 +115,7 @@ func (s *stream) mayRecord() error {
 	return nil
 }
 
-// run records until ctx ends. A camera that is away is tried again for ever.
+// run records until ctx ends. It never gives up on a camera that is away.
 func (s *stream) run(ctx context.Context) {
 	away := absence{log: s.log}
 	for attempt := 0; ctx.Err() == nil; attempt++ {
@@ -149,7 +149,7 @@ func (s *stream) run(ctx context.Context) {
 	}
 }
 
-// finish ends a session. Where that panics, the run still ends, at what the disk has of it.
+// finish ends a session. If that panics, the run still ends, with the fragments that were handed over before.
 func (s *stream) finish(sess *session.Session, reason string) error {
 	const what = "the end of a run"
 	err := s.guard.Do(s.log, what, func() error { return sess.Finish(reason) })
@@ -163,7 +163,7 @@ func (s *stream) finish(sess *session.Session, reason string) error {
 type absence struct {
 	log    *slog.Logger
 	reason string    // why the camera is away; empty while it is there
-	logged time.Time // when that was said
+	logged time.Time // when the reason was logged
 	since  time.Time
 }
 
@@ -174,7 +174,7 @@ func (a *absence) ended(reason string) {
 		a.since = now
 	}
 	if reason != a.reason || now.Sub(a.logged) > remindEvery {
-		a.log.Warn("not recording; trying again until the camera is back", "reason", reason, "away", now.Sub(a.since).Round(time.Second).String())
+		a.log.Warn("not recording; trying again until the camera is back", "reason", reason, "took", now.Sub(a.since).Round(time.Second).String())
 		a.reason, a.logged = reason, now
 	}
 }
@@ -184,12 +184,12 @@ func (a *absence) recording() {
 	if a.since.IsZero() {
 		a.log.Info("recording")
 	} else {
-		a.log.Info("recording again", "away", time.Since(a.since).Round(time.Second).String())
+		a.log.Info("recording again", "took", time.Since(a.since).Round(time.Second).String())
 	}
 	*a = absence{log: a.log}
 }
 
-// watch returns h, with recording called at its first sample.
+// watch returns a Handler that passes everything on to h, and calls recording at the first sample.
 func (a *absence) watch(h media.Handler) *watched { return &watched{Handler: h, a: a} }
 
 type watched struct {

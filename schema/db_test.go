@@ -122,7 +122,7 @@ func TestRowsRoundTrip(t *testing.T) {
 	if start, end, ok, err := s.db.LastSpan(ctx, s.stream.ID, 3*minute90k); err != nil || !ok || start != 2*minute90k || end != 3*minute90k {
 		t.Errorf("last span is [%d, %d), %v, %v", start, end, ok, err)
 	}
-	if got, err := s.db.Growing(ctx); err != nil || !reflect.DeepEqual(got, []Place{{want[4].ID, 1, want[4].Bytes}}) {
+	if got, err := s.db.Growing(ctx); err != nil || !reflect.DeepEqual(got, []RecordingFile{{want[4].ID, 1, want[4].Bytes}}) {
 		t.Errorf("growing are %v, %v", got, err)
 	}
 	if got, err := s.db.Streams(ctx); err != nil || !reflect.DeepEqual(got, []Stream{{s.stream.ID, "front-door", "main", 6, 5, 5*900 + 15}}) {

@@ -2,7 +2,7 @@
 //
 // A recording is about one minute of one stream. Its row is narrow and says everything from which the size and layout of
 // a virtual file follow; the packed index, which describes every sample, is a blob in a table of its own and is read only
-// when a sample's place is needed.
+// when the offset of a sample is needed.
 //
 //	stream 1 ─ n run 1 ─ n recording 1 ─ 1 recording_index
 //	                          └─ n sample_entry (through the row's listing)

@@ -347,9 +347,9 @@ func (db *DB) RunsWith(ctx context.Context, stream, from90k, to90k int64) (runs 
 }
 
 // Growing lists the recordings that are not sealed: those being recorded, or cut off when the recorder was.
-func (db *DB) Growing(ctx context.Context) (growing []Place, err error) {
+func (db *DB) Growing(ctx context.Context) (growing []RecordingFile, err error) {
 	err = db.query(ctx, "growing recordings", qOpen, func(rows *sql.Rows) error {
-		var p Place
+		var p RecordingFile
 		err := rows.Scan(&p.ID, &p.Dir, &p.Bytes)
 		growing = append(growing, p)
 		return err
@@ -357,8 +357,8 @@ func (db *DB) Growing(ctx context.Context) (growing []Place, err error) {
 	return growing, err
 }
 
-// Place says in which sample directory a recording lies.
-type Place struct {
+// A RecordingFile says in which sample directory the sample file of a recording lies.
+type RecordingFile struct {
 	ID    RecordingID
 	Dir   int64
 	Bytes int64 // that its row counts

@@ -55,21 +55,21 @@ func (db *DB) Holds(ctx context.Context) (holds []Hold, err error) {
 	return holds, err
 }
 
-// A HeldStretch is a hold with the names of its stream, which say the same in another database.
-type HeldStretch struct {
+// A NamedHold is a hold with the names of its stream, which say the same in another database.
+type NamedHold struct {
 	Hold
 	Camera, Name string
 }
 
-// HeldStretches lists the holds, and tells how often they were changed until then.
-func (db *DB) HeldStretches(ctx context.Context) (held []HeldStretch, changes int64, err error) {
+// NamedHolds lists the holds, and tells how often they were changed until then.
+func (db *DB) NamedHolds(ctx context.Context) (held []NamedHold, changes int64, err error) {
 	err = db.query(ctx, "holds", qHeld, func(rows *sql.Rows) error {
 		var id, stream, from90k, to90k, created90k sql.NullInt64
 		var why, camera, name sql.NullString
 		err := rows.Scan(&changes, &id, &stream, &from90k, &to90k, &why, &created90k, &camera, &name)
 		if id.Valid {
 			h := Hold{id.Int64, stream.Int64, from90k.Int64, to90k.Int64, why.String, created90k.Int64}
-			held = append(held, HeldStretch{h, camera.String, name.String})
+			held = append(held, NamedHold{h, camera.String, name.String})
 		}
 		return err
 	})

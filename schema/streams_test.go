@@ -75,7 +75,7 @@ func TestJournalOfMovesAndMarks(t *testing.T) {
 	if got, ok, err := s.db.Recording(t.Context(), r.ID); err != nil || !ok || got.Dir != dir || !got.Sealed || got.Bytes != r.Bytes {
 		t.Errorf("moved is %+v, %v", got, err)
 	}
-	if held, changes, err := s.db.HeldStretches(t.Context()); err != nil || len(held) != 0 || changes != 2 {
+	if held, changes, err := s.db.NamedHolds(t.Context()); err != nil || len(held) != 0 || changes != 2 {
 		t.Errorf("held is %+v after %d changes, %v", held, changes, err)
 	}
 	err := s.db.Write(t.Context(), func(tx *Tx) error { return tx.RemoveHold(hold.ID) })

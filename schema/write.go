@@ -284,7 +284,7 @@ func (t *Tx) putRecording(r *Recording, index []byte) error {
 		return err
 	case sealed:
 		return errSealed
-	case was90k != r.Start90k: // whoever lists by time has to look at both places
+	case was90k != r.Start90k: // whoever lists by time has to look at both times
 		t.journal(r.ID, was90k, Grown)
 		kind = Added
 	}

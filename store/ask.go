@@ -2,10 +2,10 @@ package store
 
 import "time"
 
-// AnswerWithin is how long a disk may take to answer a question. One that spins up takes less.
+// AnswerWithin is how long a disk may take to answer a question: longer than a disk takes to spin up.
 const AnswerWithin = 5 * time.Second
 
-// Asking keeps whoever asks disks from hanging with one of them. A system call about a disk that hangs, as on a file server
+// Asking keeps a goroutine that asks several disks from hanging with one of them. A system call about a disk that hangs, as on a file server
 // that is gone, returns when the disk is back, or never, and nothing ends it but the end of the process. So each question has
 // a goroutine, which is left behind when the answer takes too long: one for each directory at most. Only one goroutine may
 // use an Asking.
@@ -13,8 +13,7 @@ type Asking struct {
 	busy map[int64]chan struct{} // by sample directory: closed when its last question is answered
 }
 
-// Ask asks a question about each of some sample directories, all at once, and returns the answers of those that answer in
-// time. A directory that has not answered the last question yet is not asked.
+// Ask asks a question about several sample directories, all at once, and returns the answers that come in time. A directory that has not answered the last question yet is not asked.
 func Ask[T any](a *Asking, dirs []int64, question func(dir int64) T) map[int64]T {
 	type answer struct {
 		dir int64

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Watch says in the log when a disk does not answer whoever waits for it, and when it answers again. A call that hangs says
-// nothing itself, and nothing ends it.
+// A Watch logs when a disk does not answer, and when it answers again. It is needed because a call that hangs cannot log anything
+// itself, and cannot be ended.
 //
 // It costs those who wait two additions. They count in one of two generations. A timer that runs while anybody waits has those who
 // come count in the other one, as soon as nobody counts in that any more. So whoever counts in the older one when the timer fires
@@ -24,20 +24,21 @@ type Watch struct {
 
 	mu     sync.Mutex // guards what follows
 	turned time.Time  // when the newer generation began
-	hung   time.Time  // since when the disk does not answer; zero while it does
-	easing bool       // those are gone who waited when the timer fired last
-	quiet  time.Time  // until when it is not said that it does not answer
+	hung   time.Time  // since when the disk does not answer; zero while the disk answers
+	easing bool       // nobody who waited when the timer fired last still waits
+	quiet  time.Time  // until when nothing is logged about a disk that does not answer
 }
 
-// watchPause is how long it is not said again that a disk does not answer, when it answers now and then.
+// watchPause is the least time between two lines that a disk does not answer, for disks that answer now and then.
 const watchPause = time.Minute
 
-// NewWatch returns the Watch of a disk that log names. Who says who waits for it, and more, who in particular.
+// NewWatch returns the Watch of a disk. log must name the disk. who says what waits for the disk, such as "recording"; more returns
+// attributes that say which streams or readers wait.
 func NewWatch(log *slog.Logger, who string, more func() []any) *Watch {
 	return &Watch{log: log, who: who, more: more}
 }
 
-// Begin notes that somebody begins to wait. What it returns goes to End.
+// Begin notes that a call begins to wait for the disk. The generation must be passed to End.
 func (w *Watch) Begin() (generation int32) {
 	generation = w.newer.Load()
 	w.waiting[generation].Add(1)
@@ -50,7 +51,7 @@ func (w *Watch) Begin() (generation int32) {
 	return generation
 }
 
-// End notes that somebody waits no more.
+// End notes that a call waits no more.
 func (w *Watch) End(generation int32) { w.waiting[generation].Add(-1) }
 
 // look is called by the timer.
@@ -87,11 +88,11 @@ func (w *Watch) sayHungLocked() {
 		return
 	}
 	w.hung, w.quiet = w.turned, now.Add(watchPause)
-	attrs := []any{"waiting", w.waiting[0].Load() + w.waiting[1].Load(), "since", w.turned.UTC().Format(time.RFC3339)}
+	attrs := []any{"waiting", w.waiting[0].Load() + w.waiting[1].Load(), "took", now.Sub(w.turned).Round(time.Second).String()}
 	if w.more != nil {
 		attrs = append(attrs, w.more()...)
 	}
-	attrs = append(attrs, "do", "look at the disk, its cable, or its file server; what waits goes on when it answers")
+	attrs = append(attrs, "do", "look at the disk, its cable, or its file server; nvrfs goes on when it answers")
 	w.log.Error("the disk does not answer; "+w.who+" waits for it", attrs...)
 }
 
@@ -103,7 +104,7 @@ func (w *Watch) sayOverLocked() {
 	w.hung = time.Time{}
 }
 
-// Watched returns a Store that has w know of whoever waits for st.
+// Watched returns a Store that calls w.Begin and w.End around every call of st.
 func Watched(st Store, w *Watch) Store { return &watched{st, w} }
 
 type watched struct {
@@ -157,8 +158,8 @@ func (s *watched) Present() error {
 	return s.Store.Present()
 }
 
-// A WatchedReader is the Reader of a Store that is Watched. Who reads by Fd, past ReadAt, has Unwatched give the Reader whose Fd
-// that is, and says so itself.
+// A WatchedReader is the Reader of a Store that is Watched. A caller that reads by the descriptor, without ReadAt, gets the Reader
+// with the descriptor from Unwatched, and has to call Begin and End of Watch itself.
 type WatchedReader interface {
 	Reader
 	Watch() *Watch

@@ -45,7 +45,7 @@ func TestWatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log, said := watchLog()
-				w := NewWatch(log, "reading", func() []any { return []any{"readers", "process 1"} })
+				w := NewWatch(log, "reading", func() []any { return []any{"reader", "process 1"} })
 				var wg sync.WaitGroup
 				stop := make(chan struct{})
 				if busy { // there is always one under way, but none for long
@@ -75,7 +75,7 @@ func TestWatch(t *testing.T) {
 				if hung, over := count(said); hung != 1 || over != 0 {
 					t.Errorf("after %v it is said: %s", time.Since(began), said)
 				}
-				for _, want := range []string{"level=ERROR", "reading waits", "path=/mnt/disk2", `readers="process 1"`, "since=", "waiting=", "do="} {
+				for _, want := range []string{"level=ERROR", "reading waits", "path=/mnt/disk2", `reader="process 1"`, "took=", "waiting=", "do="} {
 					if !strings.Contains(said.String(), want) {
 						t.Errorf("it does not say %s: %s", want, said)
 					}

@@ -58,7 +58,7 @@ type loggedReader struct {
 func (l *loggedReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := l.f.ReadAt(p, off)
 	if err != nil && err != io.EOF && !errors.Is(err, playback.ErrLost) { // of which playback logs who the reader is
-		l.log.Error("cannot read footage", "err", err)
+		l.log.Error("cannot read the footage that a client asks for", "err", err)
 	}
 	return n, err
 }

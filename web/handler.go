@@ -67,7 +67,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, escaped string)
 	case errors.Is(err, playback.ErrNotFound), errors.Is(err, playback.ErrNotDir):
 		http.Error(w, "There is no such footage.", http.StatusNotFound)
 	default:
-		h.log.Error("cannot answer a request", "path", r.URL.Path, "reader", readerOf(r), "err", err)
+		h.log.Error("cannot answer an HTTP request", "path", r.URL.Path, "reader", readerOf(r), "err", err)
 		http.Error(w, "The footage cannot be read; the log of nvrfs says why.", http.StatusInternalServerError)
 	}
 }

@@ -94,7 +94,7 @@ func TestClientLosesDeletedFootage(t *testing.T) {
 	if got, all := w.Body.Len(), w.ContentLength(); got == 0 || int64(got) >= all {
 		t.Errorf("the client got %d bytes of %d", got, all)
 	}
-	if n := strings.Count(text.String(), "a reader has lost footage"); n != 1 || !strings.Contains(text.String(), `reader="HTTP from 192.0.2.7:1234"`) {
+	if n := strings.Count(text.String(), "footage that a reader has open was deleted"); n != 1 || !strings.Contains(text.String(), `reader="HTTP from 192.0.2.7:1234"`) {
 		t.Errorf("the log says so %d times:\n%s", n, &text)
 	}
 }

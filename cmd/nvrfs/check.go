@@ -16,8 +16,8 @@ func newCheckCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check that every recording has its file, and that it is whole",
-		Long: `Compare the database with the sample files. Each level does what those before it
-do as well:
+		Long: `Compare the database with the sample files. Each level also does everything that
+the levels above it do:
 
   presence   each recording has its file, and each file its recording
   size       each file has the right size, and ends as recorded
@@ -28,10 +28,11 @@ Each finding is a line on standard output; the exit code is 1 when there is any.
 Nothing is changed, and a recorder may be at work. Recording front-door/3 is the
 sample file front-door/000/000003.mp4 in the sample directory.
 
-With --repair, and no recorder at work, what the level finds is repaired, after
-it was said how. No file is deleted: a damaged one is renamed to end in
-.damaged, and what is whole of it, also behind the damage, written to new ones.
-The exit code is 1 also when all could be repaired.`,
+With --repair, the problems that the level finds are repaired, each after a line
+that says how; stop the recorder before. No file is deleted: a damaged one is
+renamed to end in .damaged, and its whole fragments, also those behind the
+damage, are written to new files. The exit code is 1 even when all problems
+could be repaired.`,
 		Example: `  nvrfs check
   nvrfs check --data /var/lib/nvrfs --level hash
   nvrfs check --level hash --repair`,
@@ -54,7 +55,7 @@ The exit code is 1 also when all could be repaired.`,
 	}
 	from.add(cmd)
 	cmd.Flags().StringVar(&level, "level", fsck.Size.String(), "how closely to look: `LEVEL` presence, size, index or hash")
-	cmd.Flags().BoolVar(&repair, "repair", false, "repair what is found")
+	cmd.Flags().BoolVar(&repair, "repair", false, "repair the problems that are found")
 	return cmd
 }
 
@@ -95,7 +96,7 @@ func (c *checking) check(ctx context.Context) error {
 		return err
 	}
 	if sum.Problems > 0 {
-		return fmt.Errorf("check %s: %s; nothing was changed; what can be repaired is with --repair, while nothing records", c.data, problems(sum))
+		return fmt.Errorf("check %s: %s; nothing was changed; to repair, stop the recorder, then run nvrfs check --repair", c.data, problems(sum))
 	}
 	c.clean(sum)
 	return nil
@@ -122,7 +123,7 @@ func (c *checking) repair(ctx context.Context) error {
 		CheckOptions: c.options(),
 		Plan: func(p fsck.Problem, action string) {
 			c.closeBar()
-			fmt.Fprintf(c.env.stdout, "%s: to do: %s\n", p.Place(), action)
+			fmt.Fprintf(c.env.stdout, "%s: to do: %s\n", p.Subject(), action)
 		},
 		Done: func(p fsck.Problem, aside string, err error) {
 			what := "repaired"
@@ -132,7 +133,7 @@ func (c *checking) repair(ctx context.Context) error {
 			if err != nil {
 				what = fmt.Sprintf("cannot be repaired: %v", err)
 			}
-			fmt.Fprintf(c.env.stdout, "%s: %s\n", p.Place(), what)
+			fmt.Fprintf(c.env.stdout, "%s: %s\n", p.Subject(), what)
 		},
 	})
 	c.closeBar()

@@ -10,9 +10,9 @@ func newConfigUnsetCommand(*environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "unset FILE PATH",
 		Short: "Take a value, or a camera, out of a configuration file",
-		Long: `Take the name at PATH, names with dots between them, out of the file with its
-value, and what holds it where that is empty then. All else stays as it is. A
-change that would make the file wrong is refused. Footage stays, too.`,
+		Long: `Take the name at PATH, names with dots between them, and its value out of the
+file. If the name above it has no other value, it goes too. All else stays as it
+is. A change that would make the file wrong is refused. No footage is deleted.`,
 		Example: `  nvrfs config unset /etc/nvrfs.yaml cameras.barn.retain
   nvrfs config unset /etc/nvrfs.yaml cameras.barn`,
 		Args: wantArgs(2, 2, "FILE PATH"),

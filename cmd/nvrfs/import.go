@@ -24,7 +24,7 @@ func newImportCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE... --camera CAMERA",
 		Short: "Take .mp4 files of another recorder in as footage",
-		Long: `Take .mp4 files in as footage of CAMERA, as if it had sent what is in them. They
+		Long: `Take .mp4 files in as footage of CAMERA, as if it had sent them itself. They
 are copied frame by frame, not re-encoded, and stay as they are: video of
 ` + codec.Imported("or", media.Video) + `, and sound of
 ` + codec.Imported("or", media.Audio) + `.
@@ -175,7 +175,7 @@ func localTime(t90k int64, loc *time.Location) string {
 	return media.ToTime(t90k).In(loc).Round(time.Millisecond).Format("2006-01-02T15:04:05.999-07:00")
 }
 
-// open opens a file for f. With tell, it says what of it cannot be imported.
+// open opens a file and passes it to f. With tell, it logs which tracks of the file cannot be imported.
 func (im *importing) open(path string, tell bool, f func(*importer.File) error) error {
 	file, err := dir.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
@@ -192,7 +192,7 @@ func (im *importing) open(path string, tell bool, f func(*importer.File) error) 
 	}
 	for _, why := range clip.LeftOut {
 		if tell {
-			im.env.log.Warn("a track is left out", "file", path, "why", why)
+			im.env.log.Warn("a track of the file is not imported", "path", path, "reason", why)
 		}
 	}
 	if err := f(footage); err != nil {
@@ -204,8 +204,8 @@ func (im *importing) open(path string, tell bool, f func(*importer.File) error) 
 // warnOfAge says when footage would be deleted as soon as the recorder runs.
 func (im *importing) warnOfAge(s config.Stream, plans []importPlan) {
 	if age := im.env.now().Sub(plans[0].start); s.Retain.Age > 0 && age > s.Retain.Age {
-		im.env.log.Warn("the footage is older than its camera keeps: nvrfs run deletes it when it starts",
-			"keeps", s.Retain.Age.String(), "do", "hold it first, with nvrfs keep, or have retain keep more")
+		im.env.log.Warn("the footage is older than its camera keeps it, so nvrfs run deletes it when it starts",
+			"path", plans[0].path, "reason", "retain of the camera keeps "+s.Retain.Age.String(), "do", "before you start nvrfs run, hold the footage with nvrfs keep, or raise days of retain")
 	}
 }
 

@@ -178,7 +178,7 @@ cameras:
 	if code != exitOK || !strings.Contains(stdout, "cam: 4 recordings") || !strings.Contains(stdout, "from 2026-01-19T10:00:00+09:00") {
 		t.Errorf("exit %d, %s", code, stdout)
 	}
-	if !strings.Contains(stderr, "the footage is older than its camera keeps") {
+	if !strings.Contains(stderr, "the footage is older than its camera keeps it") {
 		t.Errorf("it does not warn: %s", stderr)
 	}
 	if files, err := filepath.Glob(filepath.Join(dir, "disk2", "cam", "*", "*.mp4")); err != nil || len(files) != 4 {

@@ -22,8 +22,9 @@ func newKeepCommand(env *environment) *cobra.Command {
 		Use:   "keep CAMERA START END --why TEXT",
 		Short: "Keep footage from being deleted for its age or for space",
 		Long: `Hold the footage of CAMERA from START to END: it is not deleted, however old it
-gets and however full the disk, until the hold is removed. Where only held
-footage is left to delete, recording stops, and says so, rather than delete it.
+gets and however full the disk, until the hold is removed. When only held
+footage is left to delete, it is not deleted: recording stops, and the log says
+so.
 
 For the forms of START and END, see: nvrfs ts --help`,
 		Example: `  nvrfs keep front-door "yesterday 14:00" "yesterday 15:00" --why "parcel thief"
@@ -54,7 +55,7 @@ For the forms of START and END, see: nvrfs ts --help`,
 	}
 	from.add(cmd)
 	cmd.Flags().StringVar(&why, "why", "", "the `TEXT` that says, later, what it is kept for")
-	cmd.Flags().BoolVar(&list, "list", false, "list what is held")
+	cmd.Flags().BoolVar(&list, "list", false, "list the holds")
 	cmd.Flags().Int64Var(&remove, "remove", 0, "remove the hold of this `NUMBER`")
 	cmd.MarkFlagsMutuallyExclusive("why", "list", "remove")
 	return cmd

@@ -138,7 +138,7 @@ func (l *lister) days(ctx context.Context, label string) error {
 	}
 	rows := []dayListing{}
 	for _, d := range days {
-		spans, err := l.view.Stretches(ctx, s, d.From90k, d.To90k)
+		spans, err := l.view.RecordedSpans(ctx, s, d.From90k, d.To90k)
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (l *lister) day(ctx context.Context, label, name string) error {
 	if err != nil {
 		return err
 	}
-	spans, err := l.view.Stretches(ctx, s, day.From90k, day.To90k)
+	spans, err := l.view.RecordedSpans(ctx, s, day.From90k, day.To90k)
 	if err != nil {
 		return err
 	}

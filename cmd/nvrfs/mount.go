@@ -43,7 +43,7 @@ what it commits appears within two seconds.`,
 			}
 			limitMemory(bytes, 0)
 			return env.show(cmd.Context(), shown{data: from, loc: loc, mount: m, cache: bytes}, func() {
-				env.log.Info("mounted", "data", from, "path", point)
+				env.log.Info("mounted", "path", point)
 			})
 		},
 	}

@@ -17,11 +17,11 @@ func newRebuildCommand(env *environment) *cobra.Command {
 		Short: "Make a lost database anew from the sample files",
 		Long: `Make a new database from the sample files alone, when the one of the data
 directory is lost or damaged beyond use. The footage is mounted as before, byte
-for byte. No file is deleted: one that is damaged is set aside, and what is
-whole of it written to new ones; each is a line on standard output, and the
-exit code is 1 when there is any.
+for byte. No file is deleted: a damaged one is set aside, and its whole
+fragments are written to new files. Each damaged file is a line on standard
+output, and the exit code is 1 when there is any.
 
-Holds are restored from what lies of them beside the sample files. Footage that
+Holds are restored from the lists beside the sample files. Footage that
 was deleted a moment before the database was lost may be back. Where there is a
 database, move it away first.`,
 		Example: `  nvrfs rebuild --data /var/lib/nvrfs

@@ -40,7 +40,7 @@ mount, timezone, http, cache and recording take effect at the next start.`,
 				return err
 			}
 			return stopped(cmd.Context(), env.record(cmd.Context(), cfg, file, func() {
-				env.log.Info("started", "data", cfg.Data, "mount", cfg.Mount.Path, "cameras", len(cfg.Cameras))
+				env.log.Info("started", "path", cfg.Data, "cameras", len(cfg.Cameras))
 				env.notify(stateReady)
 			}))
 		},

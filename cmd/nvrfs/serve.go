@@ -15,6 +15,7 @@ import (
 	"nvrfs/playback"
 	"nvrfs/recorder"
 	"nvrfs/recorder/rtsp"
+	"nvrfs/schema"
 	"nvrfs/web"
 )
 
@@ -47,13 +48,14 @@ func (env *environment) prepareMount(m config.Mount, data string) error {
 	return err
 }
 
-// way is a way to show footage, which has ended.
+// way is a way to show footage, the mount or the HTTP server, that has ended.
 type way struct {
-	end string // what that means, where the other way goes on
+	end string // what the log says about it while the other way goes on
 	err error
 }
 
-// show shows footage until ctx ends. ready is called when it can be seen. It returns early when that is no longer so.
+// show shows footage, by the mount and over HTTP, until ctx ends. It calls ready when the footage can be seen. It returns early when
+// both ways have ended.
 func (env *environment) show(ctx context.Context, v shown, ready func()) (err error) {
 	lib, err := playback.Open(ctx, playback.Options{Data: v.data, Location: v.loc, Cache: v.cache, Version: buildVersion(), Log: env.log})
 	if err != nil {
@@ -108,7 +110,7 @@ func (env *environment) show(ctx context.Context, v shown, ready func()) (err er
 		}
 	}
 	if last == nil {
-		<-ctx.Done() // there was no way to show it in
+		<-ctx.Done() // neither a mount nor HTTP is configured
 	}
 	return last
 }
@@ -118,12 +120,12 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 	select {
 	case <-ctx.Done():
 		slow := time.AfterFunc(time.Second, func() {
-			log.Info("the footage is unmounted; waiting for files that are still open", "at_most", unmountDeadline.String())
+			log.Info("the footage is unmounted; waiting up to "+unmountDeadline.String()+" for files that are still open", "path", path)
 		})
 		defer slow.Stop()
 		err := m.Unmount(unmountDeadline)
 		if errors.Is(err, fs.ErrInUse) {
-			log.Warn("files of the footage were still open; their readers see it end", "err", err)
+			log.Warn("files of the footage were still open when it was unmounted; reading them fails from now on", "path", path, "err", err)
 			return nil
 		}
 		return err
@@ -132,13 +134,13 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 	}
 }
 
-// streams lists what cfg has recorded.
+// streams lists the streams that cfg says are to be recorded.
 func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOptions) {
 	for _, c := range cfg.Cameras {
 		for _, x := range c.Streams {
 			source := &rtsp.Source{
 				URL: x.URL.Reveal(), Transport: rtsp.Transport(x.Transport), UserAgent: "nvrfs/" + buildVersion(),
-				Log: env.log.With("camera", c.Name, "stream", x.Name),
+				Log: env.log.With("stream", schema.Label(c.Name, x.Name)),
 			}
 			streams = append(streams, recorder.StreamOptions{
 				Camera: c.Name, Name: x.Name, Samples: x.Samples, Retain: recorder.Limits(x.Retain),
@@ -154,13 +156,14 @@ func limitsOfAll(cfg *config.Config) recorder.Limits {
 	return recorder.Limits{Bytes: cfg.Retain.Bytes}
 }
 
-// heapFloor is memory that is never touched, and so never there. It counts for the garbage collector, which otherwise would
-// run every second where few streams are recorded, and take a third of the time: what lives then is little, and collection
-// starts when as much again has been allocated. So it is this much that the process may take more.
+// heapFloor is the size of an allocation that is never touched, so that the system gives no memory to it. The garbage collector counts
+// it, and starts later: it runs when as much was allocated as is alive, which with few streams would be every second, and take a third
+// of the processor time. In return, the process takes up to this much more memory.
 const heapFloor = 8 << 20
 
-// record records and shows what cfg says until ctx ends. ready is called when both have begun. When the footage can no
-// longer be shown, recording goes on: footage matters more. Where cfg is of a file, that is read again at each SIGHUP; one that came before waits until then.
+// record records and shows the streams of cfg until ctx ends. It calls ready when both have begun. When the footage can no longer be
+// shown, recording goes on, because footage matters more. Where cfg was read from a file, the file is read again at each SIGHUP; one
+// that comes before recording has begun waits until then.
 func (env *environment) record(ctx context.Context, cfg *config.Config, file string, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
 		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg),
@@ -181,7 +184,7 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, file str
 	recorded := make(chan error, 1)
 	go func() { recorded <- rec.Run(recording) }()
 
-	// What is sealed last is still seen: showing outlives recording.
+	// Showing outlives recording, so that the recordings that are sealed last can still be seen.
 	showing, stopShowing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShowing()
 	ended, isReady := make(chan error, 1), make(chan struct{})
@@ -204,7 +207,7 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, file str
 		stopShowing()
 		return errors.Join(err, <-ended)
 	case err := <-ended:
-		env.log.Error("the footage is no longer shown; recording goes on", "err", err)
+		env.log.Error("neither the mount nor the HTTP server shows the footage any more; recording goes on", "err", err)
 		return <-recorded
 	}
 }

@@ -19,7 +19,8 @@ func newUpgradeCommand(env *environment) *cobra.Command {
 		Short: "Bring a database of an older nvrfs up to date",
 		Long: `Bring the database of an older nvrfs up to date. A new one is made of it, which
 takes as much space again; the old one is kept beside it. The sample files are
-not touched. Where the upgrade fails, or is cut off, the database is as it was.
+not touched. If the upgrade fails or is interrupted, the database stays as it
+was.
 
 Nothing may record or mount the footage meanwhile.`,
 		Example: `  nvrfs upgrade --config /etc/nvrfs.yaml

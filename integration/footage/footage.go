@@ -23,7 +23,7 @@ type Camera struct {
 	Grow            bool // leave the last recording growing, as while a recorder runs
 }
 
-// A Gap is a stretch of time without footage.
+// A Gap is a span of time without footage.
 type Gap struct {
 	At  time.Duration // since Camera.Start; it begins with the first sync sample from then on
 	For time.Duration

@@ -44,7 +44,7 @@ type Edit struct {
 	Rate      int32  // 16.16 fixed point
 }
 
-// Chunk is a stretch of neighbouring samples of one track.
+// Chunk is some neighbouring samples of one track.
 type Chunk struct {
 	Offset int64 // in the file
 	Size   int64 // bytes

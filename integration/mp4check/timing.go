@@ -58,7 +58,7 @@ func (c *checker) durations(t *Track) {
 		"%s: tkhd says %d ticks of the movie, its edits or media last %d", t.name(), t.Duration, want)
 }
 
-// edits checks that every edit shows a stretch of time that the samples have,
+// edits checks that every edit shows a span of time that the samples have,
 // to one tick of the movie.
 func (c *checker) edits(t *Track) {
 	if t.Timescale == 0 || c.report.Timescale == 0 {

@@ -83,7 +83,7 @@ func (d *sampleDirs) watch(id int64, path string) *store.Watch {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.watches[id] == nil {
-		d.watches[id] = store.NewWatch(d.log.With("path", path), "reading", func() []any { return []any{"readers", d.readers(id)} })
+		d.watches[id] = store.NewWatch(d.log.With("path", path), "reading", func() []any { return []any{"reader", d.readers(id)} })
 	}
 	return d.watches[id]
 }

@@ -48,7 +48,7 @@ func (s *Source) write(ctx context.Context, change func(*schema.Tx) error) error
 func (s *Source) writeBeside(ctx context.Context) error {
 	failed, err := holds.Write(ctx, s.writer.db, s.Dir())
 	for path, err := range failed {
-		s.dirs.log.Warn("what is held could not be written beside the sample files; a recorder does that once the disk is there", "path", path, "err", err)
+		s.dirs.log.Warn("the list of holds could not be written beside the sample files; the recorder writes it once the disk is there", "path", path, "err", err)
 	}
 	return err
 }

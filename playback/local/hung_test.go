@@ -78,7 +78,7 @@ func TestHungDiskIsSaid(t *testing.T) {
 		}()
 		time.Sleep(2*store.AnswerWithin + time.Second)
 		synctest.Wait()
-		for _, want := range []string{"the disk does not answer; reading waits for it", "path=" + path, `readers="process 4711"`} {
+		for _, want := range []string{"the disk does not answer; reading waits for it", "path=" + path, `reader="process 4711"`} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("the log does not say %s: %s", want, log)
 			}

@@ -14,7 +14,7 @@ import (
 	"nvrfs/store"
 )
 
-// A Level says how closely Check looks. Each does what those before it do as well.
+// A Level says how closely Check looks. Each level also does everything that the lower ones do.
 type Level uint8
 
 // The levels.
@@ -38,7 +38,7 @@ func ParseLevel(name string) (Level, error) {
 
 func (l Level) String() string { return levelNames[l] }
 
-// CheckOptions says how closely Check looks, and has functions that are told how it gets on. They must be set.
+// CheckOptions says how closely Check looks, and has functions that Check calls to report progress and problems. All must be set.
 type CheckOptions struct {
 	Level   Level
 	Total   func(n int64) // once, before the first: how many recordings there are; with Hash, how many bytes of them
@@ -47,7 +47,7 @@ type CheckOptions struct {
 	Log     *slog.Logger
 }
 
-// A Problem is something that is not as it should be.
+// A Problem is a way in which the rows and the sample files of a data directory disagree, or a file is damaged.
 type Problem struct {
 	Stream    string
 	Recording int64 // its number; 0 where it is the stream as a whole
@@ -57,26 +57,26 @@ type Problem struct {
 	dir    int64
 }
 
-func (p Problem) String() string { return p.Place() + ": " + p.What }
+func (p Problem) String() string { return p.Subject() + ": " + p.What }
 
-// Place says of which recording, or stream, the problem is.
-func (p Problem) Place() string {
+// Subject says of which recording or stream the problem is.
+func (p Problem) Subject() string {
 	if p.Recording == 0 {
 		return p.Stream
 	}
 	return fmt.Sprintf("%s/%d", p.Stream, p.Recording)
 }
 
-// A CheckSummary says what Check has looked at.
+// A CheckSummary says how much Check has looked at.
 type CheckSummary struct {
 	Recordings int64
 	Bytes      int64
 	Problems   int64
 }
 
-// Check compares the rows of a data directory with its sample files, and changes nothing. A recorder may be at work: what it
-// writes or deletes meanwhile is no problem. Of a recording that is not sealed, what its row counts is looked at; a file
-// that no row counts yet is being written, or is start-up's to mend.
+// Check compares the rows of a data directory with its sample files, and changes nothing. A recorder may be at work: recordings that
+// it writes or deletes meanwhile are no problem. If a recording is not sealed, Check looks only at the bytes that its row counts. A
+// file behind the last row is no problem either: it is being written, or the next start mends it.
 func Check(ctx context.Context, data string, o CheckOptions) (CheckSummary, error) {
 	set, err := volume.OpenReadOnly(ctx, data, o.Log)
 	if err != nil {
@@ -121,7 +121,7 @@ func (c *checker) run(ctx context.Context) error {
 	return err
 }
 
-// strangers finds sample files of streams that the database does not know.
+// strangers reports sample files of streams that the database does not know.
 func (c *checker) strangers(streams []schema.Stream) error {
 	known := map[string]bool{}
 	for _, s := range streams {
@@ -148,7 +148,7 @@ func (c *checker) strangers(streams []schema.Stream) error {
 	return nil
 }
 
-// weight is how much checking recordings takes.
+// weight returns how much work checking recordings is, for the progress.
 func (c *checker) weight(recordings, bytes int64) int64 {
 	if c.o.Level == Hash {
 		return bytes
@@ -161,12 +161,12 @@ func (c *checker) found(p Problem) {
 	c.o.Found(p)
 }
 
-// place is a sample file's number and directory.
-type place struct{ number, dir int64 }
+// fileID is a sample file's number and directory.
+type fileID struct{ number, dir int64 }
 
 // stream compares the rows of a stream with its files, a few hours of rows at a time.
 func (c *checker) stream(ctx context.Context, s schema.Stream) error {
-	counted, away := map[place]bool{}, map[int64]int64{} // recordings by sample directory
+	counted, away := map[fileID]bool{}, map[int64]int64{} // recordings by sample directory
 	for from := int64(0); ; {
 		start, ok, err := c.db.FirstStart(ctx, s.ID, from)
 		if err != nil {
@@ -181,7 +181,7 @@ func (c *checker) stream(ctx context.Context, s schema.Stream) error {
 			return err
 		}
 		for i := range recs {
-			counted[place{recs[i].ID.Number(), recs[i].Dir}] = true
+			counted[fileID{recs[i].ID.Number(), recs[i].Dir}] = true
 			c.sum.Recordings++
 			c.sum.Bytes += recs[i].Bytes
 			if _, there := c.volumes[recs[i].Dir]; !there {
@@ -198,7 +198,7 @@ func (c *checker) stream(ctx context.Context, s schema.Stream) error {
 	return c.rowless(ctx, s, counted)
 }
 
-// away says which sample directories are not there, once for all recordings in them.
+// away reports the sample directories that are not there, once for all recordings in each.
 func (c *checker) away(ctx context.Context, s schema.Stream, recordings map[int64]int64) error {
 	if len(recordings) == 0 {
 		return nil
@@ -211,14 +211,14 @@ func (c *checker) away(ctx context.Context, s schema.Stream, recordings map[int6
 }
 
 // rowless looks for files of a stream that no row counts.
-func (c *checker) rowless(ctx context.Context, s schema.Stream, counted map[place]bool) error {
+func (c *checker) rowless(ctx context.Context, s schema.Stream, counted map[fileID]bool) error {
 	for dir, d := range c.volumes {
 		files, err := d.Store().Scan(s.Label(), 1)
 		if err != nil {
 			return err
 		}
 		for _, n := range files {
-			if counted[place{n, dir}] || n >= s.NextNumber {
+			if counted[fileID{n, dir}] || n >= s.NextNumber {
 				continue
 			}
 			is, err := c.isRowless(ctx, s, n, dir)

@@ -13,7 +13,7 @@ import (
 	"nvrfs/store"
 )
 
-// compare says in what a recording's row and its sample file differ, as far as the level goes.
+// compare returns the differences between a recording's row and its sample file, as far as the level looks.
 func (c *checker) compare(ctx context.Context, s schema.Stream, r *schema.Recording) (problems []string) {
 	key := store.Key{Stream: s.Label(), Number: r.ID.Number()}
 	d, ok := c.volumes[r.Dir]
@@ -96,7 +96,7 @@ func (i interruptible) ReadAt(p []byte, off int64) (int, error) {
 	return i.r.ReadAt(p, off)
 }
 
-// compareIdentity compares what does not follow from the samples.
+// compareIdentity compares the row with the header and the seal, which do not follow from the samples.
 func (c *checker) compareIdentity(ctx context.Context, s schema.Stream, r *schema.Recording, found *readBack) error {
 	if err := belongs(found.SampleFile, s, r.ID.Number()); err != nil {
 		return err

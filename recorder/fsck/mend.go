@@ -15,11 +15,11 @@ import (
 	"nvrfs/store"
 )
 
-// cutOffReason is that of runs whose recorder did not live to end them.
+// cutOffReason is the reason why a run ended whose recorder was killed, or lost its power.
 const cutOffReason = "the recorder was cut off"
 
-// Mend mends what a crash left in the volumes of a set, which are then ready, but for those that are absent: for their sake
-// each stream leaves out numbers.
+// Mend mends what a crash left in the volumes of a set, and makes them ready. If some volumes are absent, every stream skips numbers,
+// because the absent ones may have files of the next numbers.
 func Mend(ctx context.Context, set *volume.Set, log *slog.Logger) error {
 	if err := MendFiles(ctx, set.DB, set.Present(), log); err != nil {
 		return fmt.Errorf("mend what the last run left: %w", err)
@@ -41,8 +41,8 @@ func Mend(ctx context.Context, set *volume.Set, log *slog.Logger) error {
 	return nil
 }
 
-// MendFiles reads back every sample file that was being written, cuts off the fragment that is not whole, and commits what is.
-// It looks at rows that are not sealed and at files that no row counts yet, so it takes no longer the more footage there is.
+// MendFiles reads back every sample file that was being written, cuts off a fragment that is not whole, and commits the rest. It looks
+// only at recordings that are not sealed and at files that have no row yet, so that it takes no longer the more footage there is.
 func MendFiles(ctx context.Context, db *schema.DB, volumes map[int64]*volume.Volume, log *slog.Logger) error {
 	list := func(s schema.Stream) (*streamRecovery, error) { return newStreamRecovery(ctx, db, volumes, s, log) }
 	if err := mendStreams(ctx, db, list, func(*streamRecovery) {}); err != nil {
@@ -51,8 +51,8 @@ func MendFiles(ctx context.Context, db *schema.DB, volumes map[int64]*volume.Vol
 	return db.Write(ctx, func(tx *schema.Tx) error { return tx.EndRuns(cutOffReason) })
 }
 
-// MendVolume does that in one volume, which came when others were being recorded to already, so that it had to have its
-// NextNumbers.
+// MendVolume is like MendFiles, for one volume that became available while others were being recorded to. Its streams have skipped
+// the numbers that its files may have (NextNumber).
 func MendVolume(ctx context.Context, db *schema.DB, v *volume.Volume, log *slog.Logger) error {
 	list := func(s schema.Stream) (*streamRecovery, error) {
 		next, ok := v.NextNumbers[s.ID]
@@ -92,8 +92,8 @@ func mendStreams(ctx context.Context, db *schema.DB, list func(schema.Stream) (*
 	return nil
 }
 
-// NextNumber returns the number of the next recording of a stream: one that no file has, in no volume. For volumes that are
-// absent it leaves some out.
+// NextNumber returns the number of the next recording of a stream: a number that no file has in any volume. It skips the numbers that
+// files in absent volumes may have.
 func NextNumber(ctx context.Context, set *volume.Set, s schema.Stream, log *slog.Logger) (int64, error) {
 	x, err := newStreamRecovery(ctx, set.DB, set.Present(), s, log)
 	if err != nil {
@@ -102,7 +102,7 @@ func NextNumber(ctx context.Context, set *volume.Set, s schema.Stream, log *slog
 	return x.next, nil
 }
 
-// NextOfMended is NextNumber of a stream that was not recorded since a set was mended. It asks no disk.
+// NextOfMended is like NextNumber, for a stream that was not recorded since Mend. It asks no disk.
 func NextOfMended(set *volume.Set, s schema.Stream) int64 {
 	if len(set.Present()) < len(set.All()) {
 		return s.NextNumber + numbersSkipped
@@ -110,20 +110,20 @@ func NextOfMended(set *volume.Set, s schema.Stream) int64 {
 	return s.NextNumber
 }
 
-// streamRecovery mends the sample files of one stream. A disk that fails keeps no recorder from starting: what cannot be
-// mended is left as it is, and looked at again by the next start.
+// streamRecovery mends the sample files of one stream. A file that cannot be mended stays as it is, and the next start tries again,
+// because a disk that fails must not keep the recorder from starting.
 type streamRecovery struct {
 	db      *schema.DB
 	volumes map[int64]*volume.Volume
 	stream  schema.Stream
 	log     *slog.Logger
 
-	files []schema.Place // to be mended; Bytes is 0 of those without a row
-	next  int64          // a number that no file has, nor any from there on
+	files []schema.RecordingFile // files to be mended; Bytes is 0 if a file has no row
+	next  int64                  // no file has this number or a higher one
 }
 
-// numbersSkipped is how many numbers are left out where a sample directory is not there: more than it may have files that no
-// row counts yet, as each lasts a minute.
+// numbersSkipped is how many numbers a stream skips while a sample directory is absent: more than the number of files without a row
+// that may lie there, because a file lasts a minute and gets its row within seconds.
 const numbersSkipped = 1000
 
 // newStreamRecovery lists the sample files of a stream that have no row.
@@ -139,8 +139,8 @@ func newStreamRecovery(ctx context.Context, db *schema.DB, volumes map[int64]*vo
 	return x, err
 }
 
-// listRowless is like newStreamRecovery, but does not skip numbers for directories that are away: next is a number that no file in
-// other directories has.
+// listRowless is like newStreamRecovery, but does not skip numbers for directories that are away. The caller passes next, a number
+// that no file of the stream has in any other directory.
 func listRowless(
 	ctx context.Context, db *schema.DB, volumes map[int64]*volume.Volume, s schema.Stream, next int64, log *slog.Logger,
 ) (*streamRecovery, error) {
@@ -171,7 +171,7 @@ func (x *streamRecovery) rowless(ctx context.Context, dir int64) (numbers []int6
 	}
 	files, err := x.volumes[dir].Store().Scan(x.stream.Label(), from)
 	if err != nil {
-		x.log.Error("cannot look for sample files that were being written; what there is has no row", "path", x.volumes[dir].Path, "err", err)
+		x.log.Error("cannot look for sample files that a crash left without a row, so their footage is not shown", "path", x.volumes[dir].Path, "err", err)
 		return nil, nil
 	}
 	for _, n := range slices.Backward(files) {
@@ -185,7 +185,7 @@ func (x *streamRecovery) rowless(ctx context.Context, dir int64) (numbers []int6
 	return numbers, nil
 }
 
-// known reports whether a number has a row, or had one and its file is about to be deleted.
+// known reports whether there is a row for a number, or there was one and its file is about to be deleted.
 func (x *streamRecovery) known(ctx context.Context, number int64) (bool, error) {
 	id := schema.MakeRecordingID(x.stream.ID, number)
 	if _, ok, err := x.db.Recording(ctx, id); err != nil || ok {
@@ -196,7 +196,7 @@ func (x *streamRecovery) known(ctx context.Context, number int64) (bool, error) 
 }
 
 // addGrowing adds the files whose rows are not sealed.
-func (x *streamRecovery) addGrowing(growing []schema.Place) {
+func (x *streamRecovery) addGrowing(growing []schema.RecordingFile) {
 	for _, g := range growing {
 		if _, ok := x.volumes[g.Dir]; ok && g.ID.Stream() == x.stream.ID {
 			x.files = append(x.files, g)
@@ -206,7 +206,7 @@ func (x *streamRecovery) addGrowing(growing []schema.Place) {
 
 // run mends files by number, whatever their directory: each row moves the number on from which the next start-up would look.
 func (x *streamRecovery) run(ctx context.Context) error {
-	slices.SortFunc(x.files, func(a, b schema.Place) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(x.files, func(a, b schema.RecordingFile) int { return cmp.Compare(a.ID, b.ID) })
 	for len(x.files) > 0 {
 		f := x.files[0]
 		x.files = x.files[1:]
@@ -217,12 +217,12 @@ func (x *streamRecovery) run(ctx context.Context) error {
 	return nil
 }
 
-func (x *streamRecovery) mend(ctx context.Context, f schema.Place) error {
+func (x *streamRecovery) mend(ctx context.Context, f schema.RecordingFile) error {
 	d, n := x.volumes[f.Dir], f.ID.Number()
 	log := x.log.With("recording", n)
 	if f.Bytes == 0 {
 		if known, err := x.known(ctx, n); err != nil || known {
-			log.Warn("there is another sample file of that number; nvrfs check --repair sets this one aside", "in", d.Path)
+			log.Warn("two sample files have the same number; the one that has no row is not shown", "path", d.Path, "do", "stop the recorder, then run nvrfs check --repair, which sets it aside")
 			return err
 		}
 	}
@@ -234,11 +234,11 @@ func (x *streamRecovery) mend(ctx context.Context, f schema.Place) error {
 	x.add(f.Dir, rec.behind)
 	var failed *fileError
 	if errors.As(err, &failed) {
-		log.Error("cannot mend a sample file; it is left as it is, and the next start tries again", "err", err)
+		log.Error("cannot mend a sample file that a crash left; it stays as it is, and the next start tries again", "err", err)
 		err = rec.leave(ctx)
 	}
 	if errors.Is(err, schema.ErrRefused) {
-		log.Error("cannot commit a sample file; it is left as it is, and the next start tries again", "err", err)
+		log.Error("the database refuses the row of a sample file that a crash left; the file stays as it is, and the next start tries again", "err", err)
 		err = nil // one recording keeps no recorder from starting
 	}
 	return err
@@ -247,7 +247,7 @@ func (x *streamRecovery) mend(ctx context.Context, f schema.Place) error {
 // add adds files to be mended.
 func (x *streamRecovery) add(dir int64, numbers []int64) {
 	for _, n := range numbers {
-		x.files = append(x.files, schema.Place{ID: schema.MakeRecordingID(x.stream.ID, n), Dir: dir})
+		x.files = append(x.files, schema.RecordingFile{ID: schema.MakeRecordingID(x.stream.ID, n), Dir: dir})
 	}
 }
 
@@ -260,17 +260,17 @@ type recovery struct {
 	stream  int64
 	key     store.Key
 	hasRow  bool
-	counted int64           // bytes that its row counts, where that is known
+	counted int64           // bytes that the row counts, if that is known
 	next    *int64          // as in salvage
-	reason  string          // why its run ended, where the file does not say
-	header  *mp4.SampleFile // in place of one that is damaged; nil where it is not known
+	reason  string          // why the run ended, if the file does not say
+	header  *mp4.SampleFile // the header as the row tells it, for a file whose own is damaged; nil if not known
 	log     *slog.Logger
 
-	ended  *readBack // what could not be made to end there
+	ended  *readBack // the content of a file that could not be cut off or sealed
 	behind []int64   // as in salvage
 }
 
-// A fileError says that a sample file could not be changed. What is to be done about it in the database can be done.
+// A fileError says that a sample file could not be changed. The database can be, so that mending goes on.
 type fileError struct{ err error }
 
 func (e *fileError) Error() string { return e.err.Error() }
@@ -299,7 +299,7 @@ func (r *recovery) run(ctx context.Context) error {
 		return r.salvage(ctx, found)
 	}
 	if found.Torn != nil {
-		r.log.Info("cut off the torn end of a recording", "bytes", found.size-found.Bytes, "why", found.Torn)
+		r.log.Info("cut off the end of a recording, which a crash had torn", "bytes", found.size-found.Bytes, "reason", found.Torn)
 	}
 	if err := r.endFile(found); err != nil {
 		r.ended = found
@@ -308,7 +308,7 @@ func (r *recovery) run(ctx context.Context) error {
 	return r.commit(ctx, found, true, found.Bytes < r.counted)
 }
 
-// commit writes the row of what was found, in place of one that counts something else.
+// commit writes a row that counts what was found in the file. With replace, it replaces the row that is there.
 func (r *recovery) commit(ctx context.Context, found *readBack, sealed, replace bool) error {
 	return r.db.Write(ctx, func(tx *schema.Tx) error {
 		if replace {
@@ -329,7 +329,7 @@ func (r *recovery) leave(ctx context.Context) error {
 	return r.commit(ctx, r.ended, false, false)
 }
 
-// salvage keeps what is whole of a file that is damaged before its end. Nothing of it is lost: it is set aside as it was.
+// salvage keeps the whole fragments of a file that is damaged before its end. The damaged file is set aside, so nothing is lost.
 func (r *recovery) salvage(ctx context.Context, found *readBack) error {
 	x := salvage{volumes: r.volumes, st: r.st, key: r.key, found: found, next: r.next}
 	x.end(r.reason)
@@ -344,8 +344,8 @@ func (r *recovery) salvage(ctx context.Context, found *readBack) error {
 	if err != nil {
 		return fileFailed(err)
 	}
-	r.log.Error("the sample file of a recording is damaged: it was set aside, and what is whole of it written to new ones",
-		"now", aside, "bytes", found.size, "whole", x.whole(), "files", len(x.stretches()), "why", found.Torn)
+	r.log.Error("the sample file of a recording is damaged: it was set aside, and its whole fragments were written to new files",
+		"path", aside, "bytes", x.whole(), "reason", found.Torn)
 	return r.commit(ctx, found, true, true)
 }
 
@@ -355,7 +355,7 @@ func (r *recovery) forget(ctx context.Context) error {
 	})
 }
 
-// read reads a sample file back. Where its first fragment is damaged, what is found is the first stretch behind that.
+// read reads a sample file back. If its first fragment is damaged, it returns the first range of whole fragments behind it.
 func (r *recovery) read() (*readBack, error) {
 	size, err := r.st.Size(r.key)
 	if err != nil {
@@ -396,25 +396,25 @@ func (r *recovery) endFile(found *readBack) error {
 	return volume.EndFile(r.st, r.key, found.Bytes, found.Seal)
 }
 
-// nothingWhole removes a file in which not one fragment had been written when the recorder was cut off. A file that is no
-// torn sample file is not ours to remove: it is set aside.
+// nothingWhole removes a sample file in which no fragment was whole when the recorder was cut off. Any other file is set aside, because
+// it may not be ours to remove.
 func (r *recovery) nothingWhole(ctx context.Context, why error) error {
 	if r.hasRow {
-		r.log.Error("the sample file of a recording is damaged; it is left as it is", "err", why)
+		r.log.Error("the sample file of a recording is damaged, and stays as it is", "err", why)
 		return r.sealRow(ctx)
 	}
 	if why == nil || errors.Is(why, mp4.ErrTorn) {
-		r.log.Info("removed a sample file without one whole fragment")
+		r.log.Info("removed a sample file that a crash left without one whole fragment")
 		return fileFailed(r.st.Remove(r.key))
 	}
 	name, err := r.st.SetAside(r.key)
 	if err == nil {
-		r.log.Warn("set aside a file that is no sample file, or a damaged one", "now", name, "why", why)
+		r.log.Warn("set aside a damaged sample file, or a file that is none", "path", name, "reason", why)
 	}
 	return fileFailed(err)
 }
 
-// sealRow ends a recording whose file cannot be read back, where it has a row.
+// sealRow ends a recording whose file cannot be read back, if the recording has a row.
 func (r *recovery) sealRow(ctx context.Context) error {
 	return r.db.Write(ctx, func(tx *schema.Tx) error {
 		return tx.SealRow(schema.MakeRecordingID(r.stream, r.key.Number))

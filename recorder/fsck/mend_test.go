@@ -104,7 +104,7 @@ func TestDamagedTail(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := b.Copy()
-	if log := bench.Reopen(t, dir); !strings.Contains(log, "cut off the torn end") {
+	if log := bench.Reopen(t, dir); !strings.Contains(log, "cut off the end of a recording, which a crash had torn") {
 		t.Error(log)
 	}
 	bench.NoProblems(t, dir)

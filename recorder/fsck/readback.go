@@ -11,7 +11,7 @@ import (
 	"nvrfs/schema"
 )
 
-// readBack is what a sample file alone tells.
+// readBack is what nvrfs learns of a recording from its sample file alone.
 type readBack struct {
 	*mp4.SampleFile
 	size     int64
@@ -20,13 +20,13 @@ type readBack struct {
 	start90k int64  // wall time of the first frame, as known when the last fragment was written
 	media90k int64  // duration of the video
 
-	damage     error       // why the file is not only cut off: there are whole fragments behind what is not; or nil
-	behind     []*readBack // the stretches of them, as far as they can be shown, in order
-	headerLost bool        // what it says of its header is not from the file
+	damage     error       // what is wrong in the middle of the file, with whole fragments behind it; nil if it was only cut off
+	behind     []*readBack // the ranges of whole fragments behind the damage that can be shown, in order
+	headerLost bool        // the header is damaged; Identity and Tracks are from the row
 }
 
-// errUnreadable says that the disk does not give a sample file's bytes. One bad sector must not keep a recorder from
-// starting.
+// errUnreadable says that the disk cannot read a sample file. It is told from other errors because one bad sector must not keep a
+// recorder from starting.
 var errUnreadable = errors.New("the disk cannot read it")
 
 // readSampleFile makes the index and the digest of a sample file from the file alone. Where no fragment is whole, there is

@@ -19,8 +19,8 @@ import (
 	"nvrfs/store/dir"
 )
 
-// RebuildOptions says where sample files lie besides the data directory, and has functions that are told how Rebuild gets
-// on. They must be set.
+// RebuildOptions says where sample files lie besides the data directory, and has functions that Rebuild calls to report progress and
+// problems. All must be set.
 type RebuildOptions struct {
 	Samples []string          // absolute paths
 	Total   func(bytes int64) // once, before the first: the sizes of all sample files
@@ -29,7 +29,7 @@ type RebuildOptions struct {
 	Log     *slog.Logger
 }
 
-// A RebuildSummary says what Rebuild has taken in.
+// A RebuildSummary says what Rebuild has put into the new database.
 type RebuildSummary struct {
 	Streams    int64
 	Recordings int64
@@ -41,19 +41,19 @@ type RebuildSummary struct {
 // ErrNothingDone says that Rebuild refused, and has not changed anything.
 var ErrNothingDone = errors.New("nothing was changed")
 
-// unknownReason is that of runs whose end no sample file tells.
+// unknownReason is the reason of runs whose end no sample file tells.
 const unknownReason = "not known: the database was rebuilt from the sample files"
 
 // rebuildBatch is how many recordings one transaction takes in.
 const rebuildBatch = 64
 
-// Rebuild makes the database of a data directory from its sample files alone. The new one has the UUID of the one that was
-// lost, so that the sample directories belong to it. A recording that was cut off is ended as by the recorder's start; a
-// file that is damaged is set aside, and what is whole of it written to a new one. Holds are what lies of them beside the
-// sample files. Recordings that were deleted a moment ago are back.
+// Rebuild makes the database of a data directory from its sample files alone. The new database has the UUID of the one
+// that was lost, so that the sample directories belong to it. A recording that was cut off is ended as by the recorder's start; a
+// damaged file is set aside, and its whole fragments are written to a new one. Holds are restored from the lists beside the sample
+// files. Recordings that were deleted a moment ago are back.
 //
-// It returns ErrNothingDone where there is a database, or the sample directories do not belong to one; and
-// store.ErrLocked when a recorder is at work. Where it fails later, there is no database as before.
+// It returns ErrNothingDone if there is a database, or if the sample directories belong to different ones, and store.ErrLocked when a
+// recorder is at work. If it fails later, there is no database, as before.
 func Rebuild(ctx context.Context, data string, o RebuildOptions) (sum RebuildSummary, err error) {
 	lock, err := dir.LockDir(data)
 	if err != nil {
@@ -154,12 +154,13 @@ func (r *rebuilder) fill(ctx context.Context, uuid string, paths []string) error
 		}
 	}
 	held := holds.Read(paths, uuid, func(path string, err error) {
-		r.o.Log.Error("what was held cannot be read from a sample directory; see what is held with nvrfs keep --list", "path", path, "err", err)
+		r.o.Log.Error("the list of holds in a sample directory cannot be read", "path", path, "err", err,
+			"do", "see with nvrfs keep --list which holds there are, and add those that are missing")
 		r.sum.Problems++
 	})
 	return r.db.Write(ctx, func(tx *schema.Tx) (err error) {
 		r.sum.Holds, err = held.Restore(tx, func(h holds.Hold, err error) {
-			r.o.Log.Error("a hold cannot be restored; hold the footage again with nvrfs keep", "hold", h.ID, "why", h.Why, "err", err)
+			r.o.Log.Error("a hold cannot be restored", "hold", h.ID, "reason", h.Why, "err", err, "do", "hold the footage again with nvrfs keep")
 			r.sum.Problems++
 		})
 		return errors.Join(err, tx.EndRuns(unknownReason))
@@ -200,9 +201,9 @@ func (r *rebuilder) closeVolumes() (err error) {
 	return err
 }
 
-// list lists all sample files by stream, in order of their numbers, and tells how much they are.
-func (r *rebuilder) list() (map[string][]place, error) {
-	files, total := map[string][]place{}, int64(0)
+// list lists all sample files by stream, in order of their numbers, and reports how many bytes they have.
+func (r *rebuilder) list() (map[string][]fileID, error) {
+	files, total := map[string][]fileID{}, int64(0)
 	for dir, d := range r.volumes {
 		labels, err := d.Store().Streams()
 		if err != nil {
@@ -218,12 +219,12 @@ func (r *rebuilder) list() (map[string][]place, error) {
 				if err != nil && !errors.Is(err, store.ErrNotRegular) {
 					return nil, err
 				}
-				files[label], total = append(files[label], place{n, dir}), total+size
+				files[label], total = append(files[label], fileID{n, dir}), total+size
 			}
 		}
 	}
-	for _, places := range files {
-		slices.SortFunc(places, func(a, b place) int {
+	for _, ids := range files {
+		slices.SortFunc(ids, func(a, b fileID) int {
 			if a.number != b.number {
 				return int(a.number - b.number)
 			}
@@ -238,7 +239,7 @@ func (r *rebuilder) list() (map[string][]place, error) {
 type rebuiltStream struct {
 	*rebuilder
 	label string
-	files []place       // by number
+	files []fileID      // by number
 	row   schema.Stream // ID is 0 before the first of its files
 	last  int64         // the last number taken in
 	open  *rebuilt      // the last recording taken in, when its file says that its run goes on
@@ -272,7 +273,7 @@ func (s *rebuiltStream) run(ctx context.Context) error {
 }
 
 // file takes in one file, and returns its size.
-func (s *rebuiltStream) file(ctx context.Context, p place) (size int64, err error) {
+func (s *rebuiltStream) file(ctx context.Context, p fileID) (size int64, err error) {
 	st := s.volumes[p.dir].Store()
 	rec := recovery{db: s.db, dir: p.dir, st: st, key: store.Key{Stream: s.label, Number: p.number}, reason: cutOffReason, log: s.o.Log.With("stream", s.label, "recording", p.number)}
 	size, err = st.Size(rec.key)
@@ -342,7 +343,7 @@ func (s *rebuiltStream) identify(ctx context.Context, f *mp4.SampleFile, number 
 }
 
 // end ends a file that has no seal: as start-up does where the writer was cut off, and else what is whole of it.
-func (s *rebuiltStream) end(rec *recovery, p place, found *readBack) error {
+func (s *rebuiltStream) end(rec *recovery, p fileID, found *readBack) error {
 	if found.Seal != nil && found.Torn == nil {
 		return nil
 	}
@@ -357,18 +358,18 @@ func (s *rebuiltStream) end(rec *recovery, p place, found *readBack) error {
 	s.found(p, fmt.Sprintf("the sample file does not end as it should, or is damaged; it is set aside, and the %d bytes of it that are whole are kept", x.whole()))
 	_, err := x.rewrite()
 	for _, n := range x.behind {
-		s.files = append(s.files, place{n, p.dir})
+		s.files = append(s.files, fileID{n, p.dir})
 	}
 	return err
 }
 
-func (s *rebuiltStream) setAside(rec *recovery, p place, why string) error {
+func (s *rebuiltStream) setAside(rec *recovery, p fileID, why string) error {
 	name, err := rec.st.SetAside(rec.key)
 	s.found(p, fmt.Sprintf("set aside as %s: %s", name, why))
 	return err
 }
 
-func (s *rebuiltStream) found(p place, what string) {
+func (s *rebuiltStream) found(p fileID, what string) {
 	s.sum.Problems++
 	s.o.Found(Problem{Stream: s.label, Recording: p.number, What: what, dir: p.dir})
 }

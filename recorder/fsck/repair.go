@@ -13,7 +13,7 @@ import (
 	"nvrfs/store"
 )
 
-// RepairOptions are those of the check that finds what is to be repaired, and functions that are told of each repair. They
+// RepairOptions are the options of the check that finds the problems, and functions that Repair calls before and after each repair. All
 // must be set.
 type RepairOptions struct {
 	CheckOptions
@@ -21,9 +21,9 @@ type RepairOptions struct {
 	Done func(p Problem, aside string, err error) // what was done, and what the file that was set aside is called, if one was
 }
 
-// Repair checks a data directory, and repairs what it finds, so that another check finds nothing. It deletes no file: one
-// that is damaged is set aside, and what is whole of it written to a new one. It takes the lock of the data directory, and
-// returns store.ErrLocked when a recorder has it. left counts the problems that could not be repaired, one of a recording.
+// Repair checks a data directory, and repairs the problems that it finds, so that another check finds none. It deletes no file: a
+// damaged file is set aside, and its whole fragments are written to a new one. It takes the lock of the data directory, and returns
+// store.ErrLocked when a recorder has it. left is the number of recordings that could not be repaired.
 func Repair(ctx context.Context, data string, o RepairOptions) (sum CheckSummary, left int, err error) {
 	set, err := volume.OpenExisting(ctx, data, o.Log)
 	if err != nil {
@@ -44,11 +44,11 @@ type repairer struct {
 	db      *schema.DB
 	volumes map[int64]*volume.Volume
 	streams map[int64]schema.Stream
-	broken  []Problem                 // one of each recording
+	broken  []Problem                 // the first problem of each recording
 	fresh   map[int64]*streamRecovery // by stream: gives what is whole behind damage its rows
 }
 
-// check finds what is to be repaired.
+// check finds the recordings that are to be repaired.
 func (r *repairer) check(ctx context.Context) (CheckSummary, error) {
 	streams, err := r.db.Streams(ctx)
 	if err != nil {
@@ -72,7 +72,7 @@ func (r *repairer) check(ctx context.Context) (CheckSummary, error) {
 	return c.sum, err
 }
 
-// repair plans all, and then does it.
+// repair plans all repairs, and then makes them.
 func (r *repairer) repair(ctx context.Context) (left int, err error) {
 	plans := make([]plan, len(r.broken))
 	for i, p := range r.broken {
@@ -108,7 +108,7 @@ func (r *repairer) repair(ctx context.Context) (left int, err error) {
 	return left, nil
 }
 
-// verify checks a recording again, as closely as can be.
+// verify checks a recording again, at level Hash.
 func (r *repairer) verify(ctx context.Context, p Problem) (err error) {
 	o := r.o.CheckOptions
 	o.Level, o.Found = Hash, func(p Problem) { err = errors.Join(err, fmt.Errorf("there is more: %s", p.What)) }
@@ -189,8 +189,8 @@ func (b *broken) plan(ctx context.Context) (plan, error) {
 	return b.planSalvage(ctx, found, put)
 }
 
-// headerOfRow returns what a file of which the header is damaged has said there, as far as the database knows: all but when
-// the recording was thought to start when it did.
+// headerOfRow returns the header of a file whose own header is damaged, as far as the database knows it. Only the start that the header
+// gave may differ, because it is corrected while the recording goes on.
 func (b *broken) headerOfRow(ctx context.Context) (*mp4.SampleFile, error) {
 	run, err := b.r.db.Run(ctx, b.row.Run)
 	if err != nil {
@@ -217,7 +217,7 @@ func (b *broken) planSalvage(ctx context.Context, found *readBack, put func(cont
 		return plan{}, err
 	}
 	s := &salvage{volumes: b.r.volumes, st: b.st, key: b.key, found: found, next: &fresh.next}
-	action := fmt.Sprintf("set the file aside, and write the %d bytes of it that are whole to %s", s.whole(), oneOrMore(len(s.stretches())))
+	action := fmt.Sprintf("set the file aside, and write the %d bytes of it that are whole to %s", s.whole(), oneOrMore(len(s.intact())))
 	if b.row == nil {
 		s.end(cutOffReason)
 	} else {
@@ -250,7 +250,8 @@ func oneOrMore(files int) string {
 	return fmt.Sprintf("%d new ones", files)
 }
 
-// fresh lists the files of the stream that have no row yet. Those that should have one are problems of their own.
+// fresh lists the files of the stream that have no row yet because they were being written. Files that should have a row are problems
+// of their own.
 func (b *broken) fresh(ctx context.Context) (*streamRecovery, error) {
 	if x := b.r.fresh[b.stream.ID]; x != nil {
 		return x, nil
@@ -259,7 +260,7 @@ func (b *broken) fresh(ctx context.Context) (*streamRecovery, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.files = slices.DeleteFunc(x.files, func(f schema.Place) bool { return f.ID.Number() < b.stream.NextNumber })
+	x.files = slices.DeleteFunc(x.files, func(f schema.RecordingFile) bool { return f.ID.Number() < b.stream.NextNumber })
 	b.r.fresh[b.stream.ID] = x
 	return x, nil
 }
@@ -278,7 +279,7 @@ func fileThere(st store.Store, k store.Key) bool {
 
 func (b *broken) setAside(context.Context) (string, error) { return b.st.SetAside(b.key) }
 
-// giveUp sets the file aside, and removes the row where it is of this file.
+// giveUp sets the file aside, and removes its row if it has one.
 func (b *broken) giveUp(ctx context.Context) (aside string, err error) {
 	if aside, err = b.setAside(ctx); err != nil || b.row == nil {
 		return aside, err
@@ -290,7 +291,7 @@ func (b *broken) forget(ctx context.Context) error {
 	return b.r.db.Write(ctx, func(tx *schema.Tx) error { return tx.Forget(b.id()) })
 }
 
-// put writes the row of what was found, in place of the one that is there.
+// put replaces the row by one that counts what was found in the file.
 func (b *broken) put(ctx context.Context, rec *recovery, found *readBack) error {
 	return b.r.db.Write(ctx, func(tx *schema.Tx) error {
 		if err := tx.Forget(b.id()); err != nil {

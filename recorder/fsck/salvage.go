@@ -14,11 +14,11 @@ import (
 	"nvrfs/store"
 )
 
-// damagedReason is that of runs whose footage goes on behind what is damaged.
+// damagedReason is the reason why a run ended whose footage is damaged there and goes on behind the damage.
 const damagedReason = "the rest of the recording is damaged"
 
-// readBehind reads the stretches of whole fragments behind the damage of a sample file. Each starts with a sync sample: what
-// comes before cannot be decoded. damage is nil where nothing whole follows, as in a file that was cut off.
+// readBehind reads the ranges of whole fragments behind the damage of a sample file. Each starts with a sync sample, because pictures
+// before it cannot be decoded. damage is nil if no whole fragment follows, as in a file that was cut off.
 func (f *readBack) readBehind(src io.ReaderAt) (behind []*readBack, damage error) {
 	for before := f.SampleFile; ; {
 		scan := func(r io.ReaderAt, size int64, visit func(*mp4.SampleFile, *mp4.ScannedFragment) error) (*mp4.SampleFile, error) {
@@ -51,21 +51,21 @@ func fromSync(visit func(*mp4.SampleFile, *mp4.ScannedFragment) error) func(*mp4
 	}
 }
 
-// salvage keeps what is whole of a sample file that does not end as it should, or is damaged in between: it finds out where
-// each stretch of whole fragments ended, and writes it to a file of its own.
+// salvage keeps the whole fragments of a sample file that is damaged, or does not end as it should. It finds out at which wall time
+// each range of whole fragments ended, and writes the range to a file of its own.
 type salvage struct {
 	volumes map[int64]*volume.Volume
 	st      store.Store
 	key     store.Key
 	found   *readBack // with one whole fragment or more
-	next    *int64    // a number that no file of the stream has; nil leaves what is behind damage in the file that is set aside
+	next    *int64    // a number that no file of the stream has; if nil, fragments behind damage stay in the file that is set aside
 
 	split  bool    // footage is lost before the recording that follows
 	behind []int64 // numbers of the files that rewrite has made of what is behind damage; they have no rows yet
 }
 
-// stretches lists what is to be written.
-func (s *salvage) stretches() []*readBack {
+// intact lists the ranges of whole fragments that are to be written.
+func (s *salvage) intact() []*readBack {
 	if s.next == nil {
 		return []*readBack{s.found}
 	}
@@ -74,14 +74,14 @@ func (s *salvage) stretches() []*readBack {
 
 // whole sums up the bytes of the fragments that are written.
 func (s *salvage) whole() (bytes int64) {
-	for _, f := range s.stretches() {
+	for _, f := range s.intact() {
 		bytes += f.Bytes - f.First
 	}
 	return bytes
 }
 
-// end finds the seals of stretches where the recording's own is lost, from the recording that follows. Where that one starts
-// later than what is left ends, there is a gap; a run has none, so that each stretch becomes a run of its own.
+// end makes the seal of each range. If the recording's own seal is lost, the recording that follows tells when the last range ended.
+// If that recording starts later than the range ends, there is a gap; because a run has no gaps, each range becomes a run of its own.
 func (s *salvage) end(reason string) {
 	var last *readBack
 	var seal *mp4.Seal // the recording's own
@@ -107,7 +107,7 @@ func (s *salvage) end(reason string) {
 	}
 }
 
-// endAs is end where the recording's row is there, and tells how it ended. run is why its run did.
+// endAs is like end, for a recording whose row is there and tells how the recording ended. run is the reason why its run ended.
 func (s *salvage) endAs(r *schema.Recording, run string) {
 	s.end(damagedReason)
 	f := s.found
@@ -160,9 +160,9 @@ func firstFragment(st store.Store, k store.Key) (f *mp4.SampleFile, first *mp4.S
 	return f, first, nil
 }
 
-// rewrite sets the file aside, and writes what is whole of it, with a seal, to a new one of the same name; what is whole
-// behind damage, to others. It returns what the file that was set aside is called now. The others are written first: where
-// that fails, for lack of space perhaps, all is as it was.
+// rewrite sets the file aside, and writes its whole fragments, with a seal, to a new file of the same name, and those behind damage to
+// further files. It returns the new name of the file that was set aside. The further files are written first, so that nothing has
+// changed if that fails, for lack of space perhaps.
 func (s *salvage) rewrite() (aside string, err error) {
 	src, err := s.st.Open(s.key)
 	if err != nil {
@@ -190,7 +190,7 @@ func (s *salvage) rewrite() (aside string, err error) {
 	return aside, nil
 }
 
-// remove removes files that were written here.
+// remove removes files that rewrite has written.
 func (s *salvage) remove(files []salvaged) (err error) {
 	for _, f := range files {
 		err = errors.Join(err, s.st.Remove(f.key))
@@ -198,7 +198,7 @@ func (s *salvage) remove(files []salvaged) (err error) {
 	return err
 }
 
-// salvaged is a file to which a stretch is to be written.
+// salvaged is a file to which a range of whole fragments is to be written.
 type salvaged struct {
 	*readBack
 	key      store.Key
@@ -207,7 +207,7 @@ type salvaged struct {
 }
 
 func (s *salvage) files(src io.ReaderAt) (files []salvaged, err error) {
-	for i, f := range s.stretches() {
+	for i, f := range s.intact() {
 		to := salvaged{readBack: f, key: s.key, identity: f.Identity}
 		if i > 0 {
 			to.key.Number = *s.next
@@ -232,7 +232,7 @@ func (s *salvage) files(src io.ReaderAt) (files []salvaged, err error) {
 	return files, nil
 }
 
-// write writes a file, or leaves none. What was found is then what it holds.
+// write writes a file, or leaves none when it fails. It changes the readBack to what the new file has.
 func (s *salvage) write(f salvaged, src io.ReaderAt) error {
 	file := volume.NewCopy(f.key, f.header)
 	if err := file.Create(s.st.Create); err != nil {

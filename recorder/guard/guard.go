@@ -20,7 +20,7 @@ type Guard struct {
 	logged atomic.Bool // the stack of a panic is in the log; the log of a camera that returns every minute needs no second one
 }
 
-// Do calls f and returns its error. Where f panics, the error says over what: "a packet of the camera".
+// Do calls f and returns its error. If f panics, Do returns an error that says what f was working on: "a packet of the camera".
 func (g *Guard) Do(log *slog.Logger, what string, f func() error) (err error) {
 	defer func() {
 		p := recover()
@@ -29,7 +29,7 @@ func (g *Guard) Do(log *slog.Logger, what string, f func() error) (err error) {
 		}
 		err = fmt.Errorf("nvrfs failed on %s: %s", what, Shorten(fmt.Sprint(p), MaxReason))
 		if !g.logged.Swap(true) {
-			log.Error("a fault of nvrfs ended what it was doing; everything else goes on", "reason", err, "err", Shorten(string(debug.Stack()), MaxStack),
+			log.Error("a bug in nvrfs showed; it ends at most the session of this camera", "err", err, "stack", Shorten(string(debug.Stack()), MaxStack),
 				"do", "report this line to the makers of nvrfs")
 		}
 	}()

@@ -19,7 +19,7 @@ func TestGuard(t *testing.T) {
 			t.Fatalf("error is %.1000v", err)
 		}
 	}
-	if n := strings.Count(log.String(), "guard_test.go"); n == 0 || strings.Count(log.String(), "a fault of nvrfs") != 1 || len(log.String()) > 2*MaxStack {
+	if n := strings.Count(log.String(), "guard_test.go"); n == 0 || strings.Count(log.String(), "a bug in nvrfs") != 1 || len(log.String()) > 2*MaxStack {
 		t.Errorf("want the stack once in the log: %s", log)
 	}
 	if err := g.Do(nil, "", func() error { return errAway }); !errors.Is(err, errAway) {

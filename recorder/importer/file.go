@@ -41,8 +41,8 @@ const (
 	maxSampleBytes = 256 << 20
 )
 
-// Measure checks that a file can be imported whose first picture was taken at a time. It returns what stretch of time the
-// file then fills, with its laps, and how many bytes of samples it has. It reads no sample.
+// Measure checks that a file can be imported whose first picture was taken at start. It returns the span of time that the file then
+// fills, with its laps, and how many bytes its samples have. It reads no sample.
 func (f *File) Measure(start time.Time) (span Span, bytes int64, err error) {
 	l, err := f.lapping()
 	if err != nil {
@@ -79,10 +79,10 @@ func (f *File) Measure(start time.Time) (span Span, bytes int64, err error) {
 	return span, bytes, nil
 }
 
-// A Span is a stretch of wall time, [From90k, To90k).
+// A Span is a range of wall time, [From90k, To90k).
 type Span struct{ From90k, To90k int64 }
 
-// Overlaps reports whether two stretches have more than two seconds in common, or half of one of them. Less is no overlap:
+// Overlaps reports whether two spans have more than two seconds in common, or half of one of them. Less is no overlap:
 // it is what files that followed each other have whose times are known to the second.
 func (s Span) Overlaps(t Span) bool {
 	common := min(s.To90k, t.To90k) - max(s.From90k, t.From90k)

@@ -35,13 +35,13 @@ type Summary struct {
 	To90k      int64 // when the last recording ends
 }
 
-// An Importer makes recordings of existing files, as if a camera had sent what is in them. Nothing else may record meanwhile.
+// An Importer makes recordings of existing files, as if a camera had sent their samples. Nothing else may record meanwhile.
 //
 //	File ─> run ─bytes─> sample files
 //	                  └─rows─> queue ─> one goroutine: syncs the filesystem, then commits, for many recordings at once
 //
-// A row is committed only after its file and its name are synced. What waits for that is bounded, and start-up after a crash
-// takes it in as it does what a recorder was writing.
+// A row is committed only after its file and the name of the file are synced. The number of files that wait for that is bounded. After
+// a crash, the next start takes them in like files that a recorder was writing.
 type Importer struct {
 	set       *volume.Set
 	row       schema.Stream
@@ -53,7 +53,7 @@ type Importer struct {
 	done      chan struct{} // closed when the goroutine that commits has ended
 }
 
-// The reason for which the run of a file ends.
+// importedReason is the reason for which the run of an imported file ends.
 const importedReason = "the imported file ends"
 
 // Open takes the lock of the data directory, makes what is missing in it, and mends what a crash left, as a recorder does. It
@@ -82,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Importer, error) {
 	return im, nil
 }
 
-// Existing looks for footage of the stream that overlaps a stretch of time, and returns from when to when there is some in it.
+// Existing looks for footage of the stream that overlaps a span of time, and returns the span from the first to the last of it.
 func (im *Importer) Existing(ctx context.Context, s Span) (there Span, ok bool, err error) {
 	const step90k = 6 * 3600 * 90000
 	db, from := im.set.DB, s.From90k-longest90k
@@ -115,8 +115,8 @@ const longest90k = 2 * volume.Quarter90k
 // joinGap90k is how far apart, or how much over each other, footage may be that is shown as one.
 const joinGap90k = 2 * 90000
 
-// Add imports a file whose first picture was taken at a time. It returns when the recordings are written; Close waits until
-// they are safe. Where it fails, or ctx ends, what was made of the file before stays, whole recordings only.
+// Add imports a file whose first picture was taken at start. It returns when the recordings are written; Close waits until they are
+// safe. If it fails, or ctx ends, the recordings of the file that are whole by then stay.
 func (im *Importer) Add(ctx context.Context, f *File, start time.Time) error {
 	if _, _, err := f.Measure(start); err != nil {
 		return err
@@ -131,8 +131,8 @@ func (im *Importer) Add(ctx context.Context, f *File, start time.Time) error {
 	return nil
 }
 
-// Close commits what was added, gives back what Open took, and says what is safe. Where Add failed because nothing
-// can be committed, Close fails with the same error.
+// Close commits the recordings that were added, releases the locks, and returns what is safe. If Add failed because nothing can be
+// committed, Close returns the same error.
 func (im *Importer) Close() (Summary, error) {
 	im.queue.close()
 	<-im.done

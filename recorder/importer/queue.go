@@ -2,14 +2,14 @@ package importer
 
 import "sync"
 
-// What may wait to be committed, which is what start-up would have to read back after a crash. It is committed when half as
-// much waits: each time costs syncing the filesystem, while which no file can be made.
+// How much may wait to be committed, and would have to be read back by the next start after a crash. Half as much is committed at
+// once, because each commit syncs the filesystem, during which no file can be made.
 const (
 	maxImportQueue = 2000
 	maxImportBytes = 256 << 20
 )
 
-// A queue holds up who writes until who commits has come near.
+// A queue holds up the goroutine that writes files while too many of them wait for the goroutine that commits them.
 type queue struct {
 	most int // how many may wait
 

@@ -28,7 +28,7 @@ const (
 	firstTieReports = 3
 	// nextTieReports is how many when it is not the first time in a session: an encoder that had not settled does so once.
 	nextTieReports = 12
-	// leastTieTime is how long after the last time it may be again, for the camera whose reports keep to nothing.
+	// leastTieTime is the least time between two such runs, so that erratic sender reports do not cut the footage to pieces.
 	leastTieTime = 10 * time.Minute
 )
 

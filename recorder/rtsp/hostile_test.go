@@ -225,7 +225,7 @@ func TestHostileSound(t *testing.T) {
 			checkVideo(t, h.samples[0])
 			line := ""
 			for l := range strings.Lines(log) {
-				if strings.Contains(l, "is not recorded, the rest is") {
+				if strings.Contains(l, "is not recorded; its other tracks are") {
 					line += l
 				}
 			}
@@ -304,7 +304,7 @@ func TestHandlingPanics(t *testing.T) {
 	if want := "nvrfs failed on a packet of the camera's H.264 track: runtime error: index out of range [3] with length 0"; err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
 	}
-	if n != 3 || strings.Count(log, "a fault of nvrfs") != 1 || !strings.Contains(log, "hostile_test.go") {
+	if n != 3 || strings.Count(log, "a bug in nvrfs") != 1 || !strings.Contains(log, "hostile_test.go") {
 		t.Errorf("%d samples; want the stack once in the log: %s", n, log)
 	}
 }

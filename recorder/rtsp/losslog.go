@@ -7,7 +7,7 @@ import (
 
 const lossLogPeriod = time.Minute
 
-// lossLog counts what was lost, and logs it at once and then at most once a minute.
+// lossLog counts lost and damaged packets, and logs the first at once, and then sums at most once a minute.
 type lossLog struct {
 	log     *slog.Logger
 	next    time.Time // not to log before
@@ -16,7 +16,7 @@ type lossLog struct {
 	last    error
 }
 
-// add counts packets that were lost, and damage where it is an error.
+// add counts packets that were lost, and one damaged packet if damage is not nil.
 func (l *lossLog) add(now time.Time, packets uint64, damage error) {
 	l.packets += packets
 	if damage != nil {
@@ -33,15 +33,15 @@ func (l *lossLog) flush(now time.Time) {
 	}
 }
 
-// report logs what was counted since it last did, if anything.
+// report logs the packets that were counted since the last report, if there are any.
 func (l *lossLog) report() {
 	if l.packets+l.damaged == 0 {
 		return
 	}
 	attrs := []any{"lost", l.packets, "damaged", l.damaged}
 	if l.last != nil {
-		attrs = append(attrs, "last", l.last)
+		attrs = append(attrs, "err", l.last)
 	}
-	l.log.Warn("RTP packets of the camera were lost or damaged", attrs...)
+	l.log.Warn("RTP packets of the camera were lost or damaged; the footage has gaps or errors there", attrs...)
 	l.packets, l.damaged, l.last = 0, 0, nil
 }

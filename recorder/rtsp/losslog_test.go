@@ -25,7 +25,7 @@ func TestLossLog(t *testing.T) {
 		t.Errorf("want one line about the first loss: %s", out)
 	}
 	l.flush(now.Add(lossLogPeriod))
-	if lines() != 2 || !strings.Contains(out.String(), `lost=4 damaged=1 last="cut short"`) {
+	if lines() != 2 || !strings.Contains(out.String(), `lost=4 damaged=1 err="cut short"`) {
 		t.Errorf("want a second line about the second loss: %s", out)
 	}
 	l.add(now.Add(lossLogPeriod+1), 1, nil)

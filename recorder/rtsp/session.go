@@ -84,7 +84,7 @@ func newSession(r *Source, h media.Handler) *session {
 			return s.dialTLS(ctx, network, address, r.TLSConfig)
 		},
 		OnTransportSwitch: func(reason error) {
-			s.log.Info("the RTP transport changed", "reason", reason)
+			s.log.Info("the camera sends by another RTP transport now", "reason", reason)
 		},
 		OnResponse:    s.onResponse,
 		OnPacketsLost: func(n uint64) { s.lost(n, nil) },

@@ -51,7 +51,7 @@ func (s *session) choose(desc *description.Session) ([]*description.Media, error
 
 // leaveOut says in the log that a track is not recorded.
 func (s *session) leaveOut(codec string, why error) {
-	s.log.Warn("a track of the camera is not recorded, the rest is", "codec", codec, "reason", why)
+	s.log.Warn("a track of the camera is not recorded; its other tracks are", "codec", codec, "reason", why)
 }
 
 // take makes m the video or the audio track. An error tells why it cannot be.

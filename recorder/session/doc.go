@@ -11,7 +11,7 @@
 //   - Every sample that a Source yields, from the first picture on, is in exactly one fragment, with its bytes and times.
 //   - A recording starts with a sync sample. The recordings of a run follow each other without a gap, in media time and in wall
 //     time.
-//   - A Session never waits. What a Sink does not take ends the run.
+//   - A Session never waits. A fragment that the Sink refuses ends the run.
 //
 // # What it does not know
 //

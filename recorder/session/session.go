@@ -13,8 +13,8 @@ import (
 // lateAudio90k is how long a fragment waits for the other tracks' samples of its span.
 const lateAudio90k = 90000
 
-// A Sink takes what sessions make of samples, run by run. Its methods are called one at a time, in the order of the footage, and
-// must not wait: while one of them works, nothing is read from the camera.
+// A Sink takes the recordings and fragments that sessions make. Its methods are called one at a time, in the order of the footage,
+// and must not wait: while one of them works, nothing is read from the camera.
 type Sink interface {
 	// Begin says that the next fragment starts another recording of the run, of these tracks.
 	Begin(tracks []media.SampleEntry)
@@ -36,8 +36,8 @@ type Options struct {
 	Log        *slog.Logger
 }
 
-// A Session makes recordings of what a Source yields in one Run: it is the media.Handler of it. What it makes is one run, or
-// several where the Source says so. It belongs to one goroutine.
+// A Session makes recordings of the samples that a Source yields in one call of its Run, which takes the Session as media.Handler. The
+// recordings are one run, or several if the Source calls NewRun. A Session belongs to one goroutine.
 //
 // Samples wait in pending until a fragment can be cut: before every sync sample, or after two seconds, once the other
 // tracks have come as far. A cut may also end the recording.
@@ -53,17 +53,17 @@ type Session struct {
 	lastDTS  []int64            // by track; -1 before the first sample
 	newEntry *media.SampleEntry // of the video, from its next sample on
 	endAt90k int64              // wall time at which the recording is due to end
-	cuts     []cut              // that wait for late audio
+	cuts     []cut              // cuts that wait for late audio
 
 	// Where fragments go out.
 	tracks  []media.SampleEntry // of the current recording
 	rec     *recording          // nil between recordings
 	typical []uint32            // by track, how long the last sample that was written lasts; nil before the first
 	usual   []uint32            // by track, how long the source says that a sample lasts as a rule
-	refused bool                // the sink took a fragment no more, so that no other may follow
+	refused bool                // the sink refused a fragment, so that no other may follow
 }
 
-// cut is a place before which a fragment ends.
+// cut says before which samples a fragment ends.
 type cut struct {
 	video         int   // pending video samples before it
 	dts           int64 // of the video sample behind it
@@ -81,7 +81,7 @@ type ends struct {
 
 const video = volume.Video
 
-// New begins a session.
+// New begins a session. The run that it makes starts with the first sync sample.
 func New(o Options) *Session { return &Session{o: o, sink: o.NewRun()} }
 
 // Start implements Handler.
@@ -107,7 +107,7 @@ func (s *Session) NewEntry(track int, e media.SampleEntry) error {
 
 // NewRun implements Handler. No frame is lost between the two runs.
 func (s *Session) NewRun(reason string) error {
-	s.o.Log.Info("another run begins", "reason", reason)
+	s.o.Log.Info("another run begins, without losing a frame", "reason", reason)
 	err := s.Finish(reason)
 	next := New(s.o)
 	err = errors.Join(err, next.Start(s.tracks))
@@ -282,7 +282,7 @@ func fragmentTrack(p []media.Sample, n int, lastDuration uint32) []media.Sample 
 	return t
 }
 
-// Finish hands over what is pending, and ends the run for a reason.
+// Finish hands over the samples that are pending, and ends the run for a reason.
 func (s *Session) Finish(reason string) error {
 	if s.clock == nil {
 		return nil
@@ -297,7 +297,8 @@ func (s *Session) Finish(reason string) error {
 	return err
 }
 
-// Abandon ends the run at what the sink has of it, where Finish failed for another reason than the sink.
+// Abandon ends the run with the fragments that the sink has already. It is for when Finish has failed, though not because of the
+// sink.
 func (s *Session) Abandon(reason string) error {
 	if s.refused || s.rec == nil {
 		return nil
@@ -339,8 +340,8 @@ func (s *Session) endDuration(track int) uint32 {
 	return uint32(max(1, end-int64(firstCTS)-last.DTS))
 }
 
-// typicalDuration is what the last sample of a track gets, since no next one tells how long it lasts: as long as the one
-// before it, or else as the source says.
+// typicalDuration returns how long the last sample of a track lasts, which no next sample tells: as long as the one before it, or if
+// there is none as the source says.
 func (s *Session) typicalDuration(track int) uint32 {
 	if p := s.pending[track]; len(p) > 1 {
 		return uint32(p[len(p)-1].DTS - p[len(p)-2].DTS)

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// LookEvery is how often a volume that is absent is looked for.
+// LookEvery is how often Await looks for a volume that is absent.
 const LookEvery = 5 * time.Second
 
-// say logs why a volume cannot be recorded to, when that is new.
+// say logs why a volume cannot be recorded to, unless it was the last error that was logged.
 func (v *Volume) say(err error) {
 	v.mu.Lock()
 	streams, again := strings.Join(v.labels, " "), err.Error() == v.said
@@ -18,12 +18,13 @@ func (v *Volume) say(err error) {
 	if again {
 		return
 	}
-	v.log.Error("a sample directory is not there; its streams are not recorded, and start by themselves as soon as it is", "streams", streams, "err", err,
-		"do", "mount its disk, or give its cameras another directory by samples: and start again")
+	v.log.Error("a sample directory is not there; its streams are not recorded until it is, and then start by themselves", "streams", streams, "err", err,
+		"do", "mount its disk, or name another directory in samples: of its cameras")
 }
 
-// Await looks for a volume that is absent until it is there and mend, which is given one that is recovering, does not fail; or
-// until ctx ends. It reports whether the volume is ready.
+// Await waits for a volume that is absent. As soon as its directory is there, it calls mend, to repair what a crash left, and
+// when mend succeeds the volume is ready; otherwise it tries again. It reports whether the volume is ready, which it is not when
+// ctx ends before.
 func (v *Volume) Await(ctx context.Context, mend func(context.Context, *Volume) error) bool {
 	if v.State() == Ready {
 		return true
@@ -41,7 +42,7 @@ func (v *Volume) Await(ctx context.Context, mend func(context.Context, *Volume) 
 		case ctx.Err() != nil:
 			return false
 		case err == nil:
-			v.log.Info("the sample directory is there; its streams start", "late", time.Since(v.since).Round(time.Second).String())
+			v.log.Info("the sample directory is there; its streams start", "took", time.Since(v.since).Round(time.Second).String())
 			v.SetReady()
 			return true
 		}

@@ -12,16 +12,16 @@
 // # Invariants
 //
 //   - Only one recorder writes to a volume, whatever data directory it belongs to: each volume has a lock of its own.
-//   - What a Writer was handed is kept in memory until it is synced, and written to a new file where a file fails.
+//   - A Writer keeps every fragment in memory until it is synced. When a file fails, its fragments are written to a new one.
 //   - A row is committed only after the bytes that it counts, and the name of its file, are synced. A sealed row has a file
 //     that is sealed, and neither changes any more.
 //   - Rows of a stream are committed in the order of their numbers, so that start-up finds a file without a row by its
 //     number alone.
-//   - What waits for a disk is bounded. Nobody but the Writer waits for a disk.
+//   - The memory for fragments that wait for a disk is bounded. Nobody but the Writer waits for a disk.
 //   - The bytes of a Fragment never change while somebody holds it.
 //
 // # What it does not know
 //
-// Cameras, sessions and clocks: a fragment comes with its wall time. How a damaged file is mended, which package fsck knows, and
-// what is to be deleted.
+// Cameras, sessions and clocks, because a fragment comes with its wall time; how a damaged file is mended, which package fsck knows;
+// and which footage is to be deleted, which package recorder decides.
 package volume

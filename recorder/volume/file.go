@@ -12,21 +12,22 @@ import (
 	"nvrfs/store"
 )
 
-// A File is the sample file of one recording while it is written, and what its row is to say.
+// A File is the sample file of one recording while it is written, and the row that describes it.
 //
 //	Create ─> Append ─> Append ─> … ─> Append with the seal ─> Close     what is in the file
 //	             └> Count  └> Count           └> Count ─> Record         what the row says of it
 //
-// Appending and counting are apart because a row counts only what is durable: who commits while the file still grows counts a
-// fragment when it is synced, and who syncs whole files counts it at once. Only one goroutine may use a File.
+// Appending and counting are separate, because a row counts only what is durable: a recorder, which commits while the file still
+// grows, counts a fragment when it is synced; an import, which syncs whole files, counts it at once. Only one goroutine may use a
+// File.
 type File struct {
 	Key store.Key
 
 	tracks []media.SampleEntry
 	header []byte
 	w      store.Writer // nil before Create, and when it is closed
-	begun  bool         // the file has its header
-	sealed bool         // and its seal
+	begun  bool         // the header was written
+	sealed bool         // the seal was written
 
 	// What was counted.
 	row    schema.Recording
@@ -34,8 +35,8 @@ type File struct {
 	digest hash.Hash
 }
 
-// NewFile prepares the sample file of a recording. dir is the id of the sample directory, and stream that of the stream. No file
-// is made.
+// NewFile prepares the sample file of a recording, but does not make it. dir is the id of its sample directory, stream the id of
+// its stream.
 func NewFile(dir, stream int64, id mp4.Identity, tracks []media.SampleEntry) (*File, error) {
 	header, err := mp4.AppendHeader(nil, id, tracks)
 	if err != nil {
@@ -48,12 +49,12 @@ func NewFile(dir, stream int64, id mp4.Identity, tracks []media.SampleEntry) (*F
 	return f, nil
 }
 
-// NewCopy prepares a sample file whose header and fragments are copied, by Write. It has no Record.
+// NewCopy prepares a sample file with a given header, whose fragments are copied by Write. It counts nothing, so it has no Record.
 func NewCopy(k store.Key, header []byte) *File {
 	return &File{Key: k, header: header, digest: NewDigest(), row: schema.Recording{HeaderBytes: int64(len(header))}}
 }
 
-// Create makes the file, by the Create of a store.
+// Create makes the file. create is the method Create of a store.
 func (f *File) Create(create func(store.Key) (store.Writer, error)) error {
 	w, err := create(f.Key)
 	if err == nil {
@@ -65,10 +66,10 @@ func (f *File) Create(create func(store.Key) (store.Writer, error)) error {
 // Created reports whether the file was made.
 func (f *File) Created() bool { return f.w != nil || f.begun }
 
-// joinBuffers are for what is written together.
+// joinBuffers are for header, fragments and seal that are written by one write.
 var joinBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// Append appends whole fragments: the first ones behind the header, and the last ones with the seal behind them. When it fails,
+// Append appends whole fragments, behind the header if they are the first, and the seal behind them if it is not nil. When it fails,
 // the file is as before.
 func (f *File) Append(fragments []byte, seal *mp4.Seal) (err error) {
 	if f.begun && seal == nil {
@@ -94,7 +95,7 @@ func (f *File) Append(fragments []byte, seal *mp4.Seal) (err error) {
 	return nil
 }
 
-// Count has the row count a fragment that was appended.
+// Count adds a fragment that was appended to the row.
 func (f *File) Count(fragment []byte, headerLen int, tracks [][]media.Sample) {
 	f.count(fragment)
 	f.index.Add(schema.Fragment{HeaderLen: headerLen, Tracks: tracks})
@@ -109,7 +110,7 @@ func (f *File) count(fragments []byte) {
 	f.row.Bytes += int64(len(fragments))
 }
 
-// Write appends a part of fragments that are copied, and counts its bytes.
+// Write appends bytes of the fragments that are copied, and adds them to the digest.
 func (f *File) Write(p []byte) (int, error) {
 	if err := f.Append(p, nil); err != nil {
 		return 0, err
@@ -118,21 +119,21 @@ func (f *File) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// SetSpan has the row say when the recording starts, and how long it lasts.
+// SetSpan sets when the row says that the recording starts, and how long it lasts.
 func (f *File) SetSpan(start90k, wallDuration90k int64) {
 	f.row.Start90k, f.row.WallDuration90k = start90k, wallDuration90k
 }
 
-// Row returns what was counted so far.
+// Row returns the row with the fragments that were counted so far.
 func (f *File) Row() *schema.Recording { return &f.row }
 
-// Tracks sums up what was counted so far, by track.
+// Tracks sums up the samples that were counted so far, by track.
 func (f *File) Tracks() []schema.Track { return f.index.Tracks() }
 
 // Digest returns the digest of the bytes that were counted.
 func (f *File) Digest() []byte { return f.digest.Sum(nil) }
 
-// Record returns what the database is to have of the recording, whose run has a UUID, and starts at a wall time.
+// Record returns what goes into the database: the recording as counted so far, and its run, by UUID and start.
 func (f *File) Record(run string, start90k int64) Record {
 	r := Record{Row: f.row, Run: run, RunStart90k: start90k, Entries: f.tracks, Index: f.index.Bytes()}
 	r.Row.Tracks, r.Row.Sealed = f.index.Tracks(), f.sealed
@@ -142,7 +143,7 @@ func (f *File) Record(run string, start90k int64) Record {
 	return r
 }
 
-// Sync makes the bytes of the file durable; its name is the directory's to sync.
+// Sync makes the bytes of the file durable. Its name is durable once the directory was synced.
 func (f *File) Sync() error { return f.w.Sync() }
 
 // Close closes the file, if it is open.
@@ -155,8 +156,8 @@ func (f *File) Close() error {
 	return w.Close()
 }
 
-// EndFile cuts a sample file off behind its whole fragments and seals it, or leaves it as it is where seal is nil, and makes it
-// and its name durable: whoever wrote it may have been cut off before that.
+// EndFile cuts a sample file off behind its whole fragments, and seals it. If seal is nil, it changes nothing. In both cases it syncs
+// the file and its directory, because whoever wrote the file may have been killed before doing so.
 func EndFile(st store.Store, k store.Key, bytes int64, seal *mp4.Seal) error {
 	w, err := st.Reopen(k)
 	if err != nil {

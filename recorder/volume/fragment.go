@@ -9,27 +9,28 @@ import (
 	"nvrfs/mp4"
 )
 
-// A Fragment is the next few seconds of a recording, as they lie in its sample file. Nothing of it changes once it was handed
-// on, so that any number of goroutines may read it. Its bytes come from a pool, and go back there when the last of those who
-// hold it has released it: until then their memory is nobody else's.
+// A Fragment is the next few seconds of a recording, as they lie in its sample file. It never changes once it was handed on, so that
+// any number of goroutines may read it. Its bytes come from a pool and go back there when the last holder has released it: until
+// then nobody else uses that memory.
 type Fragment struct {
 	Tracks    [][]media.Sample // by track, without their data
 	HeaderLen int              // bytes before the data of the first sample
 
 	Start90k        int64  // wall time of the recording's first frame, as known so far
 	WallDuration90k int64  // of the recording, this fragment included
-	Last            bool   // the recording ends with it
-	EndReason       string // why the run ends with it; empty when it goes on
+	Last            bool   // the recording ends with this fragment
+	EndReason       string // why the run ends with this fragment; empty when the run goes on
 
 	data    *[]byte
 	holders atomic.Int32
 }
 
-// fragmentBuffers are those of fragments that nobody holds. A fragment is as large as a GOP, so that to make and to collect
-// one each time would cost more than to fill it.
+// fragmentBuffers has the buffers of fragments that nobody holds. They are reused because a fragment is as large as a GOP:
+// allocating and collecting one each time would cost more than filling it.
 var fragmentBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// NewFragment packs samples. Who makes a Fragment holds it. The samples are the fragment's from now on; their data is copied.
+// NewFragment packs samples. The caller holds the Fragment, and must release it. The samples belong to the fragment from now on;
+// their data is copied.
 func NewFragment(f *mp4.Fragment) *Fragment {
 	x := &Fragment{Tracks: f.Tracks, data: fragmentBuffers.Get().(*[]byte)}
 	x.holders.Store(1)
@@ -48,27 +49,27 @@ func NewFragment(f *mp4.Fragment) *Fragment {
 	return x
 }
 
-// Bytes returns the fragment as it lies in the sample file. They must not be used after Release.
+// Bytes returns the fragment as it lies in the sample file. The bytes must not be used after Release.
 func (x *Fragment) Bytes() []byte {
 	b := *x.data
 	return b[:len(b):len(b)]
 }
 
-// Retain makes the caller, who has the fragment from somebody who holds it, another one who does.
+// Retain adds a holder, who must call Release. Only while somebody holds the fragment may it be called.
 func (x *Fragment) Retain() {
 	if x.holders.Add(1) < 2 {
 		panic("volume: a fragment is retained that nobody holds")
 	}
 }
 
-// Release gives up the fragment. Who retained it must call it exactly once.
+// Release gives up the fragment. Every holder must call it exactly once.
 func (x *Fragment) Release() {
 	switch n := x.holders.Add(-1); {
 	case n < 0:
 		panic("volume: a fragment is released more often than it was retained")
 	case n == 0:
 		data := x.data
-		x.data = nil // who reads it after all panics, rather than see another camera
+		x.data = nil // so that whoever reads it after Release panics, rather than sees another camera
 		fragmentBuffers.Put(data)
 	}
 }

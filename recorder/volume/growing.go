@@ -8,20 +8,20 @@ import (
 	"nvrfs/store"
 )
 
-// A growing is a sample file as the Writer writes it. Its File has counted what is durable.
+// A growing is a sample file as the Writer writes it. Its File has counted the durable fragments only.
 type growing struct {
 	*File
 	rec   *recording
 	run   *Run
 	named bool // the file's directory is synced
 
-	// What is not durable.
+	// Fragments and bytes that are not durable.
 	since    []job // appended since the file was synced
 	unsynced bool  // the file has bytes that are not synced
-	cut      bool  // it is not known what follows the durable bytes: it must be cut off
+	cut      bool  // nobody knows which bytes follow the durable ones, so they must be cut off
 
-	ended     bool   // nothing follows but the seal
-	endReason string // why its run ended with it
+	ended     bool   // no fragment follows, only the seal
+	endReason string // why its run ended with this file
 	gone      bool   // it was removed, since nothing of it is durable
 }
 
@@ -62,7 +62,7 @@ func (f *growing) append(j job) error {
 	f.ended, f.endReason = j.fragment.Last, j.fragment.EndReason
 	f.run.end90k = start90k + wallDuration90k
 	if f.row.Sequence == 0 {
-		f.run.start90k = start90k // which may have moved
+		f.run.start90k = start90k // it may have moved since
 	}
 	return nil
 }
@@ -92,8 +92,8 @@ func (f *growing) seal() {
 	}
 }
 
-// sync makes the bytes of a file and its name durable, and has the row count them. It returns how many bytes of fragments
-// that were.
+// sync makes the bytes of a file and its name durable, and counts them in the row. It returns how many bytes of fragments became
+// durable.
 func (f *growing) sync(st store.Store) (bytes int, err error) {
 	if f.unsynced {
 		if err := f.Sync(); err != nil {
@@ -121,10 +121,10 @@ func (f *growing) sync(st store.Store) (bytes int, err error) {
 // record returns what the database is to have of the file.
 func (f *growing) record() Record { return f.Record(f.run.uuid, f.run.start90k) }
 
-// onlyEnds reports whether nothing but the seal is not durable.
+// onlyEnds reports whether all fragments are durable, so that only the seal is to be written.
 func (f *growing) onlyEnds() bool { return f.row.Bytes > 0 && len(f.since) == 0 }
 
-// leave ends a file where it is durable, so that its run goes on in another one, and returns what that is to be given.
+// leave ends a file behind its durable bytes, so that its run goes on in another file, and returns the jobs for that one.
 func (f *growing) leave() (jobs []job) {
 	onlyEnds := f.onlyEnds()
 	f.cut, f.sealed = true, false

@@ -12,7 +12,7 @@ import (
 	"nvrfs/store/dir"
 )
 
-// opened is what came of opening a sample directory.
+// opened is the result of opening a sample directory.
 type opened struct {
 	store store.Store
 	lock  *dir.Lock // nil where none was asked for, or it cannot be locked
@@ -26,7 +26,7 @@ func (x opened) release() error {
 	return x.lock.Release()
 }
 
-// openDir opens a directory; those of a fresh database are made.
+// openDir opens a sample directory. For a fresh database, it makes one.
 func openDir(path, database string, fresh bool) (store.Store, error) {
 	if fresh {
 		return dir.Attach(path, database)
@@ -46,8 +46,8 @@ func locking(data string, open func(path string) (store.Store, error), log *slog
 	return opener{open, func(path string) (*dir.Lock, error) { return dir.LockSamples(path, data) }, log}
 }
 
-// try opens a directory, and locks it if somebody still waits for that then. One that cannot be locked is recorded to all the
-// same, since a disk that is full must not keep footage from being deleted.
+// try opens a directory, and locks it if somebody still waits for the answer. A directory that cannot be locked is used all the same,
+// because a disk without a free byte, which has no room for a lock, must not keep footage from being deleted.
 func (o opener) try(path string, wanted func() bool) opened {
 	st, err := o.open(path)
 	if err != nil || o.lock == nil || !wanted() {
@@ -58,19 +58,19 @@ func (o opener) try(path string, wanted func() bool) opened {
 		return opened{err: err}
 	}
 	if err != nil {
-		o.log.Warn("a sample directory cannot be locked; nothing keeps another nvrfs from recording to it", "path", path, "err", err)
+		o.log.Warn("a sample directory cannot be locked, so nothing keeps another nvrfs from recording to it as well", "path", path, "err", err)
 	}
 	return opened{store: st, lock: lock}
 }
 
-// attempt is one question to a disk, whose answer nobody may wait for any more when it comes.
+// attempt is one question to a disk. When the answer comes, nobody may be waiting for it any more.
 type attempt struct {
 	mu   sync.Mutex
 	over bool // nobody waits
 	x    opened
 }
 
-// answer takes the answer. One that comes too late gives its lock back, or else the next attempt would find it taken.
+// answer takes the answer. An answer that comes too late gives its lock back, because otherwise the next attempt would find it taken.
 func (a *attempt) answer(x opened) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -85,7 +85,7 @@ func (a *attempt) wanted() bool {
 	return !a.over
 }
 
-// giveUp says that nobody waits.
+// giveUp says that nobody waits for the answer any more.
 func (a *attempt) giveUp() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -93,7 +93,7 @@ func (a *attempt) giveUp() {
 	_ = a.x.release() // of an answer that came just now
 }
 
-// openAll opens the directories of volumes, all at once. It leaves to the caller what comes of them.
+// openAll opens the directories of volumes, all at once, and returns the results. It does not change the volumes.
 func openAll(a *store.Asking, volumes map[int64]*Volume) map[int64]opened {
 	attempts := map[int64]*attempt{}
 	for id := range volumes {
@@ -114,12 +114,12 @@ func openAll(a *store.Asking, volumes map[int64]*Volume) map[int64]opened {
 	return all
 }
 
-// OpenOf opens the sample directory of a database that is not there yet, for the one of a data directory that is made.
+// OpenOf opens a sample directory by the UUID of its database, which need not exist: rebuild makes it from the sample files.
 func OpenOf(id int64, path, data, database string, log *slog.Logger) (*Volume, error) {
 	return openOne(id, path, data, func(path string) (store.Store, error) { return dir.Open(path, database) }, log)
 }
 
-// AttachTo is like OpenOf, but makes the directory where there is none.
+// AttachTo is like OpenOf, but makes the directory if there is none.
 func AttachTo(id int64, path, data, database string, log *slog.Logger) (*Volume, error) {
 	return openOne(id, path, data, func(path string) (store.Store, error) { return dir.Attach(path, database) }, log)
 }

@@ -16,7 +16,7 @@ type Record struct {
 	EndReason   string // why the run ends with the recording; empty when it goes on
 }
 
-// Known has the ids of sample entries that are in the database. It is only worth to have for many records.
+// Known remembers the ids of sample entries in the database. It saves queries where many records are put.
 type Known map[entryKey]int64
 
 type entryKey struct {
@@ -24,7 +24,8 @@ type entryKey struct {
 	timescale uint32
 }
 
-// Put puts a record into the database. known may be nil; where the transaction fails, it must be forgotten.
+// Put puts a record into the database. known may be nil. If the transaction fails, known must not be used again, because the ids in
+// it may not exist.
 func (r *Record) Put(tx *schema.Tx, known Known) error {
 	if r.Row.Run == 0 {
 		id, err := tx.Run(r.Row.ID.Stream(), r.Run, r.RunStart90k)

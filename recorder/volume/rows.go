@@ -35,9 +35,9 @@ func (w *Writer) commitRows(ctx context.Context, ready []*growing) {
 func (w *Writer) sayCommitted(err error) {
 	switch {
 	case err != nil && !w.failing:
-		w.log.Error("cannot commit; footage is kept in its files, and the commit tried again", "err", err)
+		w.log.Error("cannot write to the database; new footage is safe in its sample files, but not shown; trying again", "err", err)
 	case err == nil && w.failing:
-		w.log.Info("committing again")
+		w.log.Info("the database takes new footage again")
 	}
 	w.failing = err != nil
 }
@@ -45,13 +45,13 @@ func (w *Writer) sayCommitted(err error) {
 func (w *Writer) sayRefused(refused map[int64]error, put []*growing) {
 	for id, err := range refused {
 		if !w.refused[id] {
-			w.log.Error("the database refuses a recording; its stream's footage is kept in its files, but not seen until that is mended", "err", err)
+			w.log.Error("the database refuses a recording of a stream, whose new footage is safe in its sample files, but not shown; trying again", "err", err)
 			w.refused[id] = true
 		}
 	}
 	for _, f := range put {
 		if id := f.run.stream.ID; refused[id] == nil && w.refused[id] {
-			w.log.Info("committing again", "stream", f.Key.Stream)
+			w.log.Info("the database takes new footage of the stream again", "stream", f.Key.Stream)
 			delete(w.refused, id)
 		}
 	}

@@ -60,7 +60,7 @@ func TestRefusedRow(t *testing.T) {
 	} else {
 		bench.CompareShown(t, got[0], bench.WantShown(given, c.Tracks()))
 	}
-	if log := b.Log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "committing again") {
+	if log := b.Log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "the database takes new footage of the stream again") {
 		t.Error(log)
 	}
 	if files, _, runs := b.Writer.Left(); files != 0 || runs != 0 {
@@ -76,7 +76,7 @@ func TestRefusedRowAtStart(t *testing.T) {
 	b.Writer.Abandon()
 	dir := b.Copy()
 	bench.Execute(t, dir, `CREATE TRIGGER refuse BEFORE INSERT ON recording BEGIN SELECT RAISE(ABORT, 'not this one'); END`)
-	if log := bench.Reopen(t, dir); strings.Count(log, "cannot commit a sample file") != 1 || !strings.Contains(log, "not this one") {
+	if log := bench.Reopen(t, dir); strings.Count(log, "the database refuses the row of a sample file") != 1 || !strings.Contains(log, "not this one") {
 		t.Errorf("the log says %s", log)
 	}
 	bench.Execute(t, dir, `DROP TRIGGER refuse`)

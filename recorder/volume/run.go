@@ -22,11 +22,11 @@ type Run struct {
 
 	// The Writer's.
 	start90k  int64  // as the row of its first recording says
-	end90k    int64  // when what was appended of it ends, and its next file starts
+	end90k    int64  // when the footage that was appended ends, and its next file starts
 	sequence  int    // of its next file
-	held      bool   // what comes of it must wait for what could not be written
-	failures  int    // how often in a row it could not be written
-	known     bool   // a recording of it may be in the database
+	held      bool   // some of its fragments could not be written yet, so that those that follow wait
+	failures  int    // how many writes of the run failed in a row
+	known     bool   // a recording of the run may be in the database
 	endReason string // empty while it goes on
 }
 
@@ -47,7 +47,8 @@ func (r *Run) Begin(tracks []media.SampleEntry) {
 	r.rec = &recording{run: r, tracks: slices.Clone(tracks)}
 }
 
-// Append takes the next fragment of the recording, and holds it until it is durable. When it fails, none may follow.
+// Append takes the next fragment of the recording, and holds it until it is durable. After an error, no other fragment of the run may
+// be appended.
 func (r *Run) Append(f *Fragment) error {
 	f.Retain()
 	if err := r.writer.enqueue(job{rec: r.rec, fragment: f}); err != nil {
@@ -57,7 +58,8 @@ func (r *Run) Append(f *Fragment) error {
 	return nil
 }
 
-// End ends the run at the last fragment that it took, for a reason. A run whose last fragment says so has ended.
+// End ends the run behind the last fragment that was appended, for a reason. A run whose last fragment has an EndReason has ended
+// already.
 func (r *Run) End(reason string) error {
 	if r.rec == nil {
 		return nil // nothing was recorded

@@ -19,17 +19,17 @@ import (
 type Options struct {
 	Data    string   // data directory, which must exist
 	Needed  []Needed // streams that are to be recorded
-	NeedAll bool     // to fail where a volume that a stream needs is absent, rather than wait for it
+	NeedAll bool     // Open fails if a volume that a stream needs is absent, rather than wait for it
 	Log     *slog.Logger
 
-	// OpenStore opens a sample directory, and makes one that is fresh. nil means a directory on this machine.
+	// OpenStore opens a sample directory, and if fresh is true makes it. nil means store/dir: a directory of this machine.
 	OpenStore func(path, database string, fresh bool) (store.Store, error)
 }
 
 // Needed is a stream that is to be recorded, and the directory of its sample files.
 type Needed struct {
 	Camera, Stream string
-	Path           string // as by SamplesPath
+	Path           string // absolute or below the data directory, as SamplesPath returns it
 }
 
 // SamplesPath says where the sample files of a stream are to lie; samples is empty for the directory in the data directory.
@@ -68,8 +68,7 @@ func Open(ctx context.Context, o Options) (*Set, error) {
 	return s, nil
 }
 
-// OpenExisting is Open of a data directory that is mended, and not recorded into. Directories that are not there are left out,
-// and logged.
+// OpenExisting opens a data directory to repair it, with all locks. Sample directories that are not there are left out, and logged.
 func OpenExisting(ctx context.Context, data string, log *slog.Logger) (*Set, error) {
 	s, err := lockData(Options{Data: data, Log: log})
 	if err != nil {
@@ -84,7 +83,8 @@ func OpenExisting(ctx context.Context, data string, log *slog.Logger) (*Set, err
 	return s, nil
 }
 
-// OpenReadOnly opens a data directory beside whoever records into it. Directories that are not there are left out, and logged.
+// OpenReadOnly opens a data directory for reading, without a lock, while another process may record into it. Sample directories that
+// are not there are left out, and logged.
 func OpenReadOnly(ctx context.Context, data string, log *slog.Logger) (*Set, error) {
 	db, err := schema.OpenReadOnly(ctx, data)
 	if err != nil {
@@ -105,7 +105,7 @@ func lockData(o Options) (*Set, error) {
 	return &Set{o: o, lock: lock, volumes: map[int64]*Volume{}}, nil
 }
 
-// Close gives back what was opened. Where readers close the database before, nothing is left of it but one file.
+// Close releases the locks and closes the database. If readers have closed the database before, SQLite leaves one file of it.
 func (s *Set) Close() error {
 	var err error
 	for _, v := range s.All() {
@@ -169,7 +169,7 @@ func (s *Set) openNeeded(ctx context.Context, needed map[string][]string, fresh 
 			refused = errors.Join(refused, x.err)
 			continue
 		case !isNeeded:
-			s.o.Log.Warn("a sample directory is not there; its footage cannot be shown, and what was being recorded there waits for a start with it", "path", v.Path, "err", x.err)
+			s.o.Log.Warn("a sample directory that no camera records to is not there; its footage cannot be shown, and recordings that a crash left there are mended by a start with it", "path", v.Path, "err", x.err)
 		case fresh, s.o.NeedAll, errors.Is(x.err, store.ErrForeign): // waiting would not help
 			refused = errors.Join(refused, x.err)
 			continue
@@ -181,7 +181,7 @@ func (s *Set) openNeeded(ctx context.Context, needed map[string][]string, fresh 
 	return refused
 }
 
-// recorded has a volume opened for recording.
+// recorded prepares a volume for recording: with a logger that names it, a watch, and a lock.
 func (s *Set) recorded(v *Volume, fresh bool) {
 	v.log = s.o.Log.With("path", v.Path)
 	open := func(path string) (store.Store, error) { return s.o.OpenStore(path, s.DB.UUID(), fresh) }
@@ -205,7 +205,7 @@ func (s *Set) openKnown(ctx context.Context, lock bool) error {
 		case errors.Is(x.err, store.ErrLocked):
 			err = errors.Join(err, x.err)
 		case x.err != nil:
-			s.o.Log.Warn("a sample directory cannot be read", "path", v.Path, "err", x.err)
+			s.o.Log.Warn("a sample directory cannot be opened, so its footage is left out", "path", v.Path, "err", x.err)
 		default:
 			v.come(x)
 			s.put(v)
@@ -224,8 +224,8 @@ func (s *Set) known(ctx context.Context) (map[int64]*Volume, error) {
 	return known, err
 }
 
-// Add returns the volume that a stream needs. A directory that is new to the database is made; nothing is in it that could be
-// mended.
+// Add returns the volume that a stream needs. A directory that is new to the database is made, and is ready at once, because nothing
+// in it has to be mended.
 func (s *Set) Add(ctx context.Context, n Needed) (*Volume, error) {
 	path := n.Path
 	if v := s.At(path); v != nil {
@@ -264,7 +264,7 @@ func (s *Set) put(v *Volume) {
 	s.volumes[v.ID] = v
 }
 
-// All returns the volumes, those that are absent among them, by id.
+// All returns all volumes, including absent ones, by id.
 func (s *Set) All() map[int64]*Volume {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -7,20 +7,20 @@ import (
 
 // Stats counts what a Writer has written to its volume.
 type Stats struct {
-	Streams      int   `json:"streams"` // that are recorded to it
+	Streams      int   `json:"streams"` // that are recorded to the volume
 	Fragments    int64 `json:"fragments"`
 	Bytes        int64 `json:"bytes"`   // of fragments
-	Waiting      int64 `json:"waiting"` // of these, bytes that are not durable yet
+	Waiting      int64 `json:"waiting"` // bytes of fragments that are not durable yet
 	Syncs        int64 `json:"syncs"`   // of sample files
 	Commits      int64 `json:"commits"`
 	Failures     int64 `json:"failures"`  // of appends, syncs and commits
-	CommitMicros int64 `json:"commit_us"` // that all commits took, syncs included
+	CommitMicros int64 `json:"commit_us"` // how long all commits took together, syncs included
 }
 
 // counters are the parts of Stats that count.
 type counters struct{ fragments, bytes, syncs, commits, failures, commitNanos atomic.Int64 }
 
-// Stats returns what was written so far. How many streams there are is for the caller to say.
+// Stats returns what was written so far. The caller fills in Streams.
 func (w *Writer) Stats() Stats {
 	c := &w.count
 	return Stats{

@@ -6,8 +6,8 @@ import (
 	"nvrfs/schema"
 )
 
-// A Stream is a stream that is recorded, with the numbers of its recordings. It may move from one volume to another while that
-// one still writes: no number is taken twice.
+// A Stream is a stream that is recorded. It gives out the numbers of its recordings, each once, even when the stream moves to another
+// volume while the first one still writes.
 type Stream struct {
 	schema.Stream // as it was when the recorder started; its NextNumber has moved on since
 	next          atomic.Int64
@@ -32,5 +32,6 @@ func (s *Stream) SkipTo(n int64) {
 // take returns a number for a file.
 func (s *Stream) take() int64 { return s.next.Add(1) - 1 }
 
-// giveBack gives back a number of which nobody has heard. It is left out where others were taken since.
+// giveBack gives back a number that was not used, so that the next file gets it. If a higher number was taken meanwhile, the number
+// is never used.
 func (s *Stream) giveBack(n int64) { s.next.CompareAndSwap(n+1, n) }

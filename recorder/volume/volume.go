@@ -15,7 +15,8 @@ import (
 // A State says what can be done with a volume.
 type State uint8
 
-// The states. A volume never goes back: one whose disk fails or hangs later answers with errors, or late.
+// The states. A volume never goes back to an earlier one: when its disk fails or hangs later, it is still ready, but its operations
+// return errors, or take long.
 const (
 	Absent     State = iota // it is not there, or its disk does not answer
 	Recovering              // it is there, and what a crash left in it is being mended
@@ -28,7 +29,7 @@ type Volume struct {
 	Path string
 
 	open  opener
-	since time.Time // when it was first looked for
+	since time.Time // when Open looked for it first
 	log   *slog.Logger
 	ready chan struct{} // closed when it is Ready
 
@@ -58,7 +59,7 @@ func New(id int64, path string, st store.Store) *Volume {
 	return v
 }
 
-// Store returns where the sample files lie, or nil while the volume is absent.
+// Store returns the store with the sample files, or nil while the volume is absent.
 func (v *Volume) Store() store.Store {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -82,7 +83,7 @@ func (v *Volume) SetReady() {
 	}
 }
 
-// WaitReady waits until the volume is ready, and reports whether it is. It is not where ctx ends before.
+// WaitReady waits until the volume is ready or ctx ends, and reports whether the volume is ready.
 func (v *Volume) WaitReady(ctx context.Context) bool {
 	select {
 	case <-v.ready:
@@ -99,7 +100,7 @@ func (v *Volume) Streams() string {
 	return strings.Join(v.labels, " ")
 }
 
-// watched returns an open function whose stores have the log say when they do not answer, and which streams that holds up.
+// watched returns an open function for stores that are watched: when one does not answer, the log says so, and which streams wait.
 func (v *Volume) watched(open func(path string) (store.Store, error)) func(path string) (store.Store, error) {
 	w := store.NewWatch(v.log, "recording", func() []any { return []any{"streams", v.Streams()} })
 	return func(path string) (store.Store, error) {
@@ -128,14 +129,14 @@ func (v *Volume) NotNeeded(label string) {
 	v.labels = slices.DeleteFunc(v.labels, func(l string) bool { return l == label })
 }
 
-// come takes what was opened.
+// come makes an absent volume recovering, with the store and the lock that were opened.
 func (v *Volume) come(x opened) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.state, v.store, v.lock = Recovering, x.store, x.lock
 }
 
-// leave gives a volume that has come back, since it could not be mended.
+// leave makes a volume absent again that could not be mended.
 func (v *Volume) leave() {
 	v.mu.Lock()
 	lock := v.lock

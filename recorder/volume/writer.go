@@ -22,7 +22,7 @@ const commitBytes = MaxBacklog / 3
 // CommitDeadline bounds how long a commit may take.
 const CommitDeadline = time.Minute
 
-// ErrBacklog says that more waits for a disk than may.
+// ErrBacklog says that MaxBacklog bytes wait to be written, because the disk is too slow.
 var ErrBacklog = fmt.Errorf("the disk is too slow: %d MB wait to be written", MaxBacklog>>20)
 
 // A Writer writes the recordings of one volume, from one goroutine, so that a slow disk never holds up a camera. What it has
@@ -49,12 +49,12 @@ type Writer struct {
 
 	// The goroutine's own.
 	written int        // bytes since the last commit
-	held    []job      // that could not be written
-	dirty   []*growing // with bytes or an end that no row counts yet; those of a run in their order
-	ended   []*Run     // whose end is not in the database yet
+	held    []job      // jobs that could not be written, in their order
+	dirty   []*growing // files with bytes or an end that no row counts yet; the files of a run in their order
+	ended   []*Run     // runs whose end is not in the database yet
 	entries Known
 	failing bool           // the last commit failed
-	refused map[int64]bool // streams of which the last commit left out a row
+	refused map[int64]bool // ids of streams of which the last commit left out a row
 }
 
 // NewWriter makes the Writer of a volume, which must be ready when Run is called.
@@ -89,7 +89,8 @@ func (w *Writer) wakeUp() {
 	}
 }
 
-// Close has Run write what is enqueued, and waits for it until ctx ends. Nothing may be handed over any more.
+// Close has Run write the fragments that are enqueued and return, and waits for that until ctx ends. No fragment may be handed over
+// any more.
 func (w *Writer) Close(ctx context.Context) error {
 	w.mu.Lock()
 	w.closed = true
@@ -124,7 +125,7 @@ func (w *Writer) Run() {
 	}
 }
 
-// finish commits the last, and closes all files. Start-up finds those that could not be committed.
+// finish commits what was written last, and closes all files. The next start finds the files that could not be committed.
 func (w *Writer) finish() {
 	w.Commit()
 	if w.safe(0) > 0 {
@@ -135,12 +136,13 @@ func (w *Writer) finish() {
 		lost += j.bytes()
 	}
 	if lost > 0 {
-		w.log.Error("footage that could not be written is lost", "bytes", lost)
+		w.log.Error("footage in memory could not be written before nvrfs stopped, and is lost", "bytes", lost)
 	}
 	w.Abandon()
 }
 
-// Drain writes what is enqueued, and reports whether that is all there will be. Run calls it; who does not call Run may.
+// Drain writes the fragments that are enqueued, and reports whether Close was called, so that no more will come. Run calls it; a
+// caller that does not call Run may.
 func (w *Writer) Drain() (last bool) {
 	w.mu.Lock()
 	jobs, last := w.jobs, w.closed
@@ -160,8 +162,8 @@ func (w *Writer) safe(bytes int) (backlog int) {
 	return w.backlog
 }
 
-// writeJob appends a fragment to its sample file, or ends a run. What cannot be written is held, and so is what follows it in
-// its run.
+// writeJob appends a fragment to its sample file, or ends a run. A fragment that cannot be written is held, and so are all that
+// follow it in its run.
 func (w *Writer) writeJob(j job) {
 	u := j.rec.run
 	if u.held {
@@ -200,7 +202,7 @@ func (w *Writer) append(j job) error {
 	return nil
 }
 
-// touch notes that a file has something that its row does not say.
+// touch notes that a file has bytes or an end that no row counts yet.
 func (w *Writer) touch(f *growing) {
 	if !slices.Contains(w.dirty, f) {
 		w.dirty = append(w.dirty, f)
@@ -254,9 +256,9 @@ func (w *Writer) hold(u *Run, jobs []job, err error) {
 	w.held = slices.Concat(jobs, w.held)
 	log := w.log.With("stream", u.stream.Label(), "err", err)
 	if u.failures++; u.failures == 1 {
-		log.Error("cannot write; footage is kept in memory, and written to a new file")
+		log.Error("cannot write to a sample file; the footage is kept in memory, and written to a new file")
 	} else if u.failed.CompareAndSwap(nil, &err) {
-		log.Error("recording ends: cannot write")
+		log.Error("cannot write to the new sample file either; the run ends, and another one is tried")
 	}
 }
 
@@ -273,8 +275,8 @@ func (w *Writer) rewrite() {
 	}
 }
 
-// Commit syncs what was written since the last commit, and makes rows of it. What fails is tried again with the next. Run calls
-// it; who does not call Run may.
+// Commit syncs the fragments that were written since the last commit, and writes their rows. If that fails, the next Commit tries
+// again. Run calls it; a caller that does not call Run may.
 func (w *Writer) Commit() {
 	ctx, cancel := context.WithTimeout(context.Background(), CommitDeadline)
 	defer cancel()
@@ -286,9 +288,9 @@ func (w *Writer) Commit() {
 	w.count.commitNanos.Add(int64(time.Since(start)))
 }
 
-// sync makes what was appended durable, and returns the files whose rows may say so. Behind one that is not, or that should
-// have ended and has not, those of its stream wait: start-up looks for files only from the number after the last row on, and
-// a run has no gaps.
+// sync makes the fragments that were appended durable, and returns the files whose rows may count them. After a file that could not
+// be synced or ended, the following files of its stream wait, because start-up looks for files only from the number after the last
+// row on, and because a run has no gaps.
 func (w *Writer) sync() (ready []*growing) {
 	waits, failed := map[*Stream]bool{}, map[*Run]bool{}
 	for _, f := range slices.Clone(w.dirty) {
@@ -326,7 +328,7 @@ func (w *Writer) syncFile(f *growing) error {
 	w.safe(bytes)
 	if u := f.run; bytes > 0 && u.failures > 0 && !u.held {
 		u.failures = 0
-		w.log.Info("writing again", "stream", f.Key.Stream)
+		w.log.Info("the footage that was kept in memory is written", "stream", f.Key.Stream)
 	}
 	if f.sealed {
 		w.closeFile(f)
@@ -334,7 +336,7 @@ func (w *Writer) syncFile(f *growing) error {
 	return nil
 }
 
-// cutOff takes away what is not known to be durable of a file that was set aside; all of it, where that is nothing.
+// cutOff cuts a file that was set aside behind its durable bytes, or removes it if none are durable.
 func (w *Writer) cutOff(f *growing) error {
 	if !f.cut {
 		return nil

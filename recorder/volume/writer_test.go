@@ -75,12 +75,12 @@ func TestDiskFailures(t *testing.T) {
 			}
 			log := b.Log.String()
 			switch {
-			case once && (len(reasons) > 1 || strings.Contains(log, "recording ends")):
+			case once && (len(reasons) > 1 || strings.Contains(log, "the run ends")):
 				t.Errorf("sessions ended for %q:\n%s", reasons, log)
 			case !once && c.op != "append" && (len(reasons) < 2 || !strings.Contains(reasons[0], "cannot write") || !strings.Contains(reasons[0], c.err.Error())):
 				t.Errorf("sessions ended for %q", reasons)
 			}
-			if strings.Count(log, "cannot write; footage is kept") < 1 || strings.Count(log, "writing again") < 1 {
+			if strings.Count(log, "cannot write to a sample file; the footage is kept") < 1 || strings.Count(log, "the footage that was kept in memory is written") < 1 {
 				t.Error(log)
 			}
 			for _, r := range b.Recordings() {
@@ -122,7 +122,7 @@ func TestFullDisk(t *testing.T) {
 	if found := b.ReadBack(last.ID.Number()); found.Seal == nil || found.Seal.Start90k != last.Start90k || found.Seal.WallDuration90k != last.WallDuration90k || !strings.Contains(found.Seal.EndReason, "no space left") {
 		t.Errorf("found %+v", found)
 	}
-	if n := strings.Count(b.Log.String(), "recording ends: cannot write"); n != 1 {
+	if n := strings.Count(b.Log.String(), "cannot write to the new sample file either"); n != 1 {
 		t.Errorf("the log says so %d times:\n%s", n, b.Log.String())
 	}
 }
@@ -374,7 +374,7 @@ func failNthSync(t *testing.T, c bench.Camera, every time.Duration, nth int) (fa
 			t.Fatalf("sync %d fails: recordings %+v", nth, recs)
 		}
 	}
-	if log := b.Log.String(); strings.Contains(log, "recording ends") || failed != strings.Contains(log, "writing again") {
+	if log := b.Log.String(); strings.Contains(log, "the run ends") || failed != strings.Contains(log, "the footage that was kept in memory is written") {
 		t.Errorf("sync %d fails: %s", nth, log)
 	}
 	return failed
@@ -674,7 +674,7 @@ func TestDatabaseFailuresLoseNothing(t *testing.T) {
 	b.Commit()
 	b.CheckShown(given, c.Tracks())
 	log := b.Log.String()
-	if strings.Count(log, "cannot commit") != 1 || strings.Count(log, "committing again") != 1 {
+	if strings.Count(log, "cannot write to the database") != 1 || strings.Count(log, "the database takes new footage again") != 1 {
 		t.Error(log)
 	}
 }

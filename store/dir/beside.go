@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// WriteBeside writes a small file into the directory of sample files at path, so that after a power cut it is there whole, or as it
-// was. It returns store.ErrAway where the directory is not there, and writes nothing below a disk that is not mounted.
+// WriteBeside writes a small file into the directory of sample files at path, so that after a power cut it has either the new or
+// the old content. If the directory is not there, it returns store.ErrAway and writes nothing, because the disk may not be mounted.
 func WriteBeside(path, name string, text []byte) (err error) {
 	if err := (&Dir{path}).Present(); err != nil {
 		return err
@@ -29,8 +29,8 @@ func WriteBeside(path, name string, text []byte) (err error) {
 	return syncDir(path)
 }
 
-// ReadBeside reads a file that WriteBeside has written, unless it is larger than most bytes. The error is fs.ErrNotExist where there
-// is none.
+// ReadBeside reads a file that WriteBeside has written, unless it is larger than most bytes. The error is fs.ErrNotExist if there
+// is no such file.
 func ReadBeside(path, name string, most int64) ([]byte, error) {
 	f, err := OpenRegular(filepath.Join(path, name), os.O_RDONLY)
 	if err != nil {

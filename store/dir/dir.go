@@ -73,7 +73,7 @@ func Open(path, database string) (*Dir, error) {
 }
 
 // Database returns the UUID of the database that the directory of sample files at path belongs to. The error is
-// fs.ErrNotExist, and store.ErrAway, when it says of none.
+// fs.ErrNotExist, and store.ErrAway, if the directory has no identity.
 func Database(path string) (string, error) {
 	text, err := readSmall(filepath.Join(path, identityFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -124,7 +124,7 @@ func (d *Dir) create(k store.Key, makeDirs func(store.Key) error) (store.Writer,
 	}
 }
 
-// away turns an error that says that a file is not there into store.ErrAway, where it is the directory that is not.
+// away returns store.ErrAway in place of an error that says that a file does not exist, if the sample directory does not exist.
 func (d *Dir) away(err error) error {
 	if errors.Is(err, fs.ErrNotExist) && !exists(filepath.Join(d.path, identityFile)) {
 		return fmt.Errorf("%s: %w", d.path, store.ErrAway)
@@ -140,8 +140,7 @@ func (d *Dir) Present() error {
 	return nil
 }
 
-// makeDirs makes the directories of a file, and their names durable. What lies below a disk that is not mounted is left
-// alone.
+// makeDirs makes the directories of a file, and their names durable. It makes no sample directory, because the disk may not be mounted.
 func (d *Dir) makeDirs(k store.Key) error {
 	if err := d.Present(); err != nil {
 		return err
@@ -324,7 +323,7 @@ func (b *bulk) Close() error {
 type file struct {
 	f    *os.File
 	size int64
-	torn bool // behind size there may be a part of what could not be appended
+	torn bool // an append failed, and some of its bytes may lie behind size
 }
 
 func (w *file) Append(p []byte) error {

@@ -10,13 +10,14 @@ import (
 	"nvrfs/store"
 )
 
-// openToRemove opens a file that is to be removed. What is no ordinary file neither hangs nor leads elsewhere.
+// openToRemove opens a file that is to be removed. It neither waits for a FIFO nor follows a symbolic link.
 func openToRemove(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 }
 
 // InUse implements Store. The kernel grants a write lease, fcntl(2), only on a file that nobody else has open or mapped. It is
-// given back at once: who opens the file meanwhile waits for that, and the signal that we get for it, SIGIO, is ignored by Go.
+// given back at once. A program that opens the file meanwhile waits until then; the signal SIGIO, which the kernel sends us for that,
+// Go ignores.
 func (d *Dir) InUse(k store.Key) bool {
 	f, err := openToRemove(d.Path(k))
 	if err != nil {
@@ -28,7 +29,7 @@ func (d *Dir) InUse(k store.Key) bool {
 	return err != nil
 }
 
-// Empty implements Store. What cannot be emptied can still be removed.
+// Empty implements Store. It returns no error, because a file that cannot be emptied can still be removed.
 func (d *Dir) Empty(k store.Key) {
 	f, err := openToRemove(d.Path(k))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // A Lock keeps every other recorder away from a directory. The kernel drops it when the process ends, however it ends.
 type Lock struct {
 	f      *os.File
-	shared *sharedLock // nil for that of a data directory
+	shared *sharedLock // nil for the lock of a data directory
 }
 
 // LockDir takes the lock of a data directory, or returns ErrLocked.
@@ -23,7 +23,7 @@ func LockDir(dir string) (*Lock, error) {
 	return take(lockPath(dir), "data directory "+dir, fmt.Sprint(os.Getpid()))
 }
 
-// take takes the lock that a file is, and writes down who has it.
+// take takes the lock of a file, and writes the holder into it.
 func take(path, what, holder string) (*Lock, error) {
 	if _, err := StatRegular(path); errors.Is(err, store.ErrNotRegular) {
 		return nil, fmt.Errorf("lock %s: %w; move it away", what, err)
@@ -65,7 +65,7 @@ func CheckUnlocked(dir string) error {
 	return locked(lockPath(dir), "data directory "+dir)
 }
 
-// locked says that a directory is, and who has the lock.
+// locked returns an error that says that a directory is locked, and by which process.
 func locked(path, what string) error {
 	holder, _ := readSmall(path)
 	return fmt.Errorf("%s: %w (process %s)", what, store.ErrLocked, strings.TrimSpace(string(holder)))

@@ -10,7 +10,7 @@ import (
 	"nvrfs/store"
 )
 
-// StatRegular is os.Stat of what must be a regular file, or ErrNotRegular.
+// StatRegular is like os.Stat, but returns ErrNotRegular for anything that is no regular file.
 func StatRegular(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	switch {

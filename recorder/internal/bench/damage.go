@@ -37,9 +37,9 @@ func RepairAt(t *testing.T, dir string, level fsck.Level) (said []string, left i
 			Level: level, Log: slog.New(slog.DiscardHandler), Total: func(int64) {}, Checked: func(int64) {},
 			Found: func(p fsck.Problem) { said = append(said, p.String()) },
 		},
-		Plan: func(p fsck.Problem, action string) { said = append(said, "plan "+p.Place()+": "+action) },
+		Plan: func(p fsck.Problem, action string) { said = append(said, "plan "+p.Subject()+": "+action) },
 		Done: func(p fsck.Problem, _ string, err error) {
-			said = append(said, fmt.Sprintf("done %s: %v", p.Place(), err))
+			said = append(said, fmt.Sprintf("done %s: %v", p.Subject(), err))
 		},
 	})
 	return said, left, err
