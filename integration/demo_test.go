@@ -46,8 +46,8 @@ func demo(t *testing.T, as func(*exec.Cmd) *exec.Cmd) {
 		slices.Sort(paths)
 		return paths
 	}
-	recorded := int64(0) // bytes, by the demo before
-	for range 2 {
+	recorded := int64(0)                                                   // bytes, by the demo before
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGHUP} { // by Ctrl-C, and with its terminal
 		p := start(t, as(nvrfs("demo", "--dir", dir)))
 		begun := time.Now()
 		waitFor(t, 10*time.Second, "an entry that plays", func() bool {
@@ -65,7 +65,7 @@ func demo(t *testing.T, as func(*exec.Cmd) *exec.Cmd) {
 		if !strings.Contains(p.stdout.String(), "Stop with Ctrl-C") {
 			t.Errorf("the demo says: %s", &p.stdout)
 		}
-		p.stop(t, syscall.SIGINT)
+		p.stop(t, sig)
 		checkDemoStopped(t, dir)
 		if r := run(t, as(nvrfs("check", "--config", filepath.Join(dir, "nvrfs.yaml")))); r.code != 0 {
 			t.Error(r)

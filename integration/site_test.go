@@ -24,8 +24,14 @@ func newSite(t *testing.T, yaml string) site {
 	t.Helper()
 	dir := tempDir(t)
 	s := site{dir, makeDir(t, dir, "data"), makeDir(t, dir, "mnt"), filepath.Join(dir, "nvrfs.yaml")}
-	writeFile(t, s.config, fmt.Sprintf("data: data\nmount: { path: mnt, allow_other: %v }\n%s", os.Geteuid() == 0, yaml))
+	s.configure(t, yaml)
 	return s
+}
+
+// configure writes the configuration as newSite does.
+func (s site) configure(t *testing.T, yaml string) {
+	t.Helper()
+	writeFile(t, s.config, fmt.Sprintf("data: data\nmount: { path: mnt, allow_other: %v }\n%s", os.Geteuid() == 0, yaml))
 }
 
 // record starts to record, and waits until that has begun.

@@ -115,7 +115,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	r.setting.Lock() // Set has no streams left to change
 	defer r.setting.Unlock()
 	for _, s := range r.streams {
-		s.stop()
+		s.stop(nil)
 	}
 	deadline, cancel := context.WithTimeout(context.Background(), stopDeadline)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"nvrfs/recorder/fsck"
@@ -16,7 +17,8 @@ var errStopping = errors.New("the recorder is stopping")
 
 // Set changes which streams are recorded from now on, and the limits of all streams together and of each disk. A stream whose Origin
 // and sample directory stay the same goes on with its session and loses no frame, even if its limits change. Any other stream of
-// the list ends its run, and begins another one. A stream that is not in the list is stopped; its footage stays.
+// the list ends its run, for a reason that says what has changed, and begins another one. A stream that is not in the list is
+// stopped; its footage stays.
 //
 // When Set fails, nothing has changed. It returns when the streams that it stopped have handed over their footage. It may be called
 // before Run and while Run runs.
@@ -32,10 +34,15 @@ func (r *Recorder) Set(ctx context.Context, streams []StreamOptions, total Limit
 	}
 	next, fresh, gone := r.change(streams, rows)
 	var wg sync.WaitGroup
-	for _, s := range gone {
-		wg.Go(s.stop)
+	for s, why := range gone {
+		wg.Go(func() { s.stop(why) })
 	}
 	wg.Wait()
+	for s := range gone {
+		if !slices.ContainsFunc(next, func(n *stream) bool { return n.row == s.row && n.writer == s.writer }) {
+			s.writer.Volume().NotNeeded(s.row.Label())
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.streams, r.total, r.minFree = next, total, minFree
@@ -80,20 +87,30 @@ func (r *Recorder) ready(ctx context.Context, streams []StreamOptions) ([]schema
 	return fsck.Rows(ctx, r.set.DB, need)
 }
 
-// change returns the streams that are to be recorded, which of them have to be started, and which of the current ones to be stopped.
-func (r *Recorder) change(streams []StreamOptions, rows []schema.Stream) (next, fresh, gone []*stream) {
+// change returns the streams that are to be recorded, which of them have to be started, and which of the current ones to be stopped,
+// with the reason.
+func (r *Recorder) change(streams []StreamOptions, rows []schema.Stream) (next, fresh []*stream, gone map[*stream]change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := map[int64]*stream{}
+	gone = map[*stream]change{}
 	for _, s := range r.streams {
 		now[s.row.ID] = s
+		gone[s] = changeRemoved
 	}
 	for i, o := range streams {
 		id, w := rows[i].ID, r.writerOf(o)
-		if s := now[id]; s != nil && s.writer == w && s.o.Origin == o.Origin {
-			next = append(next, s)
-			delete(now, id)
-			continue
+		if s := now[id]; s != nil {
+			switch {
+			case s.writer != w:
+				gone[s] = changeSamples
+			case s.o.Origin != o.Origin:
+				gone[s] = changeOrigin
+			default:
+				next = append(next, s)
+				delete(gone, s)
+				continue
+			}
 		}
 		if r.rows[id] == nil {
 			rows[i].NextNumber = fsck.NextOfMended(r.set, rows[i])
@@ -101,9 +118,6 @@ func (r *Recorder) change(streams []StreamOptions, rows []schema.Stream) (next, 
 		}
 		s := newStream(o, r.rows[id], w, r.o.Length, r.o.Log)
 		next, fresh = append(next, s), append(fresh, s)
-	}
-	for _, s := range now {
-		gone = append(gone, s)
 	}
 	return next, fresh, gone
 }

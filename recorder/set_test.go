@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -161,6 +162,10 @@ func TestSetWhileRecording(t *testing.T) {
 		if len(dirs) != 2 || dirs[1]+dirs[2] != len(numbers) {
 			t.Errorf("of the one that moved there are %v recordings by directory, %d numbers", dirs, len(numbers))
 		}
+		x.reasons("cam03", "removed from the configuration")
+		x.reasons("cam07", "the configuration has another address for it", "")
+		x.reasons("cam09", "the configuration has another sample directory for it", "")
+		x.reasons("cam11", "")
 		x.stop()
 		delete(x.sent, "cam05") // of which old pictures were deleted
 		x.check(map[string]int{"cam07": 2, "cam09": 2})
@@ -176,6 +181,27 @@ func (x *setTest) rows(camera string) []schema.Recording {
 	}
 	x.t.Fatalf("there is no %s", camera)
 	return nil
+}
+
+// reasons checks for what the runs of a camera have ended; one that goes on has no reason.
+func (x *setTest) reasons(camera string, want ...string) {
+	x.t.Helper()
+	streams, err := x.r.set.DB.Streams(x.t.Context())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	i := slices.IndexFunc(streams, func(s schema.Stream) bool { return s.Camera == camera })
+	runs, err := x.r.set.DB.Runs(x.t.Context(), streams[i].ID, 0, math.MaxInt64)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	var got []string
+	for _, r := range runs {
+		got = append(got, r.EndReason)
+	}
+	if !slices.Equal(got, want) {
+		x.t.Errorf("the runs of %s ended for %q, want %q", camera, got, want)
+	}
 }
 
 // TestSetThatFails refuses streams that cannot be recorded: nothing changes.
@@ -230,6 +256,18 @@ func TestSetDirectoryThatIsAway(t *testing.T) {
 		if n := len(x.sent["cam00"]); n != 1 || !strings.Contains(x.log.String(), "streams=cam00") {
 			t.Errorf("%d sessions while the disk is away:\n%s", n, x.log)
 		}
+		moved := x.stream(1)
+		moved.Samples = disk
+		if err := x.set([]StreamOptions{next[0], moved, next[2]}); err != nil { // and away from there again
+			t.Fatal(err)
+		}
+		time.Sleep(6 * time.Second)
+		if err := x.set(next); err != nil {
+			t.Fatal(err)
+		}
+		if got := x.r.set.At(disk).Streams(); got != "cam00" {
+			t.Errorf("the streams that wait for the disk are %q", got)
+		}
 		back()
 		time.Sleep(25 * time.Second)
 		if rows := x.rows("cam00"); rows[len(rows)-1].Dir != 2 || !slices.ContainsFunc(rows, func(r schema.Recording) bool { return r.Dir == 1 }) {
@@ -238,6 +276,6 @@ func TestSetDirectoryThatIsAway(t *testing.T) {
 		x.stop()
 		bench.NoProblems(t, x.o.Data)
 		delete(x.sent, "cam00")
-		x.check(nil)
+		x.check(map[string]int{"cam01": 2})
 	})
 }

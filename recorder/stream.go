@@ -34,9 +34,20 @@ type stream struct {
 
 	blocked atomic.Pointer[error] // why nothing may be recorded; set by retention
 
-	cancel context.CancelFunc // nil before it was started
-	done   chan struct{}      // closed when the goroutine has ended
+	cancel context.CancelCauseFunc // nil before it was started
+	done   chan struct{}           // closed when the goroutine has ended
 }
+
+// A change is why a stream is stopped while the recorder goes on. It is the reason for which the stream's run ends.
+type change string
+
+func (c change) Error() string { return string(c) }
+
+const (
+	changeRemoved change = "removed from the configuration"
+	changeOrigin  change = "the configuration has another address for it"
+	changeSamples change = "the configuration has another sample directory for it"
+)
 
 func newStream(o StreamOptions, row *volume.Stream, w *volume.Writer, length time.Duration, log *slog.Logger) *stream {
 	s := &stream{o: o, writer: w, row: row, length90k: media.Ticks(length), limits: o.Retain}
@@ -49,7 +60,7 @@ func newStream(o StreamOptions, row *volume.Stream, w *volume.Writer, length tim
 
 // start has the stream record as soon as its volume is ready, until ctx ends or stop is called.
 func (s *stream) start(ctx context.Context) {
-	ctx, s.cancel = context.WithCancel(ctx)
+	ctx, s.cancel = context.WithCancelCause(ctx)
 	s.done = make(chan struct{})
 	go func() {
 		defer close(s.done)
@@ -59,13 +70,22 @@ func (s *stream) start(ctx context.Context) {
 	}()
 }
 
-// stop ends the stream, if it was started, and waits until it has handed over what it has.
-func (s *stream) stop() {
+// stop ends the stream, if it was started, and waits until it has handed over what it has. With nil, the recorder stops as a whole.
+func (s *stream) stop(why error) {
 	if s.cancel == nil {
 		return
 	}
-	s.cancel()
+	s.cancel(why)
 	<-s.done
+}
+
+// whyStopped returns the reason for which a run ends whose context has ended.
+func whyStopped(ctx context.Context) string {
+	var c change
+	if errors.As(context.Cause(ctx), &c) {
+		return string(c)
+	}
+	return "stopped"
 }
 
 // newSession begins a session of the stream.
@@ -106,7 +126,10 @@ func (s *stream) run(ctx context.Context) {
 			err = s.guard.Do(s.log, "the camera's session", func() error { return s.o.Source.Run(ctx, watched) })
 		}
 		reason := "stopped"
-		if ctx.Err() == nil && err != nil {
+		switch {
+		case ctx.Err() != nil:
+			reason = whyStopped(ctx)
+		case err != nil:
 			reason = err.Error()
 		}
 		if err := s.finish(sess, reason); err != nil {

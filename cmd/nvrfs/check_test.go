@@ -21,7 +21,7 @@ import (
 func nvrfs(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	code = run(t.Context(), args, strings.NewReader(""), &out, &errOut)
+	code = run(t.Context(), args, nil, strings.NewReader(""), &out, &errOut)
 	return code, out.String(), errOut.String()
 }
 

@@ -75,7 +75,7 @@ func (env *environment) demo(ctx context.Context, base string) (err error) {
 	if err := env.checkRecord(cfg); err != nil {
 		return err
 	}
-	return stopped(ctx, env.record(ctx, cfg, func() { env.welcome(base, file, cfg.Mount.Path) }))
+	return stopped(ctx, env.record(ctx, cfg, "", func() { env.welcome(base, file, cfg.Mount.Path) }))
 }
 
 func writeDemoConfig(path, url string) error {

@@ -12,8 +12,10 @@ import (
 const patience = 3 * time.Second
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A later signal ends the process at once; one that comes with the first, as from a shell and its group, does not.
 	context.AfterFunc(ctx, func() { time.AfterFunc(patience, stop) })
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	hangups := make(chan os.Signal, 1) // has room for one: whatever it asks for, one that comes meanwhile asks for the same
+	signal.Notify(hangups, syscall.SIGHUP)
+	os.Exit(run(ctx, os.Args[1:], hangups, os.Stdin, os.Stdout, os.Stderr))
 }

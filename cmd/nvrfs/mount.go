@@ -41,6 +41,7 @@ what it commits appears within two seconds.`,
 			if err := env.prepareMount(m, from); err != nil {
 				return err
 			}
+			limitMemory(bytes, 0)
 			return env.show(cmd.Context(), shown{data: from, loc: loc, mount: m, cache: bytes}, func() {
 				env.log.Info("mounted", "path", point)
 			})

@@ -47,6 +47,9 @@ type environment struct {
 	lookupEnv      func(string) (string, bool) // environment variables
 	host           host                        // what preflight looks at
 	counters       counters                    // of a service, for --pprof
+	hangups        <-chan os.Signal            // each SIGHUP; nil where there are none
+
+	hangUp context.CancelFunc // stops the command
 
 	// log is made from the global flags before a command's RunE is called, and is nil until then.
 	log *slog.Logger
@@ -72,13 +75,18 @@ func isTerminal(w io.Writer) bool {
 }
 
 // run is the whole program but for signals: it executes the command that args name and returns the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return newEnvironment(stdin, stdout, stderr).run(ctx, args, commands)
+func run(ctx context.Context, args []string, hangups <-chan os.Signal, stdin io.Reader, stdout, stderr io.Writer) int {
+	env := newEnvironment(stdin, stdout, stderr)
+	env.hangups = hangups
+	return env.run(ctx, args, commands)
 }
 
 func (env *environment) run(ctx context.Context, args []string, commands []func(*environment) *cobra.Command) int {
 	root := env.newRootCommand(commands)
 	root.SetArgs(args)
+	ctx, hangUp := context.WithCancel(ctx)
+	defer hangUp()
+	env.hangUp = hangUp
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
@@ -167,6 +175,9 @@ func (env *environment) prepare(cmd *cobra.Command, logs *logOptions) {
 	case runE != nil:
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			env.log = logs.newLogger(env.stderr, env.stderrTerminal)
+			if !reloads(cmd) {
+				defer env.stopAtHangup()()
+			}
 			return runE(cmd, args)
 		}
 	case cmd.HasSubCommands():

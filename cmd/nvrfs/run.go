@@ -21,10 +21,16 @@ func newRunCommand(env *environment) *cobra.Command {
 foreground, until SIGINT or SIGTERM. Then the recordings are sealed and synced,
 the footage is unmounted, and the exit code is 0.
 
-A camera that is away is tried again for as long as it takes.`,
+A camera that is away is tried again for as long as it takes.
+
+SIGHUP has the file read again, with its secrets: cameras that are new, gone or
+not as they were are applied, and so is retain; everything else goes on without
+losing a frame. A file with a mistake changes nothing, which the log says. data,
+mount, timezone, http, cache and recording take effect at the next start.`,
 		Example: `  nvrfs run --config /etc/nvrfs.yaml
   nvrfs run --config nvrfs.yaml --log-format json`,
-		Args: wantArgs(0, 0, ""),
+		Args:        wantArgs(0, 0, ""),
+		Annotations: map[string]string{reloadsAtHangup: "yes"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := readConfig(file, env.lookupEnv)
 			if err != nil {
@@ -33,8 +39,9 @@ A camera that is away is tried again for as long as it takes.`,
 			if err := env.checkRecord(cfg); err != nil {
 				return err
 			}
-			return stopped(cmd.Context(), env.record(cmd.Context(), cfg, func() {
+			return stopped(cmd.Context(), env.record(cmd.Context(), cfg, file, func() {
 				env.log.Info("started", "path", cfg.Data, "cameras", len(cfg.Cameras))
+				env.notify(stateReady)
 			}))
 		},
 	}

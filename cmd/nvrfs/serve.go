@@ -32,7 +32,6 @@ type shown struct {
 	mount  config.Mount // not mounted where Path is empty
 	listen string       // address for HTTP; none where empty
 	cache  int64        // bytes of memory for it
-	disks  int          // how many disks this process records to
 }
 
 // prepareMount checks that m can be mounted, and detaches the mount of a server that died there.
@@ -58,7 +57,6 @@ type way struct {
 // show shows footage, by the mount and over HTTP, until ctx ends. It calls ready when the footage can be seen. It returns early when
 // both ways have ended.
 func (env *environment) show(ctx context.Context, v shown, ready func()) (err error) {
-	limitMemory(v.cache, v.disks)
 	lib, err := playback.Open(ctx, playback.Options{Data: v.data, Location: v.loc, Cache: v.cache, Version: buildVersion(), Log: env.log})
 	if err != nil {
 		return err
@@ -153,25 +151,34 @@ func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOp
 	return streams
 }
 
+// limitsOfAll are the limits of all streams together.
+func limitsOfAll(cfg *config.Config) recorder.Limits {
+	return recorder.Limits{Bytes: cfg.Retain.Bytes}
+}
+
 // heapFloor is the size of an allocation that is never touched, so that the system gives no memory to it. The garbage collector counts
 // it, and starts later: it runs when as much was allocated as is alive, which with few streams would be every second, and take a third
 // of the processor time. In return, the process takes up to this much more memory.
 const heapFloor = 8 << 20
 
 // record records and shows the streams of cfg until ctx ends. It calls ready when both have begun. When the footage can no longer be
-// shown, recording goes on, because footage matters more.
-func (env *environment) record(ctx context.Context, cfg *config.Config, ready func()) (err error) {
+// shown, recording goes on, because footage matters more. If file is not empty, cfg was read from it, and at each SIGHUP the file is read
+// again; a SIGHUP that came before is handled then.
+func (env *environment) record(ctx context.Context, cfg *config.Config, file string, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
 		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg),
-		Retain: recorder.Limits{Bytes: cfg.Retain.Bytes}, MinFree: recorder.MinFree(cfg.Retain.MinFree), Log: env.log,
+		Retain: limitsOfAll(cfg), MinFree: recorder.MinFree(cfg.Retain.MinFree), Log: env.log,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
 	defer env.counters.add("disks", func() any { return rec.Stats() })()
+	limitMemory(cfg.Cache, rec.Disks())
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
+	var reloading sync.WaitGroup
+	defer reloading.Wait()
 	recording, stopRecording := context.WithCancel(ctx)
 	defer stopRecording()
 	recorded := make(chan error, 1)
@@ -182,12 +189,15 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, ready fu
 	defer stopShowing()
 	ended, isReady := make(chan error, 1), make(chan struct{})
 	go func() {
-		v := shown{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache, disks: rec.Disks()}
+		v := shown{data: cfg.Data, loc: cfg.Timezone, mount: cfg.Mount, listen: cfg.HTTP.Listen, cache: cfg.Cache}
 		ended <- env.show(showing, v, func() { close(isReady) })
 	}()
 	select {
 	case <-isReady:
 		ready()
+		if file != "" {
+			reloading.Go(func() { env.newReloader(file, cfg, rec).run(recording, env.hangups) })
+		}
 	case err := <-ended:
 		stopRecording()
 		return errors.Join(err, <-recorded)

@@ -93,8 +93,8 @@ func (v *Volume) WaitReady(ctx context.Context) bool {
 	}
 }
 
-// streams lists the streams that need the volume.
-func (v *Volume) streams() string {
+// Streams lists the labels of the streams that need the volume.
+func (v *Volume) Streams() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return strings.Join(v.labels, " ")
@@ -102,7 +102,7 @@ func (v *Volume) streams() string {
 
 // watched returns an open function for stores that are watched: when one does not answer, the log says so, and which streams wait.
 func (v *Volume) watched(open func(path string) (store.Store, error)) func(path string) (store.Store, error) {
-	w := store.NewWatch(v.log, "recording", func() []any { return []any{"streams", v.streams()} })
+	w := store.NewWatch(v.log, "recording", func() []any { return []any{"streams", v.Streams()} })
 	return func(path string) (store.Store, error) {
 		st, err := open(path)
 		if err != nil {
@@ -120,6 +120,13 @@ func (v *Volume) need(label string) {
 		v.labels = append(v.labels, label)
 		v.said = "" // to the new one it is news
 	}
+}
+
+// NotNeeded says that a stream is not recorded to the volume any more.
+func (v *Volume) NotNeeded(label string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.labels = slices.DeleteFunc(v.labels, func(l string) bool { return l == label })
 }
 
 // come makes an absent volume recovering, with the store and the lock that were opened.
