@@ -69,6 +69,10 @@ var logKeys = map[string]string{
 	"entry":      "the name of a file in the mount",
 	"recording":  "the number of a recording of a stream",
 	"hold":       "the number of a hold",
+	"added":      "streams that a reload added",
+	"removed":    "streams that a reload removed",
+	"changed":    "streams that a reload changed, and how",
+	"restart":    "settings that hold only after another start",
 	"reader":     "the program or the address that reads footage, or several",
 	"bytes":      "how many",
 	"took":       "how long something lasted, or has lasted until now",
@@ -112,7 +116,7 @@ func keysOf(n ast.Node) []string {
 	case *ast.CallExpr:
 		switch f := n.Fun.(type) {
 		case *ast.Ident: // append(attrs, "bytes", 5)
-			if f.Name == "append" && len(n.Args) > 1 && isNamed(n.Args[0], "attrs") && isText(n.Args[1]) {
+			if f.Name == "append" && isNamed(n.Args[0], "attrs") && n.Ellipsis == token.NoPos {
 				return keysIn(n.Args[1:])
 			}
 		case *ast.SelectorExpr:

@@ -17,7 +17,8 @@ var errStopping = errors.New("the recorder is stopping")
 
 // Set changes which streams are recorded from now on, and the limits of all streams together and of each disk. A stream whose Origin
 // and sample directory stay the same goes on with its session and loses no frame, even if its limits change. Any other stream of
-// the list ends its run, with what has changed as the reason, and begins another one. A stream that is not in the list is stopped; its footage stays.
+// the list ends its run, for a reason that says what has changed, and begins another one. A stream that is not in the list is
+// stopped; its footage stays.
 //
 // When Set fails, nothing has changed. It returns when the streams that it stopped have handed over their footage. It may be called
 // before Run and while Run runs.

@@ -75,7 +75,7 @@ func (r *reloader) reload(ctx context.Context) {
 
 func (r *reloader) refuse(err error) {
 	r.log.Error("the configuration was not reloaded; recording goes on with the one from before",
-		"path", r.file, "err", oneLine(err), "do", "correct it, check it by nvrfs config check, and send SIGHUP again")
+		"path", r.file, "err", oneLine(err), "do", "correct the file, check it with nvrfs config check, and send SIGHUP again")
 }
 
 // say logs what was applied, and what waits for another start.
@@ -96,13 +96,17 @@ func (r *reloader) say(d config.Difference) {
 		changed = append(changed, "retain")
 	}
 	attrs := []any{"path", r.file}
-	for _, x := range []struct {
-		key  string
-		what []string
-	}{{"added", added}, {"removed", removed}, {"changed", changed}, {"restart", d.Restart}} {
-		if len(x.what) > 0 {
-			attrs = append(attrs, x.key, strings.Join(x.what, ", "))
-		}
+	if len(added) > 0 {
+		attrs = append(attrs, "added", strings.Join(added, ", "))
+	}
+	if len(removed) > 0 {
+		attrs = append(attrs, "removed", strings.Join(removed, ", "))
+	}
+	if len(changed) > 0 {
+		attrs = append(attrs, "changed", strings.Join(changed, ", "))
+	}
+	if len(d.Restart) > 0 {
+		attrs = append(attrs, "restart", strings.Join(d.Restart, ", "))
 	}
 	switch {
 	case d.None():

@@ -162,8 +162,8 @@ func limitsOfAll(cfg *config.Config) recorder.Limits {
 const heapFloor = 8 << 20
 
 // record records and shows the streams of cfg until ctx ends. It calls ready when both have begun. When the footage can no longer be
-// shown, recording goes on, because footage matters more. Where cfg was read from a file, the file is read again at each SIGHUP; one
-// that comes before recording has begun waits until then.
+// shown, recording goes on, because footage matters more. If file is not empty, cfg was read from it, and at each SIGHUP the file is read
+// again; a SIGHUP that came before is handled then.
 func (env *environment) record(ctx context.Context, cfg *config.Config, file string, ready func()) (err error) {
 	rec, err := recorder.Open(ctx, recorder.Options{
 		Data: cfg.Data, Length: cfg.Recording.Length, Sync: cfg.Recording.Sync, Streams: env.streams(cfg),
