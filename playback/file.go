@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"nvrfs/mp4"
@@ -24,10 +23,11 @@ type File struct {
 	*mp4.File
 	e      *Entry
 	lib    *Library
-	reader string               // who reads it, for the log
-	pins   []schema.RecordingID // deleted recordings that are kept for it; guarded by lib.readers.mu
+	reader string // who reads it, for the log
 
-	saidLost atomic.Bool // the log says that some of them are lost
+	// Guarded by lib.readers.mu.
+	pins     []schema.RecordingID // deleted recordings that are kept for it
+	saidLost bool                 // the log says that its reader has lost some
 }
 
 // ModTime is the wall time at which the footage ends.
@@ -56,9 +56,9 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// sayLost says once who has lost footage.
+// sayLost says who has lost footage.
 func (f *File) sayLost() {
-	if f.saidLost.CompareAndSwap(false, true) {
+	if f.lib.readers.sayLost(f) {
 		f.lib.o.Log.Warn("a reader has lost footage that was deleted; reading it fails from now on", "entry", f.e.Name, "reader", f.reader,
 			"reason", "it was read for "+store.ReadersKeep.String()+" after it was deleted, or the disk had no more room for it")
 	}
