@@ -95,7 +95,7 @@ func (c *checking) check(ctx context.Context) error {
 		return err
 	}
 	if sum.Problems > 0 {
-		return fmt.Errorf("check %s: %s; nothing was changed; what can be repaired is with --repair, while nothing records", c.data, problems(sum))
+		return fmt.Errorf("check %s: %s; nothing was changed; to repair it, stop the recorder, then run nvrfs check --repair", c.data, problems(sum))
 	}
 	c.clean(sum)
 	return nil
