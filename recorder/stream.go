@@ -151,7 +151,7 @@ func (a *absence) ended(reason string) {
 		a.since = now
 	}
 	if reason != a.reason || now.Sub(a.logged) > remindEvery {
-		a.log.Warn("not recording; trying again until the camera is back", "reason", reason, "away", now.Sub(a.since).Round(time.Second).String())
+		a.log.Warn("not recording; trying again", "reason", reason, "away", now.Sub(a.since).Round(time.Second).String())
 		a.reason, a.logged = reason, now
 	}
 }

@@ -103,11 +103,11 @@ func TestCameraComesBack(t *testing.T) {
 		said = append(said, strings.TrimSpace(msg))
 	}
 	want := []string{
-		`"not recording; trying again until the camera is back" stream=cam reason="connect to camera: no route to host" away=0s`,
+		`"not recording; trying again" stream=cam reason="connect to camera: no route to host" away=0s`,
 		`"recording again" stream=cam away=`,
-		`"not recording; trying again until the camera is back" stream=cam reason="the camera closed the connection" away=0s`,
-		`"not recording; trying again until the camera is back" stream=cam reason="connect to camera: no route to host" away=`,
-		`"not recording; trying again until the camera is back" stream=cam reason="connect to camera: refused" away=`,
+		`"not recording; trying again" stream=cam reason="the camera closed the connection" away=0s`,
+		`"not recording; trying again" stream=cam reason="connect to camera: no route to host" away=`,
+		`"not recording; trying again" stream=cam reason="connect to camera: refused" away=`,
 		`"recording again" stream=cam away=`,
 	}
 	if len(said) < len(want) {
