@@ -72,12 +72,23 @@ func Put(path string, text []byte) error {
 	return dir.WriteBeside(path, fileName, text)
 }
 
+// Settle calls put with what the files are to say, and again as long as that has changed meanwhile. Processes take no lock to write
+// the files: since each looks at the database again after it has written, the one that writes last leaves what the database says.
+func Settle(ctx context.Context, db *schema.DB, put func(text []byte)) error {
+	text, err := Now(ctx, db)
+	for err == nil {
+		put(text)
+		var now []byte
+		if now, err = Now(ctx, db); bytes.Equal(now, text) {
+			break
+		}
+		text = now
+	}
+	return err
+}
+
 // Write writes what is held beside the sample files, and returns why in some sample directories it could not: by path.
 func Write(ctx context.Context, db *schema.DB, data string) (failed map[string]error, err error) {
-	text, err := Now(ctx, db)
-	if err != nil {
-		return nil, err
-	}
 	paths, err := db.SampleDirs(ctx)
 	if err != nil {
 		return nil, err
@@ -85,17 +96,19 @@ func Write(ctx context.Context, db *schema.DB, data string) (failed map[string]e
 	for id, path := range paths {
 		paths[id] = schema.SampleDirPath(data, path)
 	}
-	failed = map[string]error{}
 	var asking store.Asking
-	written := store.Ask(&asking, slices.Collect(maps.Keys(paths)), func(id int64) error { return Put(paths[id], text) })
-	for id, path := range paths {
-		if err, ok := written[id]; !ok {
-			failed[path] = store.ErrNoAnswer
-		} else if err != nil {
-			failed[path] = err
+	err = Settle(ctx, db, func(text []byte) {
+		failed = map[string]error{}
+		written := store.Ask(&asking, slices.Collect(maps.Keys(paths)), func(id int64) error { return Put(paths[id], text) })
+		for id, path := range paths {
+			if err, ok := written[id]; !ok {
+				failed[path] = store.ErrNoAnswer
+			} else if err != nil {
+				failed[path] = err
+			}
 		}
-	}
-	return failed, nil
+	})
+	return failed, err
 }
 
 // Read reads what the newest file of holds in sample directories of a database says. A file that cannot be read is handed to

@@ -64,11 +64,6 @@ func ScanIndex(r io.ReaderAt, size int64, visit func(*SampleFile, *ScannedFragme
 	return (&scanner{r: r, size: size, buf: make([]byte, 4<<10), noData: true}).scan(visit)
 }
 
-// ReadHeader reads what a sample file of the given size says before its first fragment. Errors are ErrHeader and those of r.
-func ReadHeader(r io.ReaderAt, size int64) (*SampleFile, error) {
-	return (&scanner{r: r, size: size, buf: make([]byte, 4<<10)}).header()
-}
-
 func (s *scanner) scan(visit func(*SampleFile, *ScannedFragment) error) (*SampleFile, error) {
 	f, err := s.header()
 	if err != nil {

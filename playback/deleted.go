@@ -3,6 +3,7 @@ package playback
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -109,16 +110,18 @@ func (u *unkept) stream() string {
 // for a few seconds; its recordings are tried again with each call.
 func (l *Library) keep(ctx context.Context) {
 	left := maps.Clone(l.toKeep.left) // which a question that is left behind reads
-	kept := store.Ask(&l.toKeep.asking, slices.Collect(maps.Keys(left)), func(device int64) *unkept {
+	answered := store.Ask(&l.toKeep.asking, slices.Collect(maps.Keys(left)), func(device int64) *unkept {
+		var kept keptFor
 		u := left[device]
 		for f := range u.files {
-			l.keepFor(ctx, device, f, u.deleted)
+			kept.add(f, l.keepFor(ctx, device, f, u.deleted))
 		}
+		kept.say(l.o.Log)
 		return u
 	})
 	for device, u := range left {
 		switch {
-		case kept[device] == u:
+		case answered[device] == u:
 			delete(l.toKeep.left, device)
 		case !u.said:
 			u.said = true
@@ -127,9 +130,32 @@ func (l *Library) keep(ctx context.Context) {
 	}
 }
 
-// keepFor pins what one file shows of deleted recordings on one device.
-func (l *Library) keepFor(ctx context.Context, device int64, f *File, deleted map[schema.RecordingID]bool) {
-	length := int64(0)
+// keptFor sums up for whom deleted footage is kept, so that it is one line of the log, however many files they have open.
+type keptFor struct {
+	entry   string // of one of the files
+	readers []string
+	bytes   int64
+}
+
+func (k *keptFor) add(f *File, bytes int64) {
+	if bytes == 0 {
+		return
+	}
+	k.entry, k.bytes = f.e.Name, k.bytes+bytes
+	if !slices.Contains(k.readers, f.reader) {
+		k.readers = append(k.readers, f.reader)
+	}
+}
+
+func (k *keptFor) say(log *slog.Logger) {
+	if k.bytes > 0 {
+		log.Info("deleted footage is still being read; its space is freed when it is closed, or after ten minutes",
+			"entry", k.entry, "reader", someOf(k.readers), "bytes", k.bytes)
+	}
+}
+
+// keepFor pins what one file shows of deleted recordings on one device, and returns how many bytes those are.
+func (l *Library) keepFor(ctx context.Context, device int64, f *File, deleted map[schema.RecordingID]bool) (length int64) {
 	for i := range f.Parts() {
 		r := recordingOf(&f.Parts()[i])
 		o, ok := r.object.(keptObject)
@@ -154,9 +180,7 @@ func (l *Library) keepFor(ctx context.Context, device int64, f *File, deleted ma
 		}
 		length += f.Parts()[i].Length
 	}
-	if length > 0 {
-		l.o.Log.Info("deleted footage is still being read; its space is freed when the reader closes it, or after ten minutes", "entry", f.e.Name, "reader", f.reader, "bytes", length)
-	}
+	return length
 }
 
 // loseOld takes deleted footage from readers who have had it for too long.

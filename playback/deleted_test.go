@@ -155,7 +155,7 @@ func TestReadersLoseDeletedFootage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var files []*File
-	for _, name := range []string{"process 7 (cp)", "HTTP from 192.0.2.7:1234"} {
+	for _, name := range []string{"process 7 (cp)", "HTTP from 192.0.2.7:1234", "process 7 (cp)"} { // cp has opened it twice
 		f, err := l.Open(t.Context(), day, name)
 		if err != nil {
 			t.Fatal(err)
@@ -173,6 +173,9 @@ func TestReadersLoseDeletedFootage(t *testing.T) {
 				errs = append(errs, err)
 			}
 			return errs
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), `reader="HTTP from 192.0.2.7:1234, process 7 (cp)"`) {
+			t.Errorf("the log has %d lines: %s", n, &log)
 		}
 		time.Sleep(store.ReadersKeep - time.Second)
 		l.loseOld()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"nvrfs/mp4"
@@ -25,10 +24,11 @@ type File struct {
 	*mp4.File
 	e      *Entry
 	lib    *Library
-	reader string               // who reads it, for the log
-	pins   []schema.RecordingID // deleted recordings that are kept for it; guarded by lib.readers.mu
+	reader string // who reads it, for the log
 
-	saidLost atomic.Bool // the log has said that the reader lost footage
+	// Guarded by lib.readers.mu.
+	pins     []schema.RecordingID // deleted recordings that are kept for it
+	saidLost bool                 // the log says that its reader has lost some
 }
 
 // ModTime is the wall time at which the footage ends.
@@ -59,7 +59,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 
 // sayLost logs once that the reader has lost footage.
 func (f *File) sayLost() {
-	if f.saidLost.CompareAndSwap(false, true) {
+	if f.lib.readers.sayLost(f) {
 		f.lib.o.Log.Warn("footage that a reader has open was deleted, and reading it fails from now on", "entry", f.e.Name, "reader", f.reader,
 			"reason", "it was kept for "+store.ReadersKeep.String()+", or the disk has no more room for deleted footage")
 	}

@@ -16,7 +16,7 @@ import (
 // listing an entry and opening it. Opening adds the file before it looks for deleted recordings, and a deletion notes the recordings
 // before it looks for open files: so one of the two always notices a file that shows deleted footage.
 type readers struct {
-	mu      sync.Mutex // it also guards the pins of each File; no other lock is taken inside it
+	mu      sync.Mutex // it also guards pins and saidLost of each File; no other lock is taken inside it
 	files   map[*File]struct{}
 	deleted map[schema.RecordingID]time.Time
 }
@@ -98,11 +98,32 @@ func (r *readers) on(device int64) string {
 			names = append(names, f.reader)
 		}
 	}
+	return someOf(names)
+}
+
+// someOf names some readers.
+func someOf(names []string) string {
 	slices.Sort(names)
 	if more := len(names) - mostReaders; more > 0 {
 		names = append(names[:mostReaders], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(names, ", ")
+}
+
+// sayLost reports whether the log is to say that the reader of a file has lost footage: once for all files that he has open.
+func (r *readers) sayLost(f *File) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.saidLost {
+		return false
+	}
+	f.saidLost = true
+	for other := range r.files {
+		if other.reader == f.reader && len(other.pins) > 0 {
+			other.saidLost = true
+		}
+	}
+	return true
 }
 
 // shows reports whether a file shows a recording for which is is true.

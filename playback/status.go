@@ -82,10 +82,25 @@ func (v *View) growing(ctx context.Context, x Stream) (*GrowingStatus, error) {
 	}
 	e := entries[len(entries)-1]
 	info, err := v.Info(ctx, e)
-	if err != nil || !info.Growing {
+	if err != nil {
 		return nil, err
 	}
+	if !info.Growing { // or only between two recordings, of which the next one has no row yet
+		if goesOn, err := v.l.goesOn(ctx, e); err != nil || !goesOn {
+			return nil, err
+		}
+	}
 	return &GrowingStatus{x.Label + "/" + day.Name + "/" + hour.Name + "/" + e.Name, info.Start, info.End, info.Bytes}, nil
+}
+
+// goesOn reports whether the run that an entry ends with has not ended.
+func (l *Library) goesOn(ctx context.Context, e *Entry) (bool, error) {
+	recs, err := l.recordings(ctx, e)
+	if err != nil {
+		return false, err
+	}
+	run, err := l.src.Run(ctx, recs[len(recs)-1].Run)
+	return run.EndReason == "", err
 }
 
 func (v *View) local(t time.Time) time.Time { return t.In(v.l.o.Location) }

@@ -12,17 +12,14 @@ import (
 
 // writeHolds writes the list of holds to the sample directories where it is missing or old.
 func (r *retention) writeHolds(ctx context.Context) {
-	text, err := holds.Now(ctx, r.db)
-	if err != nil {
-		r.sayHolds("the database", err)
-		return
-	}
-	r.sayHolds("the database", nil)
 	volumes := r.volumes
-	written := store.Ask(&r.disks, slices.Collect(maps.Keys(volumes)), func(id int64) error { return holds.Put(volumes[id].Path, text) })
-	for id, err := range written { // askDisks logs which disk does not answer
-		r.sayHolds(volumes[id].Path, err)
-	}
+	err := holds.Settle(ctx, r.db, func(text []byte) {
+		written := store.Ask(&r.disks, slices.Collect(maps.Keys(volumes)), func(id int64) error { return holds.Put(volumes[id].Path, text) })
+		for id, err := range written { // askDisks logs which disk does not answer
+			r.sayHolds(volumes[id].Path, err)
+		}
+	})
+	r.sayHolds("the database", err)
 }
 
 func (r *retention) sayHolds(path string, err error) {

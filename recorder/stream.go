@@ -174,7 +174,7 @@ func (a *absence) ended(reason string) {
 		a.since = now
 	}
 	if reason != a.reason || now.Sub(a.logged) > remindEvery {
-		a.log.Warn("not recording; trying again until the camera is back", "reason", reason, "took", now.Sub(a.since).Round(time.Second).String())
+		a.log.Warn("not recording; trying again", "reason", reason, "took", now.Sub(a.since).Round(time.Second).String())
 		a.reason, a.logged = reason, now
 	}
 }

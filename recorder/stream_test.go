@@ -103,11 +103,11 @@ func TestCameraComesBack(t *testing.T) {
 		said = append(said, strings.TrimSpace(msg))
 	}
 	want := []string{
-		`"not recording; trying again until the camera is back" stream=cam reason="connect to camera: no route to host" took=0s`,
+		`"not recording; trying again" stream=cam reason="connect to camera: no route to host" took=0s`,
 		`"recording again" stream=cam took=`,
-		`"not recording; trying again until the camera is back" stream=cam reason="the camera closed the connection" took=0s`,
-		`"not recording; trying again until the camera is back" stream=cam reason="connect to camera: no route to host" took=`,
-		`"not recording; trying again until the camera is back" stream=cam reason="connect to camera: refused" took=`,
+		`"not recording; trying again" stream=cam reason="the camera closed the connection" took=0s`,
+		`"not recording; trying again" stream=cam reason="connect to camera: no route to host" took=`,
+		`"not recording; trying again" stream=cam reason="connect to camera: refused" took=`,
 		`"recording again" stream=cam took=`,
 	}
 	if len(said) < len(want) {

@@ -20,9 +20,10 @@ func newCameraCommand(env *environment) *cobra.Command {
 		Long: `Serve FILE, an .mp4, as an RTSP camera that plays it in real time, in a loop;
 without FILE, a built-in clip with a running clock. The camera's URL is printed
 on standard output. A password comes from the environment variable
-NVRFS_CAMERA_PASSWORD. FILE has a picture of
-` + codec.Imported("or", media.Video) + `, and perhaps sound of
-` + codec.Imported("or", media.Audio) + `.`,
+NVRFS_CAMERA_PASSWORD.
+
+  video: ` + codec.Imported("or", media.Video) + `
+  sound: ` + codec.Imported("or", media.Audio) + `, or none`,
 		Example: `  nvrfs camera
   nvrfs camera --listen 127.0.0.1:8554 garden.mp4
   NVRFS_CAMERA_PASSWORD=secret nvrfs camera --user admin --udp`,

@@ -96,7 +96,7 @@ func (c *checking) check(ctx context.Context) error {
 		return err
 	}
 	if sum.Problems > 0 {
-		return fmt.Errorf("check %s: %s; nothing was changed; to repair, stop the recorder, then run nvrfs check --repair", c.data, problems(sum))
+		return fmt.Errorf("check %s: %s; nothing was changed; to repair, stop the recorder, then run nvrfs check --level %s --repair", c.data, problems(sum), c.level)
 	}
 	c.clean(sum)
 	return nil

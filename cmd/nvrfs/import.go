@@ -24,11 +24,12 @@ func newImportCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE... --camera CAMERA",
 		Short: "Take .mp4 files of another recorder in as footage",
-		Long: `Take .mp4 files in as footage of CAMERA, as if it had sent them itself. They
-are copied frame by frame, not re-encoded, and stay as they are: video of
-` + codec.Imported("or", media.Video) + `, and sound of
-` + codec.Imported("or", media.Audio) + `.
-A CAMERA's stream NAME other than main is CAMERA.NAME.
+		Long: `Take .mp4 files in as footage of CAMERA, as if it had sent what is in them. They
+are copied frame by frame, not re-encoded, and stay as they are. A CAMERA's
+stream NAME other than main is CAMERA.NAME.
+
+  video: ` + codec.Imported("or", media.Video) + `
+  sound: ` + codec.Imported("or", media.Audio) + `
 
 Each FILE begins at the time in its name, as local time: 2026-11-20_14-03-10,
 20261120T140310 and the like, also with the date in the name of its directory.

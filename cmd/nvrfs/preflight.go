@@ -80,8 +80,10 @@ func isEmptyDir(path string) (bool, error) {
 func (h host) checkDataDir(path string, write bool) error {
 	what := "data directory " + path
 	switch info, err := h.stat(path); {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && write:
 		return h.missingDataDir(path)
+	case errors.Is(err, fs.ErrNotExist):
+		return &environmentError{what, "does not exist", "mount its disk, or name the directory that nvrfs run records into"}
 	case err != nil:
 		return unusable(what, err)
 	case !info.IsDir():

@@ -149,6 +149,10 @@ func TestCheckDataDirForReading(t *testing.T) {
 		return nil
 	}
 	checkMessage(t, h.checkDataDir("/data", false), "")
+	missing := testHost(nobody)
+	missing.stat = statFails(unix.ENOENT)
+	checkMessage(t, missing.checkDataDir("/data", false),
+		"data directory /data: does not exist; mount its disk, or name the directory that nvrfs run records into")
 	h.access = accessFails(unix.EACCES)
 	checkMessage(t, h.checkDataDir("/data", false),
 		"data directory /data: user 987654 may not read it; run nvrfs as its owner, or: chown -R 987654 /data")

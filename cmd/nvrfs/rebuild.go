@@ -66,7 +66,7 @@ database, move it away first.`,
 			fmt.Fprintf(env.stdout, "%s of %s, %s; %s\n",
 				counted(sum.Recordings, "recording"), counted(sum.Streams, "stream"), humanBytes(sum.Bytes), counted(sum.Holds, "hold"))
 			if sum.Problems > 0 {
-				return fmt.Errorf("rebuild the database of %s: of %d sample files not everything could be taken in; they were set aside or left, not deleted", data, sum.Problems)
+				return fmt.Errorf("rebuild the database of %s: %s, told above; what could not be taken in was set aside or left, not deleted", data, counted(sum.Problems, "problem"))
 			}
 			return nil
 		},

@@ -138,8 +138,10 @@ configuration or environment, and nothing was created; 130 interrupted.`,
 	root.SetErr(env.stderr)
 	root.SetVersionTemplate("nvrfs {{.Version}}\n")
 	root.SetFlagErrorFunc(explainFlagError)
-	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(),
-		"{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}", 1)) // alone, a group only prints its help
+	root.SetUsageTemplate(strings.NewReplacer(
+		"{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}", // alone, a group only prints its help
+		"FlagUsages ", "FlagUsagesWrapped 80 ",
+	).Replace(root.UsageTemplate()))
 
 	var logs logOptions
 	logs.addFlags(root)

@@ -100,6 +100,23 @@ func checkCommand(t *testing.T, cmd *cobra.Command) {
 	}
 }
 
+// Help is read in terminals of 80 columns, flags included.
+func TestHelpFitsTerminals(t *testing.T) {
+	env := newEnvironment(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{})
+	var check func(*cobra.Command)
+	check = func(cmd *cobra.Command) {
+		for line := range strings.Lines(cmd.UsageString()) {
+			if len(strings.TrimRight(line, "\n")) > 80 {
+				t.Errorf("%s: longer than 80 columns: %s", cmd.CommandPath(), line)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			check(sub)
+		}
+	}
+	check(env.newRootCommand(commands))
+}
+
 func TestRunFailures(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()

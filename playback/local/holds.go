@@ -41,16 +41,21 @@ func (s *Source) write(ctx context.Context, change func(*schema.Tx) error) error
 	if err := s.writer.db.Write(ctx, change); err != nil {
 		return err
 	}
-	return s.writeBeside(ctx)
+	s.writeBeside(ctx)
+	return nil
 }
 
-// writeBeside has the sample directories say what is held, which the database says already: a disk that is away is told later.
-func (s *Source) writeBeside(ctx context.Context) error {
+// writeBeside has the sample directories say what is held. The database says so already: the change is made, and what could not be
+// written is written later.
+func (s *Source) writeBeside(ctx context.Context) {
+	const later = "the list of holds could not be written beside the sample files; the recorder writes it once the disk is there"
 	failed, err := holds.Write(ctx, s.writer.db, s.Dir())
-	for path, err := range failed {
-		s.dirs.log.Warn("the list of holds could not be written beside the sample files; the recorder writes it once the disk is there", "path", path, "err", err)
+	if err != nil {
+		s.dirs.log.Warn(later, "err", err)
 	}
-	return err
+	for path, err := range failed {
+		s.dirs.log.Warn(later, "path", path, "err", err)
+	}
 }
 
 func (w *writer) close() error {
