@@ -63,6 +63,8 @@ var goals = []goal{
 	{"... a byte in the middle", "Open", "ms/random-4KiB", atMost, 1},
 	{"... the whole moov", "Open", "ns/sample", atMost, 25},
 	{"... its size", "Open", "bytes/video-sample", atMost, 5},
+	{"first open of a jittery day: first 16 KiB", "FirstOpenOfAJitteryDay", "ms/open", atMost, 5},
+	{"... of one from before rows had runs", "FirstOpenOfAJitteryDay", "ms/open-without-runs", noGoal, 0},
 	{"decoding an index", "DecodeIndex/video_with_sound", "ns/sample", atMost, 5},
 	{"... of video alone", "DecodeIndex/video", "ns/sample", atMost, 5},
 	{"its size: of a video frame", "IndexSize", "bytes/video-frame", atMost, 3.2},
