@@ -39,7 +39,7 @@ func (s *Server) errno(what, path string, pid uint32, err error) syscall.Errno {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("no answer within %s: %w", s.o.deadline, err)
 	}
-	s.failures.add(what, path, pid, err)
+	s.failures.add(what, path, s.readers.of(pid), err)
 	return syscall.EIO
 }
 
@@ -61,9 +61,9 @@ const (
 	failurePaths = 1000        // beyond which everything is forgotten
 )
 
-func (l *failureLog) add(what, path string, pid uint32, err error) {
+func (l *failureLog) add(what, path, reader string, err error) {
 	if more, ok := l.due(path, time.Now()); ok {
-		l.log.Error("cannot "+what, "path", path, "reader", reader(pid), "err", err, "suppressed", more)
+		l.log.Error("cannot "+what, "path", path, "reader", reader, "err", err, "suppressed", more)
 	}
 }
 

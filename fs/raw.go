@@ -157,7 +157,7 @@ func (r *raw) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.S
 	n, err := r.s.file(ctx, in.NodeId)
 	var h handle
 	if err == nil {
-		h, err = n.open(ctx, reader(in.Pid))
+		h, err = n.open(ctx, r.s.readers.of(in.Pid))
 	}
 	if err != nil {
 		return r.status("open", r.s.pathOf(ctx, in.NodeId), &in.InHeader, err)

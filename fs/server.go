@@ -34,6 +34,7 @@ type Server struct {
 	path     string // of the mount point, absolute
 
 	failures failureLog
+	readers  readerNames
 	count    counters
 	pipes    chan *spliced
 	news     *notifier

@@ -12,7 +12,7 @@ import (
 // scanAll collects the whole fragments of a file, also those behind damage.
 func scanAll(file []byte) (frags []ScannedFragment, last *SampleFile, err error) {
 	visit := func(f *SampleFile, x *ScannedFragment) error {
-		frags = append(frags, *x)
+		frags = append(frags, *x.Clone())
 		return nil
 	}
 	f, err := Scan(bytes.NewReader(file), int64(len(file)), visit)

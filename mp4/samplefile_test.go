@@ -31,7 +31,7 @@ func specimen(t testing.TB) *recorded {
 // scan collects what Scan hands out.
 func scan(file []byte) (f *SampleFile, frags []ScannedFragment, starts []int64, err error) {
 	f, err = Scan(bytes.NewReader(file), int64(len(file)), func(f *SampleFile, x *ScannedFragment) error {
-		frags, starts = append(frags, *x), append(starts, f.Bytes)
+		frags, starts = append(frags, *x.Clone()), append(starts, f.Bytes)
 		return nil
 	})
 	return f, frags, starts, err

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"slices"
 
 	"nvrfs/media"
 	"nvrfs/media/box"
@@ -43,6 +44,16 @@ func (x *ScannedFragment) Start(track int) int64 {
 	return x.Tracks[track][0].DTS
 }
 
+// Clone returns a copy of the fragment with memory of its own.
+func (x *ScannedFragment) Clone() *ScannedFragment {
+	c := *x
+	c.Tracks = make([][]media.Sample, len(x.Tracks))
+	for i := range c.Tracks {
+		c.Tracks[i] = append([]media.Sample(nil), x.Tracks[i]...)
+	}
+	return &c
+}
+
 // The most that a header and a moof may take, far more than any recorder writes: bounds the memory that a damaged size can
 // ask for.
 const (
@@ -53,7 +64,7 @@ const (
 // Scan reads a sample file of the given size back, fragment by fragment, and hands every whole one to visit, beside what
 // the header says. It verifies each checksum, so it reads every byte. A file that ends in the middle of a fragment, or whose
 // fragments are damaged, is no error: Bytes says how far it is whole, and Torn why it goes no further. Errors are ErrHeader,
-// those of r, and those of visit.
+// those of r, and those of visit. A fragment's Tracks are visit's only until it returns: Clone keeps them.
 func Scan(r io.ReaderAt, size int64, visit func(*SampleFile, *ScannedFragment) error) (*SampleFile, error) {
 	return (&scanner{r: r, size: size, buf: make([]byte, 256<<10)}).scan(visit)
 }
@@ -110,7 +121,19 @@ type scanner struct {
 	r      io.ReaderAt
 	size   int64
 	buf    []byte
-	noData bool // the samples are not read, so the fragments' checksums are not verified
+	noData bool             // the samples are not read, so the fragments' checksums are not verified
+	tracks [][]media.Sample // memory for those of a fragment, which is used again for the next one
+}
+
+// room returns empty tracks, in the memory of those of the fragment before.
+func (s *scanner) room(tracks int) [][]media.Sample {
+	if len(s.tracks) != tracks {
+		s.tracks = make([][]media.Sample, tracks)
+	}
+	for i := range s.tracks {
+		s.tracks[i] = s.tracks[i][:0]
+	}
+	return s.tracks
 }
 
 // read returns n bytes at off, or errTornEnd where the file is shorter.
@@ -289,7 +312,7 @@ func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
 		HeaderLen: int(mdatAt + mdat.Head - f.Bytes),
 		Bytes:     mdatAt + mdat.Size - f.Bytes,
 		Wall90k:   fromNTPTime(binary.BigEndian.Uint64(prft[8:])),
-		Tracks:    make([][]media.Sample, len(f.Tracks)),
+		Tracks:    s.room(len(f.Tracks)),
 	}
 	dataBytes, err := frag.parseMoof(moof, f.Tracks)
 	if err != nil {
@@ -399,11 +422,11 @@ func (frag *ScannedFragment) parseTraf(traf []byte, tracks []media.SampleEntry) 
 	if count == 0 || int64(len(rest)) != count*entry {
 		return 0, false
 	}
-	samples := make([]media.Sample, count)
+	samples := slices.Grow(frag.Tracks[id-1], int(count))[:count]
 	frag.Tracks[id-1] = samples
 	for i := range samples {
 		x := &samples[i]
-		x.DTS = dts
+		*x = media.Sample{DTS: dts}
 		p := rest[int64(i)*entry:]
 		x.Duration, x.Size = binary.BigEndian.Uint32(p), binary.BigEndian.Uint32(p[4:])
 		if flags&trunCTS != 0 {

@@ -91,8 +91,8 @@ func (x *Index) Add(f Fragment) {
 			x.sums[i].Start = samples[0].DTS
 		}
 		x.packed = binary.AppendUvarint(x.packed, uint64(len(samples)))
-		for _, s := range samples {
-			x.addSample(&x.tracks[i], &x.sums[i], s)
+		for k := range samples {
+			x.addSample(&x.tracks[i], &x.sums[i], &samples[k])
 		}
 		x.addChunk(&x.tracks[i], &x.sums[i], len(samples))
 	}
@@ -109,7 +109,7 @@ func (x *Index) addChunk(t *indexTrack, sum *Track, samples int) {
 	t.lastChunk = samples
 }
 
-func (x *Index) addSample(t *indexTrack, sum *Track, s media.Sample) {
+func (x *Index) addSample(t *indexTrack, sum *Track, s *media.Sample) {
 	durDelta, ctsDelta := int64(s.Duration)-int64(t.lastDur), int64(s.CTS)-int64(t.lastCTS)
 	sync := 0
 	if s.Sync && t.kind == media.Video {
@@ -133,7 +133,7 @@ func (x *Index) addSample(t *indexTrack, sum *Track, s media.Sample) {
 }
 
 // add counts a sample. t describes the samples before it.
-func (sum *Track) add(t *indexTrack, s media.Sample, sync int) {
+func (sum *Track) add(t *indexTrack, s *media.Sample, sync int) {
 	switch {
 	case sum.Samples == 0:
 		sum.FirstCTS = s.CTS

@@ -50,22 +50,22 @@ func scanSampleFile(
 	scan func(io.ReaderAt, int64, func(*mp4.SampleFile, *mp4.ScannedFragment) error) (*mp4.SampleFile, error),
 	whole func(end int64) error,
 ) (*readBack, error) {
-	var last *mp4.ScannedFragment
+	var last90k, lastDTS int64 // when the last whole fragment starts, in wall time and in media time
 	found := &readBack{size: size}
 	f, err := scan(src, size, func(f *mp4.SampleFile, x *mp4.ScannedFragment) error {
 		if found.index == nil {
 			found.index = schema.NewIndex(f.Tracks)
 		}
 		found.index.Add(schema.Fragment{HeaderLen: x.HeaderLen, Tracks: x.Tracks})
-		last = x
+		last90k, lastDTS = x.Wall90k, x.Start(volume.Video)
 		return whole(f.Bytes + x.Bytes)
 	})
-	if err != nil || last == nil {
+	if err != nil || found.index == nil {
 		return &readBack{SampleFile: f, size: size}, err
 	}
 	v := found.index.Tracks()[volume.Video]
 	found.SampleFile, found.media90k = f, v.Duration
-	found.start90k = last.Wall90k - (last.Start(volume.Video) - v.Start) + int64(v.FirstCTS)
+	found.start90k = last90k - (lastDTS - v.Start) + int64(v.FirstCTS)
 	return found, nil
 }
 

@@ -307,7 +307,7 @@ func (b *Bench) Shapes() (all []Shape) {
 			b.T.Fatal(err)
 		}
 		_, err = mp4.Scan(f, r.Bytes, func(_ *mp4.SampleFile, x *mp4.ScannedFragment) error {
-			all = append(all, Shape{x, r.ID.Number()})
+			all = append(all, Shape{x.Clone(), r.ID.Number()})
 			return nil
 		})
 		if err != nil {
