@@ -20,8 +20,8 @@ var errStopping = errors.New("the recorder is stopping")
 // the list ends its run, for a reason that says what has changed, and begins another one. A stream that is not in the list is
 // stopped; its footage stays.
 //
-// When Set fails, nothing has changed. It returns when the streams that it stopped have handed over their footage. It may be called
-// before Run and while Run runs.
+// When Set fails, what is recorded has not changed; a sample directory that is new may have been made all the same. Set returns when
+// the streams that it stopped have handed over their footage. It may be called before Run and while Run runs.
 func (r *Recorder) Set(ctx context.Context, streams []StreamOptions, total Limits, minFree MinFree) error {
 	r.setting.Lock()
 	defer r.setting.Unlock()
