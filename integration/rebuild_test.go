@@ -27,6 +27,7 @@ func TestRebuilt(t *testing.T) {
 	const yaml = `timezone: Europe/Berlin
 http: { listen: '127.0.0.1:0' }
 recording: { length: 2s, sync: 500ms }
+retain: { min_free: 0%% }
 cameras:
   cam: { url: '%s', sub: '%s' }
   other: { url: '%s', samples: %s/second }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,9 +43,9 @@ func TestReload(t *testing.T) {
 	// A mistake, beside changes that are none.
 	right := x.yaml()
 	x.configure(t, strings.NewReplacer(x.crowd.url+"first08", "rtps://camera/first08", "first09", "first10").Replace(right))
-	x.hangup(t, "recording goes on with the one from before", x.config+":12:", "cameras.cam08.url: not an RTSP URL")
+	x.hangup(t, "recording goes on with the one from before", x.lineOf(t, "cam08:"), "cameras.cam08.url: not an RTSP URL")
 	x.configure(t, strings.NewReplacer("days", "dais", "first09", "first10").Replace(right))
-	x.hangup(t, "recording goes on with the one from before", x.config+":9:", `did you mean \"days\"?`)
+	x.hangup(t, "recording goes on with the one from before", x.lineOf(t, "dais"), `did you mean \"days\"?`)
 	x.advance(t)
 
 	// As it is, though it is asked for thrice; and with something that takes another start.
@@ -116,6 +117,20 @@ func (x *reloadTest) yaml() string {
 		yaml += "  " + name + ": { url: " + x.crowd.url + x.of[name] + " }\n"
 	}
 	return yaml
+}
+
+// lineOf says where in the configuration file a word is first, as messages do.
+func (x *reloadTest) lineOf(t *testing.T, word string) string {
+	t.Helper()
+	text, err := os.ReadFile(x.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := strings.Cut(string(text), word)
+	if !found {
+		t.Fatalf("%q is not in the configuration", word)
+	}
+	return fmt.Sprintf("%s:%d:", x.config, strings.Count(before, "\n")+1)
 }
 
 // path is the path of the URL of a camera.
