@@ -18,6 +18,13 @@ type Stream struct {
 	Transport string // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
 	Samples   string // directory of its sample files; "" is the one in Data
 	Retain    Limits // of the stream; if it has any of its own, none of the camera's hold
+	Device    Device // of the camera
+}
+
+// Device is what a camera is recognised by where its address has changed. Either may be "".
+type Device struct {
+	Serial   string // the serial number, as the camera tells it by ONVIF
+	Endpoint string // the name that it announces itself by in discovery, "urn:uuid:…"
 }
 
 // Stream returns the camera's stream of that name.
@@ -62,13 +69,15 @@ var shortForms = []struct{ key, name string }{{"url", "main"}, {"sub", "sub"}}
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	c := Camera{Name: name}
 	common := Stream{Transport: "tcp", Retain: Limits{AtLeast: unsaid}} // what the streams have where they do not say otherwise
-	f := v.fields("url", "sub", "streams", "transport", "samples", "retain")
+	f := v.fields("url", "sub", "streams", "transport", "samples", "retain", "serial", "endpoint")
 	if !f.has("streams") {
 		f.need("url", urlExample)
 	}
 	optional(f, "transport", &common.Transport, readTransport)
 	optional(f, "samples", &common.Samples, r.path(samplesExample))
 	optional(f, "retain", &common.Retain, readLimits)
+	optional(f, "serial", &common.Device.Serial, readSerial)
+	optional(f, "endpoint", &common.Device.Endpoint, readEndpoint)
 	for _, short := range shortForms {
 		optional(f, short.key, &c.Streams, func(v yamlValue) ([]Stream, error) {
 			s := common
@@ -140,19 +149,44 @@ func (r configReader) stream(name string, v yamlValue, s Stream) (Stream, error)
 
 var readTransport = oneOf("tcp", "udp", "auto")
 
+// readSerial reads text, or a number, which many serial numbers are, as it is written.
+func readSerial(v yamlValue) (string, error) {
+	const most = 200 // characters
+	s, err := v.scalarText("DS-2CD2043G2-I20230101AAWRK01234567")
+	if err == nil && len([]rune(s)) > most {
+		err = v.errorf("is longer than %d characters; want the serial number that the camera tells", most)
+	}
+	return s, err
+}
+
+func readEndpoint(v yamlValue) (string, error) {
+	const example = "urn:uuid:4d454930-0000-1000-8000-bcad28000000"
+	s, err := v.text(example)
+	if err == nil && (len(s) > 200 || strings.ContainsAny(s, " ")) {
+		err = v.errorf("is no name of a device; want one such as %s", example)
+	}
+	return s, err
+}
+
 func (r configReader) url(v yamlValue) (URL, error) {
 	template, err := v.text(urlExample)
 	if err != nil {
 		return URL{}, err
 	}
 	if r.env == nil && strings.Contains(template, "${") {
-		return URL{}, nil
+		return withoutSecret(template), nil
 	}
 	url, err := ParseURL(template, r.secret)
 	if err != nil {
 		return URL{}, v.errorf("%w", err)
 	}
 	return url, nil
+}
+
+// LookUpURL returns the URL that a template describes, as ParseURL does. Secrets come from env, and from files by absolute paths or
+// those that start from the working directory.
+func LookUpURL(template string, env Lookup) (URL, error) {
+	return ParseURL(template, configReader{directory: ".", env: env}.secret)
 }
 
 // secret returns what ${name} stands for: the environment variable name or, of "file:PATH", the content of that file.

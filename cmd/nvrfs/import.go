@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"nvrfs/camera"
 	"nvrfs/codec"
 	"nvrfs/config"
 	"nvrfs/media"
@@ -183,7 +184,7 @@ func (im *importing) open(path string, tell bool, f func(*importer.File) error) 
 		return err
 	}
 	defer file.Close()
-	clip, err := parseClip(file)
+	clip, err := camera.OpenClip(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

@@ -26,6 +26,9 @@ const maxTracks = 32
 // session ends for the reason found here.
 func (s *session) onResponse(res *base.Response) {
 	err := s.guard.Do(s.log, "the camera's answer to a request", func() error {
+		if s.digestOnly {
+			res.Header["WWW-Authenticate"] = onlyDigest(res.Header["WWW-Authenticate"])
+		}
 		readHeaders(res.Header)
 		return s.readDescription(res)
 	})
@@ -37,6 +40,11 @@ func (s *session) onResponse(res *base.Response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failLocked(err)
+}
+
+// onlyDigest leaves the challenges to authenticate by digest.
+func onlyDigest(challenges base.HeaderValue) base.HeaderValue {
+	return slices.DeleteFunc(challenges, func(c string) bool { return !strings.HasPrefix(strings.ToLower(c), "digest") })
 }
 
 // readHeaders reads the headers that gortsplib reads. Their errors are gortsplib's to report; only a panic matters here. A key

@@ -128,11 +128,24 @@ func (s *session) lostLocked(packets uint64, damage error) {
 // onReport returns what takes the RTCP packets of a track.
 func (s *session) onReport(m *rtpclock.Mark) func(rtcp.Packet) {
 	return func(pkt rtcp.Packet) {
-		s.handle("an RTCP packet of the camera", func(time.Time) error {
+		s.handle("an RTCP packet of the camera", func(now time.Time) error {
 			if r, ok := pkt.(*rtcp.SenderReport); ok && r.NTPTime != 0 { // 0 is of a camera without a clock, RFC 3550 6.4.1
 				m.Report()
+				if s.reports != nil {
+					s.reports(wallTime(r.NTPTime), now)
+				}
 			}
 			return nil
 		})
 	}
+}
+
+// wallTime converts an NTP timestamp (RFC 3550 4): seconds since 1900 in the upper 32 bits, of the era that has ours.
+func wallTime(ntp uint64) time.Time {
+	const from1900 = 2_208_988_800
+	seconds := int64(ntp >> 32)
+	if seconds < from1900 {
+		seconds += 1 << 32 // after 2036-02-07
+	}
+	return time.Unix(seconds-from1900, int64((ntp&0xffffffff)*1e9>>32))
 }
