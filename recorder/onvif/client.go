@@ -232,7 +232,7 @@ func (c *Client) read(res *http.Response, body []byte, answer any) error {
 	isFault := errors.As(err, &fault)
 	switch code := res.StatusCode; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden || isFault && fault.unauthorized():
-		return c.refused(res.Header)
+		return c.refused(res)
 	case isFault, code == http.StatusOK:
 		return err
 	case code >= 300 && code < 400:
@@ -246,13 +246,16 @@ func (c *Client) read(res *http.Response, body []byte, answer any) error {
 }
 
 // refused says why the camera refuses.
-func (c *Client) refused(h http.Header) error {
-	offers := strings.ToLower(strings.Join(h.Values("WWW-Authenticate"), ", "))
+func (c *Client) refused(res *http.Response) error {
+	offers := strings.ToLower(strings.Join(res.Header.Values("WWW-Authenticate"), ", "))
+	digest := strings.Contains(offers, "digest")
 	switch {
 	case c.o.User == "":
 		return fmt.Errorf("%w to answer without a user name and a password", ErrRefused)
-	case strings.Contains(offers, "basic") && !strings.Contains(offers, "digest"):
+	case strings.Contains(offers, "basic") && !digest:
 		return fmt.Errorf("%w to authenticate by digest and offers only Basic, which would send the password readable; set it to digest", ErrRefused)
+	case digest && res.Request.Header.Get("Authorization") == "":
+		return fmt.Errorf("%w all but a kind of digest that is not known here; set it to digest with MD5 or SHA-256: %s", ErrRefused, clean(offers))
 	default:
 		return fmt.Errorf("%w the user name or password; many cameras have users of their own for ONVIF", ErrRefused)
 	}

@@ -104,6 +104,7 @@ func TestRefusals(t *testing.T) {
 		{"no user, WS", onviftest.WS, "", "", "without a user name and a password"},
 		{"no user, digest", onviftest.Digest, "", "", "without a user name and a password"},
 		{"Basic alone", onviftest.Basic, user, password, "offers only Basic"},
+		{"digest that is not known", onviftest.Odd, user, password, "algorithm=sha-3"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := onviftest.Start(t, onviftest.Options{Auth: tt.auth, User: user, Password: password, Profiles: profiles})

@@ -11,6 +11,7 @@ import (
 const (
 	longGOP     = 10.0 // seconds
 	clockOff    = 0.03 // of 1
+	clockDrift  = 0.5  // seconds, more than a busy line or host delays packets
 	wallOff     = 2.0  // seconds
 	unevenGOP   = 3.0  // how much longer the longest is than the median
 	manyEntries = 3
@@ -27,7 +28,7 @@ func (r *Report) Advise() {
 	if len(r.Tracks) > 0 && r.Tracks[0].Kind != media.Video.String() {
 		say("no video is recorded: see the notes, and set the camera's video to another codec")
 	}
-	if c := r.Clock; c != nil && math.Abs(*c-1) > clockOff {
+	if c := r.Clock; c != nil && math.Abs(*c-1) > clockOff && math.Abs(r.drift) > clockDrift {
 		say("the camera's timestamps run at %.3f of real time, so that its footage would play too fast or too slow: set another frame rate, or update the camera", *c)
 	}
 	if a := r.WallAhead; a != nil && math.Abs(*a) > wallOff {

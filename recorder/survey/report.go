@@ -27,6 +27,8 @@ type Report struct {
 	Notes     []string `json:"notes,omitempty"` // what the source said meanwhile
 	Ended     string   `json:"ended,omitempty"` // why the session ended before its time
 	Advice    []string `json:"advice"`
+
+	drift float64 // seconds by which timestamps and arrivals went apart
 }
 
 // A Track is one that would be recorded.
@@ -70,7 +72,8 @@ func (s *Survey) Report() Report {
 		r.Tracks = append(r.Tracks, t.report())
 		if took := t.last.Received.Sub(t.firstRcv).Seconds(); i == 0 {
 			r.Seconds = round(took, 3)
-			if slope, ok := t.fit.slope(); ok {
+			if slope, of, ok := t.fit.slope(); ok {
+				r.drift = (slope - 1) * of
 				slope = round(slope, 4)
 				r.Clock = &slope
 			}
@@ -96,8 +99,8 @@ func (t *track) report() Track {
 		advice: codec.Advice(e),
 	}
 	if took > 0 {
-		r.Rate = round(float64(t.samples-1)/took, 2)
-		r.Bits = round(float64(t.bytes)*8/took, 0)
+		r.Rate = round(float64(t.samples-1)/took, 2) // the last sample lasts beyond what was seen
+		r.Bits = round(float64(t.bytes)*8/float64(t.samples)*r.Rate, 0)
 	}
 	if e.Kind != media.Video {
 		return r

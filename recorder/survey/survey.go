@@ -211,10 +211,11 @@ func (f *fit) add(arrived, media float64) {
 	f.xy += arrived * media
 }
 
-// slope returns how many seconds of media come in a second. It is not ok where the line is too short to tell.
-func (f *fit) slope() (s float64, ok bool) {
+// slope returns how many seconds of media come in a second, and of how many seconds it is. It is not ok where the line is too short
+// to tell.
+func (f *fit) slope() (s, of float64, ok bool) {
 	if f.n < 10 || f.to-f.from < settle {
-		return 0, false
+		return 0, 0, false
 	}
-	return (f.n*f.xy - f.x*f.y) / (f.n*f.xx - f.x*f.x), true
+	return (f.n*f.xy - f.x*f.y) / (f.n*f.xx - f.x*f.x), f.to - f.from, true
 }

@@ -41,8 +41,8 @@ who may read the configuration.
 
 A recorder that runs is told to read its configuration again.`,
 		Example: `  nvrfs camera add front-door 192.0.2.10 --user admin
-  nvrfs camera add barn 192.0.2.11:8000 --user admin --password-file /etc/barn.password
-  nvrfs camera add gate rtsp://192.0.2.12/live --config /etc/nvrfs.yaml --dry-run`,
+  nvrfs camera add barn 192.0.2.11:8000 --user admin --password-file barn.secret
+  nvrfs camera add gate rtsp://192.0.2.12/live -c /etc/nvrfs.yaml --dry-run`,
 		Args: env.WantArgs(2, 2, "NAME ADDRESS or NAME URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.name = args[0]

@@ -30,8 +30,8 @@ streams), or to an rtsp:// or rtsps:// URL, and measure for some seconds what it
 sends: codecs, sizes, rates, how often decoding can start, its clock, and lost
 packets. Then say what nvrfs records of it, and what to change at the camera.
 
-Nothing is recorded. With ${NAME} or ${file:PATH} in it, a URL takes its password
-from there. The exit code is 1 where no picture and no sound came.`,
+Nothing is recorded. A URL may have its password as ${NAME} or ${file:PATH}, as
+in the configuration. The exit code is 1 where no picture and no sound came.`,
 		Example: `  nvrfs camera test front-door --config /etc/nvrfs.yaml
   nvrfs camera test front-door.sub --for 30s
   nvrfs camera test 'rtsp://admin:${CAMERA_PASSWORD}@192.0.2.10/stream1' --json`,

@@ -29,6 +29,7 @@ const (
 	Digest = "digest" // HTTP digest with MD5
 	SHA256 = "sha256" // HTTP digest with SHA-256
 	Basic  = "basic"  // HTTP Basic alone
+	Odd    = "odd"    // HTTP digest with an algorithm that nobody knows
 )
 
 // A Profile is a stream of a device.
@@ -144,6 +145,8 @@ func (d *Device) proven(w http.ResponseWriter, r *http.Request, body []byte) boo
 		return false
 	case Basic:
 		w.Header().Set("WWW-Authenticate", `Basic realm="cam"`)
+	case Odd:
+		w.Header().Set("WWW-Authenticate", `Digest realm="cam", nonce="n0", algorithm=SHA-3`)
 	case Digest, SHA256:
 		algorithm, h := "MD5", md5.New
 		if d.Auth == SHA256 {
@@ -234,6 +237,10 @@ func (d *Device) answer(w http.ResponseWriter, name string, text []byte) {
 		Reply(w, fmt.Sprintf(`<GetDeviceInformationResponse><Manufacturer>ACME</Manufacturer><Model>IPC-1</Model><FirmwareVersion>1.0</FirmwareVersion>`+
 			`<SerialNumber>%s</SerialNumber><HardwareId>1</HardwareId></GetDeviceInformationResponse>`, d.Serial))
 	case "GetEndpointReference":
+		if d.Endpoint != "" {
+			Reply(w, "<GetEndpointReferenceResponse><GUID>"+d.Endpoint+"</GUID></GetEndpointReferenceResponse>")
+			return
+		}
 		Fault(w, http.StatusInternalServerError, "ter:ActionNotSupported", "not known")
 	case "GetProfiles":
 		Reply(w, d.profiles())
