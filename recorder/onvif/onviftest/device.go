@@ -92,7 +92,7 @@ func (d *Device) Log() (calls, denied []string, seen string) {
 	return append([]string{}, d.Calls...), append([]string{}, d.Denied...), strings.Join(d.Seen, "\n")
 }
 
-var bodyName = regexp.MustCompile(`<s:Body><(\w+)`)
+var bodyName = regexp.MustCompile(`Body[^>]*>\s*<(?:\w+:)?(\w+)`)
 
 func (d *Device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	text, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
@@ -272,7 +272,7 @@ func (d *Device) profiles() string {
 
 func (d *Device) streamURI(w http.ResponseWriter, text string) {
 	for _, p := range d.Profiles {
-		if !strings.Contains(text, "<ProfileToken>"+p.Token+"</ProfileToken>") {
+		if !strings.Contains(text, ">"+p.Token+"<") {
 			continue
 		}
 		uri := "<Uri>" + strings.ReplaceAll(p.URI, "&", "&amp;") + "</Uri>"
@@ -285,10 +285,14 @@ func (d *Device) streamURI(w http.ResponseWriter, text string) {
 	Fault(w, http.StatusInternalServerError, "ter:NoProfile", "Profile token does not exist")
 }
 
-// Reply answers with the body of an envelope.
+var unprefixed = regexp.MustCompile(`<(/?)([A-Z])`)
+
+// Reply answers with the body of an envelope. Its elements get the prefix of a namespace, as those of devices have one.
 func Reply(w http.ResponseWriter, body string) {
 	w.Header().Set("Content-Type", "application/soap+xml")
-	fmt.Fprintf(w, `<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>%s</s:Body></s:Envelope>`, body)
+	body = unprefixed.ReplaceAllString(body, "<${1}tt:$2")
+	fmt.Fprintf(w, `<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:tt="http://www.onvif.org/ver10/schema">`+
+		`<s:Body>%s</s:Body></s:Envelope>`, body)
 }
 
 // Fault answers with a fault.
