@@ -27,12 +27,12 @@ type nonce struct {
 	count int // of nonces
 }
 
-var parameter = regexp.MustCompile(`(\w+)=(?:"([^"]*)"|([^,\s]*))`)
+var parameter = regexp.MustCompile(`(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^,\s]*))`)
 
 func parameters(s string) map[string]string {
 	m := map[string]string{}
 	for _, p := range parameter.FindAllStringSubmatch(s, -1) {
-		m[strings.ToLower(p[1])] = p[2] + p[3]
+		m[strings.ToLower(p[1])] = strings.ReplaceAll(p[2], `\"`, `"`) + p[3]
 	}
 	return m
 }

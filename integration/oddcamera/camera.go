@@ -50,7 +50,7 @@ type Camera struct {
 	sessions int
 }
 
-// Sent is an access unit that was sent.
+// Sent is an access unit that was sent, or is about to be.
 type Sent struct {
 	Unit
 	Session int // from 0
@@ -139,7 +139,7 @@ func (c *Camera) Sessions() int {
 	return c.sessions
 }
 
-// Sent returns the access units of a track that were sent, oldest first.
+// Sent returns the access units of a track that were sent, oldest first, the one included that is being sent.
 func (c *Camera) Sent(track int) []Sent {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -108,6 +108,9 @@ func (s *Session) sendNext(t *pumpedTrack, lap time.Duration, wall time.Time) {
 }
 
 func (s *Session) sendUnit(t *pumpedTrack, u *Unit) {
+	s.Camera.mu.Lock()
+	s.Camera.sent = append(s.Camera.sent, Sent{*u, s.N, time.Now()})
+	s.Camera.mu.Unlock()
 	payloads := t.Payloads(u.Parts)
 	for i, payload := range payloads {
 		p := &Packet{Unit: u, First: i == 0, Last: i == len(payloads)-1}
@@ -125,9 +128,6 @@ func (s *Session) sendUnit(t *pumpedTrack, u *Unit) {
 			s.sendPacket(t, p)
 		}
 	}
-	s.Camera.mu.Lock()
-	s.Camera.sent = append(s.Camera.sent, Sent{*u, s.N, time.Now()})
-	s.Camera.mu.Unlock()
 }
 
 func (s *Session) sendPacket(t *pumpedTrack, p *Packet) {

@@ -123,7 +123,7 @@ func (d *dialogue) next() error {
 			d.skip = frameSize(head)
 		}
 		return nil
-	case len(bytes.Trim(head, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")) > 0:
+	case len(bytes.Trim(head[:3], "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")) > 0:
 		_, err = d.in.Discard(1) // what is between messages means nothing
 		return err
 	}

@@ -183,6 +183,9 @@ func (d *dialogue) mendTransport(asked, answered string) string {
 		case name == "unicast", name == "multicast":
 			delivery = name
 		case slices.Contains([]string{"interleaved", "port", "client_port", "server_port"}, name) && portsOf.MatchString(value):
+			if name == "server_port" && leadingNumber(value) <= 1 {
+				continue // not said
+			}
 			params[name] = value
 		case name == "source", name == "destination":
 			if ip := net.ParseIP(strings.Trim(value, "[]")); ip != nil && !(name == "source" && ip.IsLoopback()) {

@@ -53,6 +53,10 @@ func (s *session) take(m *description.Media) error {
 	var why error
 	for _, f := range m.Formats {
 		c, receiver, err := codec.Receive(f)
+		if g, ok := f.(*format.Generic); ok && g.RTPMa != "" && g.PayloadTyp < 96 {
+			why = wronglyDescribed(string(m.Type), fmt.Errorf("%s has the RTP payload type %d, of 96 to 127 (RFC 3551 6)", codecName(m), g.PayloadTyp))
+			continue
+		}
 		if c == nil {
 			why = cmp.Or(why, err)
 			continue
