@@ -63,6 +63,7 @@ func source(s config.Stream, address string, log *slog.Logger) *rtsp.Source {
 // moved knows what cameras are recognised by, and finds those whose address has changed.
 type moved struct {
 	finder onvif.Finder
+	after  time.Duration // how long a camera is away before it is looked for; that of onvif.Follower where 0
 
 	mu      sync.Mutex
 	devices map[string]onvif.Identity // of each camera, as the newest configuration says
@@ -91,6 +92,7 @@ func (m *moved) find(ctx context.Context, camera string) (address string, ok boo
 func (env *environment) followed(camera string, s config.Stream, log *slog.Logger) media.Source {
 	env.moved.set(camera, s.Device)
 	return &onvif.Follower{
+		After:  env.moved.after,
 		Source: func(address string) media.Source { return source(s, address, log) },
 		Find:   func(ctx context.Context) (string, bool) { return env.moved.find(ctx, camera) },
 		Moved: func(address string) {
