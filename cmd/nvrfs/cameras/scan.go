@@ -209,7 +209,6 @@ func (env *Environment) printScan(list []scanned, asJSON, configured bool) error
 			as = "?"
 		case as == "":
 			as = "-"
-		case s.By == "address" && s.Serial == "":
 		case s.By != "address":
 			as += " (" + s.By + ")"
 		}
