@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
+
 	"nvrfs/camera"
 	"nvrfs/config"
+	"nvrfs/integration/oddcamera"
 	"nvrfs/recorder/onvif/onviftest"
 )
 
@@ -94,7 +97,6 @@ func (b *cameraBench) text(t *testing.T) string {
 }
 
 func TestCameraAdd(t *testing.T) {
-	t.Parallel()
 	b := newCameraBench(t, onviftest.Options{Auth: onviftest.WS, Ahead: -9 * 365 * 24 * time.Hour, Host: "0.0.0.0"})
 	secret := filepath.Join(b.dir, "secret")
 	args := []string{"add", "front-door", b.device.Address(), "--user", "admin", "--password-file", secret, "--config", b.config}
@@ -133,7 +135,6 @@ func TestCameraAdd(t *testing.T) {
 
 // A password in the URL goes to a file that only those read who read the configuration.
 func TestCameraAddURL(t *testing.T) {
-	t.Parallel()
 	b := newCameraBench(t, onviftest.Options{})
 	code, stdout, stderr := b.run(t, "add", "gate", b.withPassword("main"), "--config", b.config)
 	line := "gate: { url: '" + strings.Replace(b.url("main"), "://", "://admin:${file:gate.password}@", 1) + "' }\n"
@@ -155,7 +156,6 @@ func TestCameraAddURL(t *testing.T) {
 
 // Whatever goes wrong is said, and changes nothing.
 func TestCameraAddRefused(t *testing.T) {
-	t.Parallel()
 	b := newCameraBench(t, onviftest.Options{Auth: onviftest.Digest})
 	wrong, secret := b.write(t, "wrong", "wrong"), filepath.Join(b.dir, "secret")
 	b.write(t, "taken.password", "something else")
@@ -198,7 +198,6 @@ func TestCameraAddRefused(t *testing.T) {
 }
 
 func TestCameraTest(t *testing.T) {
-	t.Parallel()
 	b := newCameraBench(t, onviftest.Options{})
 	b.config = b.write(t, "cams.yaml", "data: /d\ncameras:\n  gate: { url: '"+strings.Replace(b.url("main"), "://", "://admin:${file:secret}@", 1)+
 		"', sub: '"+strings.Replace(b.url("sub"), "://", "://admin:${file:secret}@", 1)+"' }\n")
@@ -240,8 +239,27 @@ func TestCameraTest(t *testing.T) {
 	}
 }
 
+// What a camera does otherwise than it should is told, with what to change.
+func TestCameraTestOdd(t *testing.T) {
+	odd := oddcamera.Start(t, oddcamera.Case{
+		SDP: func(sdp string) string { return strings.Replace(sdp, "mpeg4-generic/48000", "G7221/16000", 1) },
+		Report: func(_ *oddcamera.Session, _ int, r *rtcp.SenderReport) bool {
+			r.NTPTime -= 3 * 3600 << 32
+			return true
+		},
+	}, oddcamera.DemoVideo(), oddcamera.DemoSound())
+	code, stdout, stderr := runCommand(t, t.Context(), nil, "camera", "test", odd.URL, "--for", "3s")
+	for _, want := range []string{
+		"left out  G7221: ", "its date is 3h0m0s behind this host's", "advice    set the camera's clock by NTP",
+		"advice    what is left out could be recorded as another codec: set pictures to H.264", "sound     none that is recorded",
+	} {
+		if code != exitOK || !strings.Contains(stdout, want) {
+			t.Errorf("exit %d, want %q\n%s%s", code, want, stdout, stderr)
+		}
+	}
+}
+
 func TestCameraScan(t *testing.T) {
-	t.Parallel()
 	b := newCameraBench(t, onviftest.Options{Auth: onviftest.Digest})
 	other := onviftest.Start(t, onviftest.Options{Endpoint: "urn:uuid:2", Serial: "S2", Public: true})
 	probe, wait := b.device.Probe.String(), []string{"--wait", "700ms", "--json"}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"nvrfs/codec"
 	"nvrfs/media"
 )
 
@@ -26,7 +27,11 @@ func (r *Report) Advise() {
 		}
 	}
 	if len(r.Tracks) > 0 && r.Tracks[0].Kind != media.Video.String() {
-		say("no video is recorded: see the notes, and set the camera's video to another codec")
+		say("no picture is recorded; if the camera has one, switch it on in this stream")
+	}
+	if len(r.LeftOut) > 0 {
+		say("what is left out could be recorded as another codec: set pictures to %s, and sound to %s",
+			codec.Recorded("or", media.Video), codec.Recorded("or", media.Audio, media.RawAudio))
 	}
 	if c := r.Clock; c != nil && math.Abs(*c-1) > clockOff && math.Abs(r.drift) > clockDrift {
 		say("the camera's timestamps run at %.3f of real time, so that its footage would play too fast or too slow: set another frame rate, or update the camera", *c)

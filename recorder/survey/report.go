@@ -15,20 +15,27 @@ import (
 
 // A Report is what was seen, and what to change.
 type Report struct {
-	Stream    string   `json:"stream,omitempty"`
-	URL       string   `json:"url"` // without its password
-	Transport string   `json:"transport"`
-	Seconds   float64  `json:"seconds"` // from the first sample to the last
-	Tracks    []Track  `json:"tracks"`  // what would be recorded
-	Clock     *float64 `json:"clock,omitempty"`
-	WallAhead *float64 `json:"wall_clock_ahead,omitempty"` // seconds, of the camera's sender reports
-	Lost      uint64   `json:"packets_lost"`
-	Damaged   uint64   `json:"packets_damaged"`
-	Notes     []string `json:"notes,omitempty"` // what the source said meanwhile
-	Ended     string   `json:"ended,omitempty"` // why the session ended before its time
-	Advice    []string `json:"advice"`
+	Stream    string    `json:"stream,omitempty"`
+	URL       string    `json:"url"` // without its password
+	Transport string    `json:"transport"`
+	Seconds   float64   `json:"seconds"` // from the first sample to the last
+	Tracks    []Track   `json:"tracks"`  // what would be recorded
+	LeftOut   []LeftOut `json:"left_out,omitempty"`
+	Clock     *float64  `json:"clock,omitempty"`
+	WallAhead *float64  `json:"wall_clock_ahead,omitempty"` // seconds, of the camera's sender reports
+	Lost      uint64    `json:"packets_lost"`
+	Damaged   uint64    `json:"packets_damaged"`
+	Notes     []string  `json:"notes,omitempty"` // what the source said meanwhile
+	Ended     string    `json:"ended,omitempty"` // why the session ended before its time
+	Advice    []string  `json:"advice"`
 
 	drift float64 // seconds by which timestamps and arrivals went apart
+}
+
+// LeftOut is a track that the camera describes, and that is not recorded.
+type LeftOut struct {
+	Codec  string `json:"codec"`
+	Reason string `json:"reason"`
 }
 
 // A Track is one that would be recorded.
@@ -138,6 +145,9 @@ func (r Report) Text(w io.Writer) error {
 			line("", "%s", t.gopText())
 		}
 		line("", "recorded as it is sent, stored as %q", t.Stored)
+	}
+	for _, x := range r.LeftOut {
+		line("left out", "%s: %s", x.Codec, x.Reason)
 	}
 	if len(r.Tracks) == 1 && r.Tracks[0].Kind == media.Video.String() {
 		line("sound", "none that is recorded")

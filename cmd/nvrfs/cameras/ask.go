@@ -130,6 +130,9 @@ func (env *Environment) try(ctx context.Context, name string, stream config.Stre
 		}
 		env.tell("%s stream: %s comes (%s)", name, t.Kind, words)
 	}
+	for _, x := range kept.leftOut {
+		env.tell("%s stream: %s is not recorded: %s", name, redact.Text(x.Codec), redact.Text(x.Reason))
+	}
 	for _, line := range kept.lines {
 		env.tell("%s stream: %s", name, redact.Text(line))
 	}

@@ -107,14 +107,17 @@ func (env *Environment) measure(ctx context.Context, stream config.Stream, lengt
 	var s survey.Survey
 	early, err := s.Watch(ctx, env.Source(stream, slog.New(kept), s.Reports), length)
 	if err != nil {
-		for _, line := range kept.lines {
-			env.tell("%s", redact.Text(line))
+		for _, x := range kept.leftOut {
+			env.tell("%s is not recorded: %s", redact.Text(x.Codec), redact.Text(x.Reason))
 		}
 		return survey.Report{}, fmt.Errorf("test %v: %w", stream.URL, err)
 	}
 	r := s.Report()
 	r.URL, r.Transport = stream.URL.String(), stream.Transport
 	r.Lost, r.Damaged = kept.lost, kept.damaged
+	for _, x := range kept.leftOut {
+		r.LeftOut = append(r.LeftOut, survey.LeftOut{Codec: redact.Text(x.Codec), Reason: redact.Text(x.Reason)})
+	}
 	for _, line := range kept.lines {
 		r.Notes = append(r.Notes, redact.Text(line))
 	}

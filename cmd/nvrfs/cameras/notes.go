@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+
+	"nvrfs/recorder/survey"
 )
 
 // maxNotes bounds what is kept of a log.
@@ -14,6 +16,7 @@ const maxNotes = 20
 type notes struct {
 	mu            sync.Mutex
 	lines         []string
+	leftOut       []survey.LeftOut // tracks that are not recorded
 	lost, damaged uint64
 }
 
@@ -27,6 +30,7 @@ func (n *notes) Handle(_ context.Context, r slog.Record) error {
 	line := strings.Builder{}
 	line.WriteString(r.Message)
 	losses := false
+	var track survey.LeftOut
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "lost":
@@ -34,13 +38,22 @@ func (n *notes) Handle(_ context.Context, r slog.Record) error {
 			losses = true
 		case "damaged":
 			n.damaged += a.Value.Uint64()
+		case "codec":
+			track.Codec = a.Value.String()
+		case "reason":
+			track.Reason = a.Value.String()
+			line.WriteString(": " + track.Reason)
 		case "stack":
 		default:
 			line.WriteString("; " + a.Key + ": " + a.Value.String())
 		}
 		return true
 	})
-	if !losses && len(n.lines) < maxNotes {
+	switch {
+	case losses || len(n.lines)+len(n.leftOut) >= maxNotes:
+	case track.Codec != "":
+		n.leftOut = append(n.leftOut, track)
+	default:
 		n.lines = append(n.lines, line.String())
 	}
 	return nil
