@@ -3,6 +3,7 @@ package rtsp
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 )
 
 const (
@@ -120,8 +122,10 @@ func (s *session) setUpTrack(desc *description.Session, m *description.Media) er
 	beside := s.video != nil && m != s.video.media
 	s.optional.Store(beside)
 	defer s.optional.Store(false)
-	_, err := s.client.Setup(desc.BaseURL, m, 0, 0)
-	if err == nil {
+	var err error
+	if by := s.source.Transport; s.client.Scheme == "rtsps" && m.Profile != headers.TransportProfileSAVP && (by == UDP || by == Multicast) {
+		err = errors.New("the camera does not encrypt packets by UDP (SRTP); set transport: tcp")
+	} else if _, err = s.client.Setup(desc.BaseURL, m, 0, 0); err == nil {
 		return nil
 	}
 	err = fmt.Errorf("SETUP of the %s track: %w", m.Type, s.explain(err))

@@ -111,6 +111,9 @@ func mendBase(uri, value string) string {
 		return ""
 	}
 	candidates := []string{value, asked.Scheme + ":" + value, asked.Scheme + "://" + value}
+	if strings.Contains(value, "://") {
+		candidates = candidates[:1]
+	}
 	host, _, _ := strings.Cut(value, "/")
 	host, _, _ = strings.Cut(host, ":")
 	if !strings.Contains(value, "://") && !strings.HasPrefix(value, "//") && host != asked.Hostname() && net.ParseIP(host) == nil {
