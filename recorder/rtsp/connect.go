@@ -70,6 +70,9 @@ func (s *session) connect(ctx context.Context, network, address string, encrypte
 		return nil, err
 	}
 	d.in = bufio.NewReader(d.Conn)
+	if !encrypted { // TLS takes the batch apart, and so needs a buffer below
+		d.in = bufio.NewReaderSize(d.Conn, batchBuffer)
+	}
 	return d, nil
 }
 
