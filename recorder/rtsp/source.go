@@ -60,6 +60,7 @@ type Source struct {
 	Log *slog.Logger
 
 	guard guard.Guard
+	said  said
 }
 
 // Run implements media.Source. The errors and log lines of a session never hold the password of the URL.
