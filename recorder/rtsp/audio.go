@@ -31,7 +31,7 @@ func (s *session) soundPacket(p packet) error {
 	})
 	switch {
 	case err != nil && !whole:
-		return s.renewSound(err, p.received)
+		return s.renewSound(err)
 	case err != nil:
 		s.refuseSound(err)
 		return nil
@@ -83,7 +83,7 @@ func (s *session) soundSamples(a *track, p packet) (all []media.Sample, newEntry
 func (s *session) soundUnit(a *track, u codec.Unit) ([]media.Sample, bool, error) {
 	pts := s.at(a, u.Timestamp, u.Received)
 	if a.end-pts > int64(mostSoundExcess*float64(a.rate)) {
-		s.say(u.Received, "more sound comes than the camera's clock has time for; what is too much is left out")
+		s.say("more sound comes than the camera's clock has time for; what is too much is left out")
 		return nil, false, nil
 	}
 	samples, newEntry, err := a.receiver.Samples(u, pts)
@@ -111,7 +111,7 @@ func (s *session) refuseSound(why error) {
 }
 
 // renewSound begins the sound anew after a panic.
-func (s *session) renewSound(why error, now time.Time) error {
+func (s *session) renewSound(why error) error {
 	a := s.audio
 	s.soundFailures++
 	_, receiver, err := codec.Receive(a.format)
@@ -123,7 +123,7 @@ func (s *session) renewSound(why error, now time.Time) error {
 	if s.soundFailures == mostSoundFailures && s.video == nil {
 		return why
 	}
-	s.say(now, "the camera's sound cannot be taken, and begins anew; its picture goes on", "err", why)
+	s.say("the camera's sound cannot be taken, and begins anew; its picture goes on", "err", why)
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (s *session) packet(t *track, pkt *rtp.Packet, now time.Time) error {
 		}
 	}
 	if t.sources.foreign > foreign {
-		s.sayForeign(now)
+		s.sayForeign()
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (s *session) onStranger(err error) {
 	s.handle("a packet of the camera", func(now time.Time) error {
 		var unknown liberrors.ErrClientRTPPacketUnknownPayloadType
 		if errors.As(err, &unknown) {
-			s.sayForeign(now)
+			s.sayForeign()
 		} else {
 			s.loss.add(now, 0, err)
 		}
@@ -90,8 +90,8 @@ func (s *session) onStranger(err error) {
 	})
 }
 
-func (s *session) sayForeign(now time.Time) {
-	s.say(now, "the camera sends packets of another stream or of another kind on the channel of a track; they are left out")
+func (s *session) sayForeign() {
+	s.say("the camera sends packets of another stream or of another kind on the channel of a track; they are left out")
 }
 
 // onReport takes an RTCP packet of a track.

@@ -676,12 +676,12 @@ func TestRTSPRefusedPassword(t *testing.T) {
 	t.Parallel()
 	cam := &testCamera{locked: true}
 	startCamera(t, cam, h264Media(codectest.SPS(10, 0, false), codectest.PPS(0)))
-	for _, url := range []string{
-		strings.Replace(cam.url("/live"), "viewer", "guest", 1),
-		"rtsp://" + cam.listener.Addr().String() + "/live",
+	for url, want := range map[string]string{
+		strings.Replace(cam.url("/live"), "viewer", "guest", 1): "refuses the user name or password",
+		"rtsp://" + cam.listener.Addr().String() + "/live":      "asks for a user and a password; write them into the URL",
 	} {
 		_, err := runRTSP(t, &Source{URL: url}, new(collector), 1, 1)
-		if err == nil || !strings.Contains(err.Error(), "refuses the user name or password") {
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error is %v", err)
 		}
 	}
@@ -766,14 +766,13 @@ func TestRTSPInvalidURL(t *testing.T) {
 }
 
 func TestRTSPBackChannel(t *testing.T) {
-	s := newSession(&Source{Log: slog.New(slog.DiscardHandler)}, nil)
-	m := aacMedia()
-	m.IsBackChannel = true
-	if err := s.take(m); err == nil || !strings.Contains(err.Error(), "back channel") || s.audio != nil {
-		t.Errorf("error is %v", err)
+	s := newFuzzSession(t, []byte(describeVideo(t)+describeAAC(13)+"a=sendonly\r\n"))
+	if s == nil || s.audio != nil || len(s.left.data) != 1 || !strings.Contains(s.left.data[0], "back channel") {
+		t.Errorf("a back channel is taken, or not told of: %+v", s)
 	}
-	if s.take(aacMedia()) != nil || s.take(aacMedia()) == nil {
-		t.Error("want one audio track taken, and no second")
+	s = newFuzzSession(t, []byte(describeVideo(t)+describeAAC(13)+describeAAC(13)))
+	if s == nil || s.audio == nil || !slices.Equal(s.left.data, []string{"a second audio track (mpeg4-generic)"}) {
+		t.Errorf("want one audio track taken, and the second told of: %+v", s)
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *session) another(now time.Time) (reason string) {
 			reason = s.runs.due
 		case by != 0:
 			reason = fmt.Sprintf("the camera's sound was %.1f s away from its picture", math.Abs(by))
-			s.say(now, "the camera's sound and picture do not keep together; the sound is put back in its place when another run begins", "reason", reason)
+			s.say("the camera's sound and picture do not keep together; the sound is put back in its place when another run begins", "reason", reason)
 		}
 	}
 	if reason == "" {
@@ -124,5 +124,5 @@ func (s *session) mended(t *track, f rtpclock.Fault, now time.Time) {
 			do = "update the camera's firmware, or choose another codec for its sound"
 		}
 	}
-	s.say(now, message, "reason", reason, "do", do)
+	s.say(message, "reason", reason, "do", do)
 }

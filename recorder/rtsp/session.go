@@ -3,17 +3,14 @@ package rtsp
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5"
-	"github.com/bluenviron/gortsplib/v5/pkg/base"
-	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 
 	"nvrfs/media"
 	"nvrfs/recorder/guard"
@@ -36,19 +33,24 @@ type session struct {
 	silenceTimeout time.Duration
 	syncTimeout    time.Duration
 	failed         chan error // gets the first error of a packet or of h
+	source         *Source
+	named          *url.URL    // the URL of the source: its user and password are for its host alone
+	optional       atomic.Bool // the session goes on where the request fails that is sent now
+	left           leftOut     // of the newest description
 
 	// mu serialises the packets, since over UDP every track has a goroutine of its own. It guards all that follows.
 	mu            sync.Mutex
 	conn          *batchConn // the one in use
-	video         *track     // nil where there is none
-	audio         *track     // the same
+	cause         error      // why the camera's newest answer is a refusal, where gortsplib cannot know
+	redirects     int
+	video         *track // nil where there is none
+	audio         *track // the same
 	firstPacket   time.Time
 	playing       time.Time // when PLAY was answered
 	lastMaster    time.Time // when the last access unit of the first track was complete
 	refused       error     // why the last of them could not be stored, where it could not
 	started       bool      // the first sample of the first track has come
 	runs          runs
-	said          said
 	soundFailures int  // panics of what takes the sound
 	ended         bool // h is to be called no more
 	loss          lossLog
@@ -67,24 +69,20 @@ func newSession(r *Source, h media.Handler) *session {
 		syncTimeout:    cmp.Or(r.SyncTimeout, defaultSyncTimeout),
 		failed:         make(chan error, 1),
 		loss:           lossLog{log: log},
-		said:           r.said,
-	}
-	if s.said == nil {
-		s.said = said{}
-		r.said = s.said
+		source:         r,
 	}
 	s.client = &gortsplib.Client{
-		Protocol:     r.Transport.protocol(),
-		UserAgent:    cmp.Or(r.UserAgent, "nvrfs"),
-		ReadTimeout:  s.silenceTimeout + responseSlack,
-		WriteTimeout: s.silenceTimeout,
-		ListenPacket: s.listenUDP,
-		DialContext:  s.dial,
-		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return s.dialTLS(ctx, network, address, r.TLSConfig)
-		},
+		Protocol:       r.Transport.protocol(),
+		UserAgent:      cmp.Or(r.UserAgent, "nvrfs"),
+		ReadTimeout:    s.silenceTimeout + responseSlack,
+		WriteTimeout:   s.silenceTimeout,
+		ListenPacket:   s.listenUDP,
+		DialContext:    s.dial,
+		DialTLSContext: s.dialTLS,
 		OnTransportSwitch: func(reason error) {
-			s.log.Info("the camera sends by another RTP transport now", "reason", reason)
+			if text := s.explain(reason).Error(); r.told.news("transport", text) {
+				s.log.Info("packets of the camera come by TCP, not by UDP", "reason", text)
+			}
 		},
 		OnResponse:    s.onResponse,
 		OnPacketsLost: func(uint64) {}, // see sequence
@@ -113,7 +111,7 @@ func (s *session) watch(ctx context.Context) error {
 		case err := <-s.failed:
 			return err
 		case err := <-closed:
-			return s.reason(fmt.Errorf("the RTSP session ended: %w", s.secrets.Error(explain(err))))
+			return s.reason(fmt.Errorf("the RTSP session ended: %w", s.secrets.Error(s.explain(err))))
 		case now := <-tick.C:
 			if err := s.overdue(now); err != nil {
 				return err
@@ -192,6 +190,13 @@ func (s *session) failLocked(err error) {
 	}
 }
 
+// because notes why the camera refuses what it was asked, or nil at each new request.
+func (s *session) because(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cause = cause
+}
+
 // reason returns why the session failed, where an answer or a packet has ended it, and else what gortsplib says.
 func (s *session) reason(err error) error {
 	select {
@@ -200,24 +205,4 @@ func (s *session) reason(err error) error {
 	default:
 		return err
 	}
-}
-
-// explain adds to an error of gortsplib what it means for a camera.
-func explain(err error) error {
-	var status liberrors.ErrClientBadStatusCode
-	switch {
-	case errors.Is(err, io.EOF):
-		return errors.New("the camera closed the connection")
-	case !errors.As(err, &status):
-		return err
-	}
-	switch status.Code {
-	case base.StatusUnauthorized, base.StatusForbidden:
-		return fmt.Errorf("the camera refuses the user name or password: %w", err)
-	case base.StatusNotFound:
-		return fmt.Errorf("the camera knows no stream of that path: %w", err)
-	case base.StatusNotEnoughBandwidth, base.StatusServiceUnavailable:
-		return fmt.Errorf("the camera cannot serve the stream now, maybe since too many clients watch it: %w", err)
-	}
-	return err
 }

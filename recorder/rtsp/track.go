@@ -1,7 +1,7 @@
 package rtsp
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,48 +77,45 @@ func (s *session) master() *track {
 	return s.video
 }
 
-// choose picks the tracks to be recorded and says in the log which are not.
+// choose picks the tracks to be recorded, the one that the others go by first, and notes which are not.
 func (s *session) choose(desc *description.Session) ([]*description.Media, error) {
-	var chosen []*description.Media
 	var codecs []string
 	for _, m := range desc.Medias {
 		codecs = append(codecs, codecName(m))
 		if err := s.guard.Do(s.log, "a track that the camera describes", func() error { return s.take(m) }); err != nil {
-			s.leaveOut(codecName(m), err)
-			continue
+			s.left.lost = append(s.left.lost, lostTrack{string(m.Type), codecName(m), err})
 		}
-		chosen = append(chosen, m)
 	}
 	if s.video == nil {
-		return nil, fmt.Errorf("there is no video to record: the camera offers %s; set it to %s",
-			strings.Join(codecs, ", "), codec.Recorded("or", media.Video))
+		return nil, s.left.noVideo(codecs)
+	}
+	chosen := []*description.Media{s.video.media}
+	if s.audio != nil {
+		chosen = append(chosen, s.audio.media)
 	}
 	return chosen, nil
 }
 
-// leaveOut says in the log that a track is not recorded.
-func (s *session) leaveOut(codec string, why error) {
-	s.log.Warn("a track of the camera is not recorded; its other tracks are", "codec", codec, "reason", why)
-}
-
 // take makes m the video or the audio track. An error tells why it cannot be.
 func (s *session) take(m *description.Media) error {
-	if m.IsBackChannel {
-		return errors.New("it is a back channel, which leads to the camera")
-	}
 	var why error
 	for _, f := range m.Formats {
 		c, receiver, err := codec.Receive(f)
+		if g, ok := f.(*format.Generic); ok && g.RTPMa != "" && g.PayloadTyp < 96 {
+			why = wronglyDescribed(string(m.Type), fmt.Errorf("%s has the RTP payload type %d, of 96 to 127 (RFC 3551 6)", codecName(m), g.PayloadTyp))
+			continue
+		}
 		if c == nil {
-			why = err
+			why = cmp.Or(why, err)
 			continue
 		}
 		t := &track{media: m, format: f, receiver: receiver, packets: "a packet of the camera's " + c.Name + " track"}
 		switch {
 		case c.Kind == media.Video && s.video != nil, c.Kind.Sound() && s.audio != nil:
-			return fmt.Errorf("one %s track is recorded, and there is another", c.Kind)
+			s.left.data = append(s.left.data, fmt.Sprintf("a second %s track (%s)", m.Type, codecName(m)))
+			return nil
 		case err != nil:
-			return err
+			return wronglyDescribed(string(m.Type), err)
 		case c.Kind == media.Video:
 			s.takeVideo(t)
 		default:

@@ -41,7 +41,7 @@ func (s *session) listenUDP(network, address string) (net.PacketConn, error) {
 	}
 	_ = udp.SetReadBuffer(udpReadBuffer)
 	c := &udpConn{UDPConn: udp, onForeign: func() {
-		s.handle("a packet of another source", func(now time.Time) error { s.sayForeign(now); return nil })
+		s.handle("a packet of another source", func(time.Time) error { s.sayForeign(); return nil })
 	}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
