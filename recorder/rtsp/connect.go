@@ -14,19 +14,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 )
 
-const (
-	setUpTimeout  = 30 * time.Second // for all requests up to PLAY, redirections included
-	udpReadBuffer = 1 << 20          // bytes
-)
-
-// listenUDP opens a socket that holds the packets of a large picture. The kernel may grant less, which is no error.
-func listenUDP(network, address string) (net.PacketConn, error) {
-	conn, err := net.ListenPacket(network, address)
-	if udp, ok := conn.(*net.UDPConn); ok {
-		_ = udp.SetReadBuffer(udpReadBuffer)
-	}
-	return conn, err
-}
+const setUpTimeout = 30 * time.Second // for all requests up to PLAY, redirections included
 
 // dial connects for gortsplib, which does so again where a camera redirects, or refuses UDP.
 func (s *session) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -108,12 +96,7 @@ func (s *session) requests(u *base.URL) error {
 		}
 	}
 	s.left.tell(s.log, &s.source.told)
-	s.client.OnPacketRTP(s.video.media, s.video.format, s.onVideo)
-	s.client.OnPacketRTCP(s.video.media, s.onReport(&s.tie.Video))
-	if s.audio != nil {
-		s.client.OnPacketRTP(s.audio.media, s.audio.format, s.onAudio)
-		s.client.OnPacketRTCP(s.audio.media, s.onReport(&s.tie.Audio))
-	}
+	s.listen()
 	if _, err := s.client.Play(nil); err != nil {
 		return fmt.Errorf("PLAY: %w", s.explain(err))
 	}
