@@ -56,7 +56,7 @@ func source(s config.Stream, address string, log *slog.Logger) *rtsp.Source {
 		at = u.String()
 	}
 	return &rtsp.Source{
-		URL: at, Transport: rtsp.Transport(s.Transport), UserAgent: "nvrfs/" + buildVersion(), DigestOnly: address != "", Log: log,
+		URL: at, Transport: rtsp.Transport(s.Transport), Fingerprint: s.Fingerprint, UserAgent: "nvrfs/" + buildVersion(), DigestOnly: address != "", Log: log,
 	}
 }
 

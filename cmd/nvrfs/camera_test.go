@@ -1,11 +1,14 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -154,6 +157,26 @@ func TestCameraAddURL(t *testing.T) {
 	}
 }
 
+// A camera with a certificate of its own is added by the fingerprint that the error names.
+func TestCameraAddByFingerprint(t *testing.T) {
+	b := newCameraBench(t, onviftest.Options{})
+	certified := httptest.NewTLSServer(nil)
+	certified.Close()
+	odd := oddcamera.Start(t, oddcamera.Case{TLS: &tls.Config{Certificates: certified.TLS.Certificates}})
+	code, _, stderr := b.run(t, "add", "gate", odd.URL, "--config", b.config)
+	sum := regexp.MustCompile(`sha256:[0-9a-f]{64}`).FindString(stderr)
+	if code != exitFailure || sum == "" {
+		t.Fatalf("exit %d, %s", code, stderr)
+	}
+	code, stdout, stderr := b.run(t, "add", "gate", odd.URL, "--config", b.config, "--fingerprint", strings.ToUpper(sum))
+	if want := "gate: { url: '" + odd.URL + "', tls: { fingerprint: '" + sum + "' } }\n"; code != exitOK || stdout != want {
+		t.Errorf("exit %d, stderr %s\n got %swant %s", code, stderr, stdout, want)
+	}
+	if code, stdout, stderr = b.run(t, "test", "gate", "--for", "1s", "--config", b.config); code != exitOK || !strings.Contains(stdout, "H.264") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+}
+
 // Whatever goes wrong is said, and changes nothing.
 func TestCameraAddRefused(t *testing.T) {
 	b := newCameraBench(t, onviftest.Options{Auth: onviftest.Digest})
@@ -179,6 +202,7 @@ func TestCameraAddRefused(t *testing.T) {
 		{"no address", with("x", "a b"), exitFailure, "is no address"},
 		{"no stream", with(append([]string{"x", b.url("none")}, as(secret)...)...), exitFailure, "knows no stream of that path"},
 		{"no such source", with(append([]string{"x", b.device.Address(), "--source", "2"}, as(secret)...)...), exitBadSetup, "the device shows 1"},
+		{"no fingerprint", with("x", b.url("main"), "--fingerprint", "md5:00"), exitBadSetup, "want sha256:"},
 		{"template", with("x", "rtsp://${USER}@127.0.0.1/"), exitBadSetup, "${…}"},
 		{"no configuration", with("x", b.device.Address(), "--config", b.dir+"/none.yaml"), exitBadSetup, "name the configuration file with --config"},
 		{"password file that is another's", with("taken", b.withPassword("main")), exitFailure, "taken.password, is there already"},

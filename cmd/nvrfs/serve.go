@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -140,7 +141,7 @@ func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOp
 			label := schema.Label(c.Name, x.Name)
 			streams = append(streams, recorder.StreamOptions{
 				Camera: c.Name, Name: x.Name, Samples: x.Samples, Retain: recorder.Limits(x.Retain),
-				Source: env.followed(c.Name, x, env.log.With("stream", label)), Origin: x.Transport + " " + x.URL.Reveal(),
+				Source: env.followed(c.Name, x, env.log.With("stream", label)), Origin: strings.Join([]string{x.Transport, x.Fingerprint, x.URL.Reveal()}, " "),
 			})
 		}
 	}

@@ -48,6 +48,8 @@ type Camera struct {
 	requests []*Request
 	sent     []Sent
 	sessions int
+	tunnels  map[string]*Session // by their cookie, those that wait for a POST
+	nonce    nonce               // of the newest GET, since the next one is another connection
 }
 
 // Sent is an access unit that was sent, or is about to be.

@@ -116,6 +116,16 @@ func serve(c *Camera, conn net.Conn, n int) {
 	defer conn.Close()
 	defer s.closeRoutes()
 	in := bufio.NewReader(conn)
+	if head, _ := in.Peek(4); string(head) == "GET " || string(head) == "POST" {
+		var get bool
+		if in, get = s.tunnel(in); in == nil {
+			return
+		}
+		if get {
+			_, _ = io.Copy(io.Discard, in) // until the client hangs up
+			return
+		}
+	}
 	for {
 		req, err := readRequest(in)
 		if err != nil {

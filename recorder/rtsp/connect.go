@@ -3,6 +3,7 @@ package rtsp
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -10,21 +11,10 @@ import (
 
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 )
 
-const (
-	setUpTimeout  = 30 * time.Second // for all requests up to PLAY, redirections included
-	udpReadBuffer = 1 << 20          // bytes
-)
-
-// listenUDP opens a socket that holds the packets of a large picture. The kernel may grant less, which is no error.
-func listenUDP(network, address string) (net.PacketConn, error) {
-	conn, err := net.ListenPacket(network, address)
-	if udp, ok := conn.(*net.UDPConn); ok {
-		_ = udp.SetReadBuffer(udpReadBuffer)
-	}
-	return conn, err
-}
+const setUpTimeout = 30 * time.Second // for all requests up to PLAY, redirections included
 
 // dial connects for gortsplib, which does so again where a camera redirects, or refuses UDP.
 func (s *session) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -68,6 +58,9 @@ func (s *session) connect(ctx context.Context, network, address string, encrypte
 		return nil, err
 	}
 	d.in = bufio.NewReader(d.Conn)
+	if !encrypted { // TLS takes the batch apart, and so needs a buffer below
+		d.in = bufio.NewReaderSize(d.Conn, batchBuffer)
+	}
 	return d, nil
 }
 
@@ -103,12 +96,7 @@ func (s *session) requests(u *base.URL) error {
 		}
 	}
 	s.left.tell(s.log, &s.source.told)
-	s.client.OnPacketRTP(s.video.media, s.video.format, s.onVideo)
-	s.client.OnPacketRTCP(s.video.media, s.onReport(&s.tie.Video))
-	if s.audio != nil {
-		s.client.OnPacketRTP(s.audio.media, s.audio.format, s.onAudio)
-		s.client.OnPacketRTCP(s.audio.media, s.onReport(&s.tie.Audio))
-	}
+	s.listen()
 	if _, err := s.client.Play(nil); err != nil {
 		return fmt.Errorf("PLAY: %w", s.explain(err))
 	}
@@ -117,11 +105,13 @@ func (s *session) requests(u *base.URL) error {
 
 // setUpTrack sends SETUP. Sound that is refused beside a picture is left out.
 func (s *session) setUpTrack(desc *description.Session, m *description.Media) error {
-	beside := s.video != nil && m != s.video.media
+	beside := m != s.master().media
 	s.optional.Store(beside)
 	defer s.optional.Store(false)
-	_, err := s.client.Setup(desc.BaseURL, m, 0, 0)
-	if err == nil {
+	var err error
+	if by := s.source.Transport; s.client.Scheme == "rtsps" && m.Profile != headers.TransportProfileSAVP && (by == UDP || by == Multicast) {
+		err = errors.New("the camera does not encrypt packets by UDP (SRTP); set transport: tcp")
+	} else if _, err = s.client.Setup(desc.BaseURL, m, 0, 0); err == nil {
 		return nil
 	}
 	err = fmt.Errorf("SETUP of the %s track: %w", m.Type, s.explain(err))

@@ -32,6 +32,8 @@ func (d *dialogue) mend(req *request, status int, m *message) *message {
 	set("cseq", req.cseq)
 	set("session", mendSession(m.one("session")))
 	switch {
+	case status > 999:
+		status = 500
 	case status < 300:
 		status = 200
 	case req.method == "OPTIONS":
@@ -111,6 +113,9 @@ func mendBase(uri, value string) string {
 		return ""
 	}
 	candidates := []string{value, asked.Scheme + ":" + value, asked.Scheme + "://" + value}
+	if strings.Contains(value, "://") {
+		candidates = candidates[:1]
+	}
 	host, _, _ := strings.Cut(value, "/")
 	host, _, _ = strings.Cut(host, ":")
 	if !strings.Contains(value, "://") && !strings.HasPrefix(value, "//") && host != asked.Hostname() && net.ParseIP(host) == nil {

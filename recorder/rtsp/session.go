@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5"
-	"github.com/bluenviron/gortsplib/v5/pkg/description"
-	"github.com/pion/rtp"
 
 	"nvrfs/media"
 	"nvrfs/recorder/guard"
@@ -34,7 +32,6 @@ type session struct {
 	digestOnly     bool
 	reports        func(wall, received time.Time) // may be nil
 	client         *gortsplib.Client
-	times          packetTimes // the client
 	silenceTimeout time.Duration
 	syncTimeout    time.Duration
 	failed         chan error // gets the first error of a packet or of h
@@ -44,25 +41,22 @@ type session struct {
 	left           leftOut     // of the newest description
 
 	// mu serialises the packets, since over UDP every track has a goroutine of its own. It guards all that follows.
-	mu          sync.Mutex
-	conn        *batchConn // the one in use
-	cause       error      // why the camera's newest answer is a refusal, where gortsplib cannot know
-	redirects   int
-	video       *videoTrack
-	audio       *track // nil where there is none
-	firstPacket time.Time
-	playing     time.Time // when PLAY was answered
-	lastVideo   time.Time // when the last access unit was complete
-	started     bool      // h.Start was called
-	ended       bool      // h is to be called no more
-	loss        lossLog
-	tie         rtpclock.Tie
-}
-
-// packetTimes tells the times of RTP packets, by the clock of their track and by the camera's wall clock.
-type packetTimes interface {
-	PacketPTS(*description.Media, *rtp.Packet) (int64, bool)
-	PacketNTP(*description.Media, *rtp.Packet) (time.Time, bool)
+	mu            sync.Mutex
+	conn          *batchConn // the one in use
+	cause         error      // why the camera's newest answer is a refusal, where gortsplib cannot know
+	redirects     int
+	video         *track // nil where there is none
+	audio         *track // the same
+	firstPacket   time.Time
+	playing       time.Time // when PLAY was answered
+	lastMaster    time.Time // when the last access unit of the first track was complete
+	refused       error     // why the last of them could not be stored, where it could not
+	started       bool      // the first sample of the first track has come
+	runs          runs
+	soundFailures int  // panics of what takes the sound
+	ended         bool // h is to be called no more
+	loss          lossLog
+	tie           rtpclock.Tie
 }
 
 func newSession(r *Source, h media.Handler) *session {
@@ -86,7 +80,7 @@ func newSession(r *Source, h media.Handler) *session {
 		UserAgent:      cmp.Or(r.UserAgent, "nvrfs"),
 		ReadTimeout:    s.silenceTimeout + responseSlack,
 		WriteTimeout:   s.silenceTimeout,
-		ListenPacket:   listenUDP,
+		ListenPacket:   s.listenUDP,
 		DialContext:    s.dial,
 		DialTLSContext: s.dialTLS,
 		OnTransportSwitch: func(reason error) {
@@ -95,10 +89,9 @@ func newSession(r *Source, h media.Handler) *session {
 			}
 		},
 		OnResponse:    s.onResponse,
-		OnPacketsLost: func(n uint64) { s.lost(n, nil) },
-		OnDecodeError: func(err error) { s.lost(0, err) },
+		OnPacketsLost: func(uint64) {}, // see sequence
+		OnDecodeError: s.onStranger,
 	}
-	s.times = s.client
 	return s
 }
 
@@ -136,20 +129,25 @@ func (s *session) overdue(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loss.flush(now)
+	if err := s.late(now); err != nil {
+		return err
+	}
 	if s.tie.Tied() && s.reports == nil { // until then, the tracks may be tied by when their packets come
 		s.conn.adjust(s.silenceTimeout / ticksInSilence)
 	}
 	since := s.playing
-	if s.lastVideo.After(since) {
-		since = s.lastVideo
+	if s.lastMaster.After(since) {
+		since = s.lastMaster
 	}
 	switch {
+	case now.Sub(since) > s.silenceTimeout && s.refused != nil:
+		return fmt.Errorf("nothing that came for %v could be stored: %w", s.silenceTimeout, s.refused)
 	case now.Sub(since) > s.silenceTimeout:
-		return fmt.Errorf("the camera was silent: no complete video picture came for %v", s.silenceTimeout)
+		return fmt.Errorf("the camera was silent: no complete %s came for %v", s.master().unit(), s.silenceTimeout)
 	case s.started || now.Sub(s.playing) <= s.syncTimeout:
 		return nil
 	}
-	what, do := s.video.awaits()
+	what, do := s.master().awaits()
 	if do != "" {
 		do = ": " + do
 	}
@@ -168,8 +166,8 @@ func (s *session) close() {
 func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended && s.started {
-		_ = s.guard.Do(s.log, "the last samples of the camera", s.tie.Flush) // the session ends anyway, for a reason that came first
+	if !s.ended {
+		_ = s.guard.Do(s.log, "the last samples of the camera", s.flush) // the session ends anyway, for a reason that came first
 	}
 	s.ended = true
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 )
@@ -54,8 +55,8 @@ func distrusted(err error) error {
 		}
 		return fmt.Errorf("this host does not trust the camera's certificate%s; if it is the camera's own, write tls: { fingerprint: %q }: %w",
 			expired, Fingerprint(verification.UnverifiedCertificates[0].Raw), err)
-	case errors.As(err, &record):
-		return fmt.Errorf("the camera does not encrypt at this port; write rtsp:// in place of rtsps://, or the port for rtsps: %w", err)
+	case errors.As(err, &record), errors.Is(err, io.EOF):
+		return fmt.Errorf("the camera does not encrypt at this port (%v); write rtsp:// in place of rtsps://, or the port of rtsps", err)
 	}
 	return err
 }

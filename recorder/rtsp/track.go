@@ -3,12 +3,13 @@ package rtsp
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
 
 	"nvrfs/codec"
 	"nvrfs/media"
@@ -23,10 +24,57 @@ type track struct {
 	media    *description.Media
 	format   format.Format
 	receiver codec.Receiver
+	sound    bool
 	packets  string // what its packets are called in errors
 	rate     uint32 // ticks a second of its samples
-	clock    rtpclock.Clock
-	leap     rtpclock.LeapCheck
+
+	sources  sources[packet]
+	sequence sequence
+	times    *rtpclock.Timeline
+	end      int64 // of the newest sample of sound
+	mark     *rtpclock.Mark
+	report   *rtcp.SenderReport // that came before the first packet
+}
+
+// setRate sets how many ticks a second the samples of the track have, and begins its times anew.
+func (t *track) setRate(rate uint32) {
+	reorder := rtpclock.PictureReorder
+	if t.sound {
+		reorder = rtpclock.SoundReorder
+	}
+	t.rate, t.times, t.end = rate, rtpclock.NewTimeline(rate, reorder), 0
+}
+
+// awaits says what the first sample waits for.
+func (t *track) awaits() (what, do string) {
+	if p, ok := t.receiver.(codec.Predictor); ok {
+		return p.Awaits()
+	}
+	return t.unit() + " that can be stored", ""
+}
+
+// unit is what an access unit is called.
+func (t *track) unit() string {
+	if t.sound {
+		return "frame of sound"
+	}
+	return "video picture"
+}
+
+// name is what the track is called in the log.
+func (t *track) name() string {
+	if t.sound {
+		return "sound"
+	}
+	return "picture"
+}
+
+// master is the track that decides where a run may begin: video, or sound where there is no video.
+func (s *session) master() *track {
+	if s.video == nil {
+		return s.audio
+	}
+	return s.video
 }
 
 // choose picks the tracks to be recorded, the one that the others go by first, and notes which are not.
@@ -38,12 +86,13 @@ func (s *session) choose(desc *description.Session) ([]*description.Media, error
 			s.left.lost = append(s.left.lost, lostTrack{string(m.Type), codecName(m), err})
 		}
 	}
-	if s.video == nil {
+	// Sound is recorded alone where there is nothing else, but not in place of a picture that somebody waits for.
+	if s.video == nil && (s.audio == nil || s.left.has("video")) {
 		return nil, s.left.noVideo(codecs)
 	}
-	chosen := []*description.Media{s.video.media}
-	if s.audio != nil {
-		chosen = append(chosen, s.audio.media)
+	var chosen []*description.Media
+	for _, t := range s.tracks() {
+		chosen = append(chosen, t.media)
 	}
 	return chosen, nil
 }
@@ -61,7 +110,7 @@ func (s *session) take(m *description.Media) error {
 			why = cmp.Or(why, err)
 			continue
 		}
-		t := track{media: m, format: f, receiver: receiver, packets: "a packet of the camera's " + c.Name + " track"}
+		t := &track{media: m, format: f, receiver: receiver, packets: "a packet of the camera's " + c.Name + " track"}
 		switch {
 		case c.Kind == media.Video && s.video != nil, c.Kind.Sound() && s.audio != nil:
 			s.left.data = append(s.left.data, fmt.Sprintf("a second %s track (%s)", m.Type, codecName(m)))
@@ -69,11 +118,9 @@ func (s *session) take(m *description.Media) error {
 		case err != nil:
 			return wronglyDescribed(string(m.Type), err)
 		case c.Kind == media.Video:
-			t.rate = media.VideoTimescale
-			s.video = newVideoTrack(t)
+			s.takeVideo(t)
 		default:
-			t.rate = receiver.Entry().Timescale
-			s.audio, s.tie.Rate = &t, float64(t.rate)
+			s.takeSound(t)
 		}
 		m.Formats = oneEach(m.Formats, f)
 		return nil
@@ -91,58 +138,31 @@ func codecName(m *description.Media) string {
 	return guard.Shorten(name, maxCodecName)
 }
 
-// noteFirst keeps when the first RTP packet of the session came.
-func (s *session) noteFirst(now time.Time) {
-	if s.firstPacket.IsZero() {
-		s.firstPacket = now
+func (s *session) takeVideo(t *track) {
+	t.mark = &s.tie.Video
+	t.setRate(media.VideoTimescale)
+	s.video = t
+}
+
+func (s *session) takeSound(t *track) {
+	t.sound, t.mark = true, &s.tie.Audio
+	rate := t.receiver.Entry().Timescale
+	if rate == 0 { // the stream will say it
+		rate = uint32(max(1, t.format.ClockRate()))
+	}
+	t.setRate(rate)
+	s.audio, s.tie.Rate = t, float64(rate)
+}
+
+// listen has the packets of the tracks come to the session.
+func (s *session) listen() {
+	for _, t := range s.tracks() {
+		s.client.OnPacketRTP(t.media, t.format, func(pkt *rtp.Packet) { s.onPacket(t, pkt) })
+		s.client.OnPacketRTCP(t.media, func(pkt rtcp.Packet) { s.onReport(t, pkt) })
 	}
 }
 
-// pts returns the time of an RTP timestamp, in ticks of the track since the first packet of the session. Tracks begin by when
-// their first packets came.
-func (s *session) pts(t *track, timestamp uint32, received time.Time) int64 {
-	if pts, ok := t.clock.Extend(timestamp); ok {
-		return pts
-	}
-	pts := int64(received.Sub(s.firstPacket).Seconds() * float64(t.rate))
-	t.clock.Start(timestamp, pts)
-	return pts
-}
-
-// lost counts packets that did not come, and what could not be used of those that did.
-func (s *session) lost(packets uint64, damage error) {
-	s.handle("a gap between packets of the camera", func(time.Time) error {
-		s.lostLocked(packets, damage)
-		return nil
-	})
-}
-
-func (s *session) lostLocked(packets uint64, damage error) {
-	s.video.lost()
-	s.loss.add(time.Now(), packets, damage)
-}
-
-// onReport returns what takes the RTCP packets of a track.
-func (s *session) onReport(m *rtpclock.Mark) func(rtcp.Packet) {
-	return func(pkt rtcp.Packet) {
-		s.handle("an RTCP packet of the camera", func(now time.Time) error {
-			if r, ok := pkt.(*rtcp.SenderReport); ok && r.NTPTime != 0 { // 0 is of a camera without a clock, RFC 3550 6.4.1
-				m.Report()
-				if s.reports != nil {
-					s.reports(wallTime(r.NTPTime), now)
-				}
-			}
-			return nil
-		})
-	}
-}
-
-// wallTime converts an NTP timestamp (RFC 3550 4): seconds since 1900 in the upper 32 bits, of the era that has ours.
-func wallTime(ntp uint64) time.Time {
-	const from1900 = 2_208_988_800
-	seconds := int64(ntp >> 32)
-	if seconds < from1900 {
-		seconds += 1 << 32 // after 2036-02-07
-	}
-	return time.Unix(seconds-from1900, int64((ntp&0xffffffff)*1e9>>32))
+// tracks are those that are recorded, the master first.
+func (s *session) tracks() []*track {
+	return slices.DeleteFunc([]*track{s.video, s.audio}, func(t *track) bool { return t == nil })
 }

@@ -19,6 +19,7 @@ type addition struct {
 	config    string // the file
 	name      string
 	transport *string
+	tls       fingerprintFlag
 	source    int
 	dryRun    bool
 	login     login
@@ -51,7 +52,8 @@ A recorder that runs is told to read its configuration again.`,
 	}
 	addConfigFlag(cmd, &a.config)
 	a.login.addFlags(cmd)
-	a.transport = env.Choice(cmd, "transport", "tcp", "how its packets are to come", "tcp", "udp", "auto")
+	a.transport = env.transportFlag(cmd, "tcp", "how its packets are to come")
+	a.tls.add(cmd)
 	cmd.Flags().IntVar(&a.source, "source", 1, "which picture, the `N`th, of a device that has several channels or sensors")
 	cmd.Flags().BoolVar(&a.dryRun, "dry-run", false, "show what would be written, and write nothing")
 	return cmd
@@ -63,6 +65,9 @@ func (a *addition) run(ctx context.Context, where string) error {
 	}
 	if a.source < 1 {
 		return a.env.Usagef("--source %d: want 1 or more", a.source)
+	}
+	if err := a.tls.check(a.env); err != nil {
+		return err
 	}
 	before, err := config.ReadFile(a.config)
 	if err != nil {
@@ -148,7 +153,7 @@ func (a *addition) tryAll(ctx context.Context, found *candidate) error {
 	stream := func(plain string) (config.Stream, error) {
 		template := withUser(plain, a.login.user, "${PASSWORD}")
 		u, err := config.ParseURL(template, func(string) (string, error) { return a.login.password, nil })
-		return config.Stream{URL: u, Transport: *a.transport}, err
+		return config.Stream{URL: u, Transport: *a.transport, Fingerprint: a.tls.sum}, err
 	}
 	main, err := stream(found.main)
 	if err != nil {
@@ -191,6 +196,9 @@ func (a *addition) value(found candidate, secret string) string {
 	}
 	if *a.transport != "tcp" {
 		fields = append(fields, "transport: "+*a.transport)
+	}
+	if a.tls.sum != "" {
+		fields = append(fields, "tls: { fingerprint: '"+a.tls.sum+"' }")
 	}
 	add("serial", found.device.Serial)
 	add("endpoint", found.device.Endpoint)

@@ -23,7 +23,8 @@ func TestWhatACameraNamesStandsForItself(t *testing.T) {
 		"rtsp://192.0.2.1/x?\"y\":[]{}#*&!|>%25@`",
 	} {
 		transport := "udp"
-		a := addition{transport: &transport, login: login{user: "ad min:é'", file: secret, password: "x"}}
+		sum := "sha256:" + strings.Repeat("0a", 32)
+		a := addition{transport: &transport, tls: fingerprintFlag{sum: sum}, login: login{user: "ad min:é'", file: secret, password: "x"}}
 		reference, file := a.secret()
 		if file != nil {
 			t.Fatal("a file is to be made beside the one that was named")
@@ -40,7 +41,7 @@ func TestWhatACameraNamesStandsForItself(t *testing.T) {
 			continue
 		}
 		s := cfg.Cameras[1].Streams
-		if len(s) != 1 || s[0].Transport != "udp" || s[0].Retain != cfg.Cameras[0].Streams[0].Retain || s[0].Device.Serial != "'} ${HOME} #" {
+		if len(s) != 1 || s[0].Transport != "udp" || s[0].Fingerprint != sum || s[0].Retain != cfg.Cameras[0].Streams[0].Retain || s[0].Device.Serial != "'} ${HOME} #" {
 			t.Errorf("%s: the camera became %+v", plain, s)
 		}
 		got := s[0].URL.Reveal()

@@ -47,6 +47,27 @@ func addConfigFlag(cmd *cobra.Command, path *string) {
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
 
+func (env *Environment) transportFlag(cmd *cobra.Command, value, usage string) *string {
+	return env.Choice(cmd, "transport", value, usage, "tcp", "udp", "auto", "multicast", "http")
+}
+
+// A fingerprintFlag is the certificate of a camera that is asked by rtsps://.
+type fingerprintFlag struct{ text, sum string }
+
+func (f *fingerprintFlag) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.text, "fingerprint", "", "the `SHA256` of the camera's own certificate, for rtsps://; where it is wanted, the error has it")
+}
+
+func (f *fingerprintFlag) check(env *Environment) (err error) {
+	if f.text == "" {
+		return nil
+	}
+	if f.sum, err = config.ParseFingerprint(f.text); err != nil {
+		return env.Usagef("--fingerprint: %w", err)
+	}
+	return nil
+}
+
 // Bounds of what flags ask for.
 const (
 	shortestTest = time.Second

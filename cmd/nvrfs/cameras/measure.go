@@ -21,6 +21,7 @@ func (env *Environment) testCommand() *cobra.Command {
 		file   string
 		length time.Duration
 		asJSON bool
+		tls    fingerprintFlag
 	)
 	cmd := &cobra.Command{
 		Use:   "test NAME|URL",
@@ -40,16 +41,21 @@ in the configuration. The exit code is 1 where no picture and no sound came.`,
 	addConfigFlag(cmd, &file)
 	cmd.Flags().DurationVar(&length, "for", 10*time.Second, "how `LONG` to measure, from the first sample on")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	transport := env.Choice(cmd, "transport", "", "how packets are to come (default that of the configuration, else tcp)", "tcp", "udp", "auto")
+	transport := env.transportFlag(cmd, "", "how its packets are to come (default as the configuration says, else tcp)")
+	tls.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if length < shortestTest || length > longestTest {
 			return env.Usagef("--for %v: want %v to %v", length, shortestTest, longestTest)
+		}
+		if err := tls.check(env); err != nil {
+			return err
 		}
 		stream, err := env.stream(args[0], file)
 		if err != nil {
 			return err
 		}
 		stream.Transport = cmp.Or(*transport, stream.Transport, "tcp")
+		stream.Fingerprint = cmp.Or(tls.sum, stream.Fingerprint)
 		report, err := env.measure(cmd.Context(), stream, length)
 		if err != nil {
 			return err
