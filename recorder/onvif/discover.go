@@ -63,7 +63,7 @@ func Discover(ctx context.Context, d Discovery) ([]Device, error) {
 		wg.Go(func() { s.run(ctx, &found) })
 	}
 	wg.Wait()
-	return found.sorted(), errors.Join(found.failed(len(sockets))...)
+	return found.sorted(), found.failed(len(sockets))
 }
 
 // A socket sends probes to some addresses, and takes the answers to them.
@@ -154,16 +154,21 @@ func (s *socket) run(ctx context.Context, found *finds) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {
+		sent, failed := false, error(nil)
 		for range maxProbes {
-			if err := s.send(); err != nil {
-				found.fail(err)
+			if err := s.send(); err == nil {
+				sent, failed = true, nil
+			} else if !sent {
+				failed = err
 			}
 			select {
 			case <-ctx.Done():
+				found.fail(failed)
 				return
 			case <-time.After(probeEvery):
 			}
 		}
+		found.fail(failed)
 	})
 	buf := make([]byte, maxDatagram)
 	for range maxDatagrams {
@@ -216,22 +221,23 @@ func (f *finds) add(d Device) {
 	}
 }
 
+// fail notes why a socket could send nothing; nil where it could.
 func (f *finds) fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.errs) < 64 {
+	if err != nil {
 		f.errs = append(f.errs, err)
 	}
 }
 
-// failed returns the errors of a discovery in which each probe of each socket failed, and nobody answered.
-func (f *finds) failed(sockets int) []error {
+// failed returns why none of the sockets could send anything.
+func (f *finds) failed(sockets int) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.devices) > 0 || len(f.errs) < sockets {
+	if len(f.errs) < sockets {
 		return nil
 	}
-	return []error{fmt.Errorf("look for cameras: %w", f.errs[0])}
+	return fmt.Errorf("look for cameras: %w", errors.Join(f.errs...))
 }
 
 func (f *finds) sorted() []Device {

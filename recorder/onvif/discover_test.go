@@ -105,6 +105,18 @@ func TestDiscoverWithstands(t *testing.T) {
 	}
 }
 
+// Where nobody could be asked, that is an error, and no empty list.
+func TestDiscoverFails(t *testing.T) {
+	to := netip.MustParseAddrPort("127.0.0.1:0") // a port to which nothing can be sent
+	if found, err := onvif.Discover(t.Context(), onvif.Discovery{Targets: []netip.AddrPort{to}, Wait: wait}); err == nil {
+		t.Errorf("got %v", found)
+	}
+	heard := answerer(t, func(string) []string { return nil })
+	if _, err := onvif.Discover(t.Context(), onvif.Discovery{Targets: []netip.AddrPort{to, heard}, Wait: wait}); err != nil {
+		t.Errorf("one of two could be asked: %v", err)
+	}
+}
+
 func TestDiscoverEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,7 +1,6 @@
 package cameras
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -73,14 +72,31 @@ func (env *Environment) askUser(l *login) (asked bool, err error) {
 		return false, nil
 	}
 	fmt.Fprint(env.Stderr, "The camera asks who you are. User: ")
-	line, err := bufio.NewReader(io.LimitReader(env.Stdin, 1024)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	line, err := readLine(env.Stdin)
+	if err != nil {
 		return false, fmt.Errorf("read the user name: %w", err)
 	}
 	if l.user = strings.TrimSpace(line); l.user == "" {
 		return false, nil
 	}
 	return true, env.read(l)
+}
+
+// readLine reads a line and nothing of the next one, which is the password.
+func readLine(r io.Reader) (string, error) {
+	const most = 1024 // bytes
+	var line []byte
+	for b := make([]byte, 1); len(line) < most; {
+		switch n, err := r.Read(b); {
+		case n == 1 && b[0] == '\n', errors.Is(err, io.EOF):
+			return string(line), nil
+		case err != nil:
+			return "", err
+		case n == 1:
+			line = append(line, b[0])
+		}
+	}
+	return "", fmt.Errorf("it is longer than %d bytes", most)
 }
 
 // A secretFile is to be made for a password.
