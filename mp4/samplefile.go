@@ -24,7 +24,8 @@ type Identity struct {
 // headerInfo is the JSON of a header: the identity, and of the tracks what their boxes say only in a roundabout way.
 type headerInfo struct {
 	Identity
-	Codecs []string `json:"codecs"` // RFC 6381, one a track
+	Codecs   []string `json:"codecs"`              // RFC 6381, one a track
+	RawAudio []uint32 `json:"raw_audio,omitempty"` // IDs of the tracks that are media.RawAudio
 }
 
 // Seal is written behind the last fragment when a recording has ended; a sample file without one was cut off.
@@ -40,7 +41,9 @@ type Fragment struct {
 	Wall90k  int64            // wall time of the first video sample's DTS
 	Tracks   [][]media.Sample // as in the header; the master first. A track may have none
 
-	// Entries is nil, or has for each track the sample entry that holds from this fragment on, nil where that of before does.
+	// Entries is nil, or has for each track the sample entry that holds from this fragment on, nil where that of before does. It is
+	// like that of before, see media.SampleEntry.Alike, and the fragment has samples of the track. The traf has it, for those who read
+	// the file back; players take the parameter sets that the sync sample has in band.
 	Entries []*media.SampleEntry
 }
 
@@ -54,8 +57,11 @@ const (
 // checksum over all the rest.
 func AppendHeader(dst []byte, id Identity, tracks []media.SampleEntry) ([]byte, error) {
 	info := headerInfo{Identity: id}
-	for _, t := range tracks {
+	for i, t := range tracks {
 		info.Codecs = append(info.Codecs, t.Codec)
+		if t.Kind == media.RawAudio {
+			info.RawAudio = append(info.RawAudio, uint32(i+1))
+		}
 	}
 	identity, err := json.Marshal(info)
 	if err != nil {
@@ -106,7 +112,7 @@ func (w *writer) emptyTrak(id uint32, e media.SampleEntry) {
 				w.mediaHeader(e.Kind)
 				w.dinf()
 				w.Box("stbl", func() {
-					w.stsd([]*media.SampleEntry{&e})
+					w.stsd(e.Box)
 					w.FullBox("stts", 0, 0, func() { w.U32(0) })
 					w.FullBox("stsc", 0, 0, func() { w.U32(0) })
 					w.FullBox("stsz", 0, 0, func() { w.U32s(0, 0) })
@@ -137,7 +143,7 @@ func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
 		w.FullBox("mfhd", 0, 0, func() { w.U32(f.Sequence) })
 		for i, t := range f.Tracks {
 			if len(t) > 0 {
-				dataOffsets = append(dataOffsets, w.traf(uint32(i+1), t))
+				dataOffsets = append(dataOffsets, w.traf(uint32(i+1), t, f.entry(i)))
 			}
 		}
 		w.uuidBox(checksumUUID, func() { w.U32(0) })
@@ -168,6 +174,14 @@ func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
 	return w.B, headerLen
 }
 
+// entry returns the sample entry that a track has from the fragment on, or nil where that of before holds.
+func (f *Fragment) entry(track int) *media.SampleEntry {
+	if f.Entries == nil {
+		return nil
+	}
+	return f.Entries[track]
+}
+
 // fragmentChecksum covers a fragment's bytes before and after the checksum itself.
 func fragmentChecksum(before, after []byte) uint32 {
 	return crc32.Update(crc32.Checksum(before, crcTable), crcTable, after)
@@ -182,8 +196,8 @@ const (
 	trunCTS        = 0x800
 )
 
-// traf writes a track's part of the moof and returns where its data_offset stands.
-func (w *writer) traf(id uint32, t []media.Sample) (dataOffsetAt int) {
+// traf writes a track's part of the moof and returns where its data_offset stands. e is nil where the sample entry stays.
+func (w *writer) traf(id uint32, t []media.Sample, e *media.SampleEntry) (dataOffsetAt int) {
 	flags := uint32(trunDataOffset | trunDuration | trunSize)
 	if t[0].Sync {
 		flags |= trunFirstFlags
@@ -210,8 +224,21 @@ func (w *writer) traf(id uint32, t []media.Sample) (dataOffsetAt int) {
 				}
 			}
 		})
+		w.newEntry(e)
 	})
 	return dataOffsetAt
+}
+
+// newEntry writes a sample entry and the name of its codec.
+func (w *writer) newEntry(e *media.SampleEntry) {
+	if e == nil {
+		return
+	}
+	w.uuidBox(entryUUID, func() {
+		w.U8(uint8(len(e.Codec)))
+		w.Str(e.Codec)
+		w.Bytes(e.Box)
+	})
 }
 
 // AppendSeal appends the box that ends a sample file: the seal as JSON, and its checksum.
