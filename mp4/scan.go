@@ -410,6 +410,10 @@ func (frag *ScannedFragment) parseTraf(traf []byte, tracks []media.SampleEntry) 
 	dts := int64(binary.BigEndian.Uint64(tfdt[4:]))
 	flags, count := binary.BigEndian.Uint32(trun)&0xffffff, int64(binary.BigEndian.Uint32(trun[4:]))
 	entry, rest := int64(8), trun[12:]
+	ctsAt := entry
+	if flags&trunFlags != 0 {
+		entry, ctsAt = entry+4, ctsAt+4
+	}
 	if flags&trunCTS != 0 {
 		entry += 4
 	}
@@ -430,9 +434,16 @@ func (frag *ScannedFragment) parseTraf(traf []byte, tracks []media.SampleEntry) 
 		p := rest[int64(i)*entry:]
 		x.Duration, x.Size = binary.BigEndian.Uint32(p), binary.BigEndian.Uint32(p[4:])
 		if flags&trunCTS != 0 {
-			x.CTS = int32(binary.BigEndian.Uint32(p[8:]))
+			x.CTS = int32(binary.BigEndian.Uint32(p[ctsAt:]))
 		}
-		x.Sync = tracks[id-1].Kind == media.Audio || i == 0 && flags&trunFirstFlags != 0
+		switch {
+		case tracks[id-1].Kind != media.Video:
+			x.Sync = true
+		case flags&trunFlags != 0:
+			x.Sync = binary.BigEndian.Uint32(p[8:]) == syncFlags
+		default:
+			x.Sync = i == 0 && flags&trunFirstFlags != 0
+		}
 		dataBytes += int64(x.Size)
 		dts = x.End()
 	}
