@@ -35,16 +35,18 @@ type Seal struct {
 	EndReason       string `json:"end_reason,omitempty"` // why the run ended; empty when the next recording continues it
 }
 
-// Fragment is one append to a sample file: at most one GOP, so only the first sample of a video track may be a sync sample.
+// Fragment is one append to a sample file.
 type Fragment struct {
 	Sequence uint32           // from 1 within the file
-	Wall90k  int64            // wall time of the first video sample's DTS
+	Wall90k  int64            // wall time of the DTS of the master's first sample
 	Tracks   [][]media.Sample // as in the header; the master first. A track may have none
 
 	// Entries is nil, or has for each track the sample entry that holds from this fragment on, nil where that of before does. It is
 	// like that of before, see media.SampleEntry.Alike, and the fragment has samples of the track. The traf has it, for those who read
 	// the file back; players take the parameter sets that the sync sample has in band.
 	Entries []*media.SampleEntry
+	// Kinds has the kind of each track. It may be nil where no sample of video but the first of a fragment is a sync sample.
+	Kinds []media.Kind
 }
 
 // sample flags, ISO/IEC 14496-12 8.8.3.1
@@ -94,11 +96,13 @@ func AppendHeader(dst []byte, id Identity, tracks []media.SampleEntry) ([]byte, 
 	return w.B, nil
 }
 
-func defaultFlags(e media.SampleEntry) uint32 {
-	if e.Kind == media.Video {
-		return nonSyncFlags
+func defaultFlags(e media.SampleEntry) uint32 { return sampleFlags(e.Kind != media.Video) }
+
+func sampleFlags(sync bool) uint32 {
+	if sync {
+		return syncFlags
 	}
-	return syncFlags
+	return nonSyncFlags
 }
 
 // emptyTrak is a track whose samples are all in fragments.
@@ -143,7 +147,7 @@ func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
 		w.FullBox("mfhd", 0, 0, func() { w.U32(f.Sequence) })
 		for i, t := range f.Tracks {
 			if len(t) > 0 {
-				dataOffsets = append(dataOffsets, w.traf(uint32(i+1), t, f.entry(i)))
+				dataOffsets = append(dataOffsets, w.traf(uint32(i+1), t, i < len(f.Kinds) && f.Kinds[i] == media.Video, f.entry(i)))
 			}
 		}
 		w.uuidBox(checksumUUID, func() { w.U32(0) })
@@ -174,14 +178,6 @@ func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
 	return w.B, headerLen
 }
 
-// entry returns the sample entry that a track has from the fragment on, or nil where that of before holds.
-func (f *Fragment) entry(track int) *media.SampleEntry {
-	if f.Entries == nil {
-		return nil
-	}
-	return f.Entries[track]
-}
-
 // fragmentChecksum covers a fragment's bytes before and after the checksum itself.
 func fragmentChecksum(before, after []byte) uint32 {
 	return crc32.Update(crc32.Checksum(before, crcTable), crcTable, after)
@@ -193,20 +189,31 @@ const (
 	trunFirstFlags = 0x004
 	trunDuration   = 0x100
 	trunSize       = 0x200
+	trunFlags      = 0x400
 	trunCTS        = 0x800
 )
 
-// traf writes a track's part of the moof and returns where its data_offset stands. e is nil where the sample entry stays.
-func (w *writer) traf(id uint32, t []media.Sample, e *media.SampleEntry) (dataOffsetAt int) {
-	flags := uint32(trunDataOffset | trunDuration | trunSize)
+// trunOf says which fields the trun of samples has. Of video, samples behind the first may be sync samples; then each has its flags,
+// because the flags of trex are those of a sample that is none.
+func trunOf(t []media.Sample, video bool) (flags uint32) {
+	flags = trunDataOffset | trunDuration | trunSize
 	if t[0].Sync {
 		flags |= trunFirstFlags
 	}
-	for _, s := range t {
-		if s.CTS != 0 {
+	for i := range t {
+		if t[i].CTS != 0 {
 			flags |= trunCTS
 		}
+		if video && i > 0 && t[i].Sync {
+			flags = flags&^trunFirstFlags | trunFlags
+		}
 	}
+	return flags
+}
+
+// traf writes a track's part of the moof and returns where its data_offset stands. e is nil where the sample entry stays.
+func (w *writer) traf(id uint32, t []media.Sample, video bool, e *media.SampleEntry) (dataOffsetAt int) {
+	flags := trunOf(t, video)
 	w.Box("traf", func() {
 		w.FullBox("tfhd", 0, 0x020000, func() { w.U32(id) }) // default-base-is-moof
 		w.FullBox("tfdt", 1, 0, func() { w.U64(uint64(t[0].DTS)) })
@@ -219,6 +226,9 @@ func (w *writer) traf(id uint32, t []media.Sample, e *media.SampleEntry) (dataOf
 			}
 			for _, s := range t {
 				w.U32s(s.Duration, uint32(len(s.Data)))
+				if flags&trunFlags != 0 {
+					w.U32(sampleFlags(s.Sync))
+				}
 				if flags&trunCTS != 0 {
 					w.U32(uint32(s.CTS))
 				}
@@ -227,18 +237,6 @@ func (w *writer) traf(id uint32, t []media.Sample, e *media.SampleEntry) (dataOf
 		w.newEntry(e)
 	})
 	return dataOffsetAt
-}
-
-// newEntry writes a sample entry and the name of its codec.
-func (w *writer) newEntry(e *media.SampleEntry) {
-	if e == nil {
-		return
-	}
-	w.uuidBox(entryUUID, func() {
-		w.U8(uint8(len(e.Codec)))
-		w.Str(e.Codec)
-		w.Bytes(e.Box)
-	})
 }
 
 // AppendSeal appends the box that ends a sample file: the seal as JSON, and its checksum.

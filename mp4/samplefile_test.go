@@ -117,6 +117,38 @@ func TestFragmentDataOffsets(t *testing.T) {
 	}
 }
 
+// TestFragmentOfManySyncSamples has pictures from each of which decoding can start, as a camera that sends Motion JPEG does, and
+// some from which it cannot.
+func TestFragmentOfManySyncSamples(t *testing.T) {
+	video, audio := testAVC(t, 0), *testAAC(t, "1210")
+	for _, syncs := range [][]bool{{true}, {true, true, true}, {true, false, true}, {false, false, true}, {false, false}, {true, false, false}} {
+		for _, cts := range []int32{0, 7200} {
+			var pictures, sounds []media.Sample
+			for i, sync := range syncs {
+				pictures = append(pictures, media.Sample{DTS: int64(i) * 3600, CTS: cts, Duration: 3600, Size: 5, Sync: sync, Data: []byte("image")})
+				sounds = append(sounds, media.Sample{Track: 1, DTS: int64(i) * 1024, Duration: 1024, Size: 5, Sync: true, Data: []byte("sound")})
+			}
+			file, err := AppendHeader(nil, Identity{}, []media.SampleEntry{video, audio})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := Fragment{Sequence: 1, Tracks: [][]media.Sample{pictures, sounds}, Kinds: []media.Kind{media.Video, media.Audio}}
+			file, _ = x.Append(file)
+			f, frags, _, err := scan(file)
+			if err != nil || f.Torn != nil || len(frags) != 1 {
+				t.Fatalf("%v: %d fragments, %v, %v", syncs, len(frags), err, f.Torn)
+			}
+			for track, want := range x.Tracks {
+				for i, got := range frags[0].Tracks[track] {
+					if w := want[i]; got.Sync != w.Sync || got.CTS != w.CTS || got.DTS != w.DTS || got.Size != w.Size {
+						t.Errorf("%v: sample %d of track %d is %+v, want %+v", syncs, i, track+1, got, w)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestScanOfATruncatedFile(t *testing.T) {
 	r := specimen(t)
 	want := r.scanned()

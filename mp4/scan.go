@@ -21,11 +21,11 @@ var ErrHeader = errors.New("not a sample file: its header is not whole")
 type SampleFile struct {
 	Identity    Identity
 	Tracks      []media.SampleEntry // as the header says, or, of ScanBehind, as they are in the fragment at First
-	HeaderBytes int64 // ftyp and moov
-	First       int64 // where the first fragment starts: behind the header, or, of ScanBehind, behind damage
-	Bytes       int64 // where the last whole fragment ends; what lies behind is the seal, or a torn tail
-	Seal        *Seal // nil when the file was cut off
-	Torn        error // why the first fragment that is not whole is not; nil when every byte is accounted for
+	HeaderBytes int64               // ftyp and moov
+	First       int64               // where the first fragment starts: behind the header, or, of ScanBehind, behind damage
+	Bytes       int64               // where the last whole fragment ends; what lies behind is the seal, or a torn tail
+	Seal        *Seal               // nil when the file was cut off
+	Torn        error               // why the first fragment that is not whole is not; nil when every byte is accounted for
 
 	entries []media.EntryList   // by track
 	holds   []media.SampleEntry // by track, that of the last whole fragment
@@ -273,26 +273,6 @@ func (f *SampleFile) parseMoov(moov []byte) error {
 	return nil
 }
 
-// begin says that the first fragment that is read has these tracks, unless it says itself that they are others.
-func (f *SampleFile) begin(tracks []media.SampleEntry) {
-	f.Tracks, f.holds, f.entries = slices.Clone(tracks), slices.Clone(tracks), make([]media.EntryList, len(tracks))
-	for i := range tracks {
-		f.entries[i].Number(&tracks[i])
-	}
-}
-
-// hold notes the sample entries of a whole fragment.
-func (f *SampleFile) hold(entries []*media.SampleEntry) {
-	for i, e := range entries {
-		if e != nil {
-			f.holds[i] = *e
-		}
-	}
-}
-
-// Holds returns the sample entries of the fragment that is visited, by track.
-func (f *SampleFile) Holds() []media.SampleEntry { return slices.Clone(f.holds) }
-
 // parseTrak reads back what emptyTrak wrote.
 func parseTrak(trak []byte) (e media.SampleEntry, ok bool) {
 	boxes, ok1 := box.Children(trak)
@@ -449,6 +429,10 @@ func (frag *ScannedFragment) parseTraf(traf []byte, f *SampleFile) (dataBytes in
 	dts := int64(binary.BigEndian.Uint64(tfdt[4:]))
 	flags, count := binary.BigEndian.Uint32(trun)&0xffffff, int64(binary.BigEndian.Uint32(trun[4:]))
 	row, rest := int64(8), trun[12:]
+	ctsAt := row
+	if flags&trunFlags != 0 {
+		row, ctsAt = row+4, ctsAt+4
+	}
 	if flags&trunCTS != 0 {
 		row += 4
 	}
@@ -469,29 +453,18 @@ func (frag *ScannedFragment) parseTraf(traf []byte, f *SampleFile) (dataBytes in
 		p := rest[int64(i)*row:]
 		x.Duration, x.Size = binary.BigEndian.Uint32(p), binary.BigEndian.Uint32(p[4:])
 		if flags&trunCTS != 0 {
-			x.CTS = int32(binary.BigEndian.Uint32(p[8:]))
+			x.CTS = int32(binary.BigEndian.Uint32(p[ctsAt:]))
 		}
-		x.Sync = tracks[id-1].Kind.Sound() || i == 0 && flags&trunFirstFlags != 0
+		switch {
+		case tracks[id-1].Kind != media.Video:
+			x.Sync = true
+		case flags&trunFlags != 0:
+			x.Sync = binary.BigEndian.Uint32(p[8:]) == syncFlags
+		default:
+			x.Sync = i == 0 && flags&trunFirstFlags != 0
+		}
 		dataBytes += int64(x.Size)
 		dts = x.End()
 	}
 	return dataBytes, true
-}
-
-// parseEntry reads back what newEntry wrote.
-func (frag *ScannedFragment) parseEntry(track int, p []byte, f *SampleFile) (ok bool) {
-	if len(p) < 1 || len(p) < 1+int(p[0]) {
-		return false
-	}
-	e := f.Tracks[track]
-	e.Codec, e.Box = string(p[1:1+p[0]]), slices.Clone(p[1+p[0]:])
-	if h, ok := box.ParseHeader(e.Box); !ok || h.Size != int64(len(e.Box)) {
-		return false
-	}
-	if frag.Entries == nil {
-		frag.Entries = make([]*media.SampleEntry, len(f.Tracks))
-	}
-	frag.Entries[track] = &e
-	_, ok = f.entries[track].Number(&e)
-	return ok
 }
