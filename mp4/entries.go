@@ -37,7 +37,7 @@ func (frag *ScannedFragment) parseEntry(track int, p []byte, f *SampleFile) (ok 
 	}
 	e := f.Tracks[track]
 	e.Codec, e.Box = string(p[1:1+p[0]]), slices.Clone(p[1+p[0]:])
-	if h, ok := box.ParseHeader(e.Box); !ok || h.Size != int64(len(e.Box)) {
+	if h, ok := box.ParseHeader(e.Box); !ok || h.Size != int64(len(e.Box)) || h.Size > maxHeaderBytes {
 		return false
 	}
 	if frag.Entries == nil {

@@ -167,7 +167,7 @@ func (g *Grower) append() error {
 	if err := g.rec.Append(g.buf, nil); err != nil {
 		return err
 	}
-	g.rec.Count(g.buf, headerLen, f.Tracks)
+	g.rec.Count(g.buf, schema.Fragment{HeaderLen: headerLen, Tracks: f.Tracks, Entries: f.Entries})
 	duration := g.rec.Tracks()[volume.Video].Duration
 	g.rec.SetSpan(g.rec.Row().Start90k, media.Rescale(duration, g.tracks[0].entry.Timescale, 90000))
 	return nil
