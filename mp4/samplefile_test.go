@@ -42,7 +42,7 @@ func (r *recorded) scanned() (frags []ScannedFragment) {
 	at := r.header
 	for i, f := range r.fragments {
 		data := int64(0)
-		x := ScannedFragment{Bytes: r.ends[i] - at, Wall90k: f.Wall90k, Tracks: make([][]media.Sample, len(f.Tracks))}
+		x := ScannedFragment{Bytes: r.ends[i] - at, Wall90k: f.Wall90k, Tracks: make([][]media.Sample, len(f.Tracks)), Entries: f.Entries}
 		for k, t := range f.Tracks {
 			for _, s := range t {
 				data += int64(len(s.Data))

@@ -22,7 +22,7 @@ import (
 type recording struct {
 	kinds     []media.Kind
 	entries   [][]media.SampleEntry // of each track, those that fragments may change to
-	starts    []int64 // of each track
+	starts    []int64               // of each track
 	fragments []schema.Fragment
 }
 
@@ -174,7 +174,26 @@ func TestIndexGivesBackWhatWasAdded(t *testing.T) {
 				checkSums(t, fmt.Sprintf("seed %d, row after fragment %d, track %d", seed, i+1, k+1), &row[k], &want[k], r.starts[k])
 			}
 		}
+		several := false
+		for k, s := range r.samples(len(r.fragments)) {
+			entries := slices.Collect(x.Entries()[k].Boxes())
+			used := 1
+			if s.ChunkEntries != nil {
+				used, several = 1+int(slices.Max(s.ChunkEntries)), true
+			}
+			if row := x.Tracks()[k]; len(entries) < used || row.Chunks > 0 && r.starts[k] != row.Start {
+				t.Fatalf("seed %d, track %d: %d sample entries, of which %d are used", seed, k+1, len(entries), used)
+			}
+		}
+		if !several && x.Bytes()[0] != schema.IndexVersion && !r.announced() {
+			t.Fatalf("seed %d: an index of one sample entry a track has version %d", seed, x.Bytes()[0])
+		}
 	}
+}
+
+// announced reports whether a fragment changes a sample entry.
+func (r *recording) announced() bool {
+	return slices.ContainsFunc(r.fragments, func(f schema.Fragment) bool { return f.Entries != nil })
 }
 
 // canonical makes empty slices equal.
@@ -292,7 +311,23 @@ func TestDecodeIndexOfADamagedIndex(t *testing.T) {
 		"a track more":                      {x.Bytes(), append(slices.Clone(row), schema.Track{})},
 		"a kind of track that there is not": {append([]byte{x.Bytes()[0], byte(len(row)), 9}, x.Bytes()[3:]...), row},
 		"a row of more samples than bytes":  {x.Bytes(), append([]schema.Track{{Sums: media.Sums{Samples: 1 << 26, Chunks: 1}}}, row[1:]...)},
-		"a row of more chunks than bytes":   {x.Bytes(), append([]schema.Track{{Sums: media.Sums{Samples: 1, Chunks: 1 << 26}}}, row[1:]...)},
+		"raw sound of more bytes than the row can count": {
+			schema.NewIndex([]media.SampleEntry{{Kind: media.RawAudio}}).Bytes(),
+			[]schema.Track{{Sums: media.Sums{Samples: 1 << 31, CTSRuns: 9, Chunks: 1}}},
+		},
+		"packets of raw sound that are not there": {
+			binary.AppendUvarint([]byte{schema.IndexVersion, 1, byte(media.RawAudio), 9}, 1<<40),
+			[]schema.Track{{Sums: media.Sums{Samples: 1 << 31, Chunks: 1}}},
+		},
+		"a sample entry beyond those that there may be": {
+			[]byte{schema.IndexVersionEntries, 1, byte(media.Video), 0, 0, media.MaxEntries, 9, 1, 8},
+			[]schema.Track{{Sums: media.Sums{Samples: 1, Chunks: 1}}},
+		},
+		"a sample entry of a track that there is not": {
+			[]byte{schema.IndexVersionEntries, 1, byte(media.Video), 0, 1, 0, 9, 1, 8},
+			[]schema.Track{{Sums: media.Sums{Samples: 1, Chunks: 1}}},
+		},
+		"a row of more chunks than bytes": {x.Bytes(), append([]schema.Track{{Sums: media.Sums{Samples: 1, Chunks: 1 << 26}}}, row[1:]...)},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -346,7 +381,7 @@ func sameAsSlow(t *testing.T, d *schema.Decoder, packed []byte, row []schema.Tra
 // FuzzDecodeIndex: whatever the bytes and the row, decoding gives samples as the row says, and as the slow way does, or
 // ErrIndex.
 func FuzzDecodeIndex(f *testing.F) {
-	for seed := range uint64(4) {
+	for seed := range uint64(16) { // some with raw sound, some with several sample entries
 		r := randomRecording(rand.New(rand.NewPCG(seed, 2)))
 		x, rows := r.index()
 		row := rows[len(rows)-1][0]
