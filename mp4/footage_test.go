@@ -32,7 +32,7 @@ type recordedTrack struct {
 	entry   media.SampleEntry   // that the recording starts with
 	used    []media.SampleEntry // all, in order of first use
 	row     media.SampleEntry   // stands for them
-	samples []*recordedSample // in decoding order
+	samples []*recordedSample   // in decoding order
 }
 
 type recordedSample struct {
@@ -50,7 +50,7 @@ type testCamera struct {
 	video   media.SampleEntry
 	flips   []media.SampleEntry // the video changes between these from GOP to GOP; nil where it does not
 	audio   *media.SampleEntry  // nil for none
-	bFrames bool               // needs steady90k
+	bFrames bool                // needs steady90k
 	// steady90k is the duration of every frame; 0 is one that varies.
 	steady90k uint32
 	// startDTS is that of a run's first video sample, audioLate how many audio ticks after it the first audio sample is.
