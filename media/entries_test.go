@@ -28,7 +28,7 @@ func TestEntryList(t *testing.T) {
 			}
 		}
 		joined := l.Joined()
-		if got := slices.Collect(joined.Boxes()); !slices.EqualFunc(got, boxes, bytes.Equal) {
+		if got := slices.Collect(joined.Boxes); !slices.EqualFunc(got, boxes, bytes.Equal) {
 			t.Fatalf("%d boxes, want %d", len(got), len(boxes))
 		}
 		if first := joined.First(); !bytes.Equal(first.Box, boxes[0]) || first.Codec != "avc1.000000" || first.Width != 640 {
@@ -48,7 +48,7 @@ func TestEntryList(t *testing.T) {
 func TestBoxesThatAreDamaged(t *testing.T) {
 	for _, box := range [][]byte{nil, {1}, {0, 0, 0, 7, 'a', 'v', 'c', '1'}, {0, 0, 0, 9, 'a', 'v', 'c', '1'}, {255, 255, 255, 255, 'a', 'v', 'c', '1'}} {
 		e := SampleEntry{Box: box}
-		if got := slices.Concat(slices.Collect(e.Boxes())...); !bytes.Equal(got, box) {
+		if got := slices.Concat(slices.Collect(e.Boxes)...); !bytes.Equal(got, box) {
 			t.Errorf("of %x remains %x", box, got)
 		}
 		if e.First(); e.Alike(&e) != true {

@@ -39,10 +39,10 @@ func TestSumOfRawSound(t *testing.T) {
 		if got, want := s.Sum(7), each.Sum(7); got != want {
 			t.Fatalf("seed %d: of packets %+v\nof bytes %+v", seed, got, want)
 		}
-		if got, want := slices.Collect(s.TimeRuns()), slices.Collect(each.TimeRuns()); !slices.Equal(got, want) {
+		if got, want := slices.Collect(s.TimeRuns), slices.Collect(each.TimeRuns); !slices.Equal(got, want) {
 			t.Fatalf("seed %d: runs of packets %v, of bytes %v", seed, got, want)
 		}
-		if got, want := slices.Collect(s.ChunkRuns()), slices.Collect(each.ChunkRuns()); !slices.Equal(got, want) {
+		if got, want := slices.Collect(s.ChunkRuns), slices.Collect(each.ChunkRuns); !slices.Equal(got, want) {
 			t.Fatalf("seed %d: chunks of packets %v, of bytes %v", seed, got, want)
 		}
 	}
