@@ -218,7 +218,6 @@ type ChunkRun struct {
 }
 
 // ChunkRuns yields the runs of chunks, as stsc has them.
-
 func (s *Samples) ChunkRuns(yield func(ChunkRun) bool) {
 	var last ChunkRun
 	packet := 0
