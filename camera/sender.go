@@ -93,15 +93,16 @@ func SentEntry(track *demux.Track) (media.SampleEntry, error) {
 	if err != nil {
 		return media.SampleEntry{}, err
 	}
+	var units []codec.Unit
 	for _, packet := range packets {
-		unit, err := receiver.Depacketize(packet)
-		if errors.Is(err, codec.ErrMore) {
-			continue
-		}
-		if err == nil {
-			_, _, err = receiver.Samples(unit, 0)
-		}
+		whole, err := receiver.Packet(packet, time.Time{})
 		if err != nil {
+			return media.SampleEntry{}, err
+		}
+		units = append(units, whole...)
+	}
+	for _, u := range append(units, receiver.Flush()...) {
+		if _, _, err := receiver.Samples(u, 0); err != nil {
 			return media.SampleEntry{}, err
 		}
 	}

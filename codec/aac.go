@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/format/rtpfragmented"
@@ -26,6 +27,7 @@ var aacCodec = &Codec{
 // aacReceiver makes samples of frames.
 type aacReceiver struct {
 	decode     func(*rtp.Packet) ([][]byte, error)
+	assembly   assembly
 	entry      media.SampleEntry
 	frameTicks uint32 // how long a frame lasts
 	times      soundTimes
@@ -112,18 +114,26 @@ func decodeLATM(d *rtpfragmented.Decoder, config *mpeg4audio.StreamMuxConfig, pk
 	return frames, nil
 }
 
-// Depacketize implements Receiver.
-func (r *aacReceiver) Depacketize(pkt *rtp.Packet) ([][]byte, error) {
-	frames, err := r.decode(pkt)
-	if errors.Is(err, rtpmpeg4audio.ErrMorePacketsNeeded) || errors.Is(err, rtpfragmented.ErrMorePacketsNeeded) {
-		return nil, ErrMore
-	}
-	return frames, err
+// Packet implements Receiver.
+func (r *aacReceiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, error) {
+	return r.assembly.decode(pkt, received, func(pkt *rtp.Packet) ([][]byte, error) {
+		frames, err := r.decode(pkt)
+		if errors.Is(err, rtpmpeg4audio.ErrMorePacketsNeeded) || errors.Is(err, rtpfragmented.ErrMorePacketsNeeded) {
+			return nil, errMore
+		}
+		return frames, err
+	})
 }
 
+// Lost implements Receiver. The next packet shows where a frame begins.
+func (r *aacReceiver) Lost() {}
+
+// Flush implements Receiver.
+func (r *aacReceiver) Flush() []Unit { return nil }
+
 // Samples implements Receiver.
-func (r *aacReceiver) Samples(frames [][]byte, pts int64) ([]media.Sample, bool, error) {
-	samples, err := r.times.samples(frames, pts, func([]byte) uint32 { return r.frameTicks })
+func (r *aacReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) {
+	samples, err := r.times.samples(u.Parts, pts, func([]byte) uint32 { return r.frameTicks })
 	return samples, false, err
 }
 

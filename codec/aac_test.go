@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
@@ -18,7 +19,7 @@ func TestAACTimes(t *testing.T) {
 	}
 	var got []int64
 	packet := func(pts int64, frames ...[]byte) error {
-		samples, newEntry, err := track.Samples(frames, pts)
+		samples, newEntry, err := track.Samples(Unit{Parts: frames}, pts)
 		for _, s := range samples {
 			if !s.Sync || s.CTS != 0 || s.Duration != 1024 || len(s.Data) == 0 || newEntry {
 				t.Errorf("sample is %+v", s)
@@ -52,7 +53,7 @@ func TestAACShortFrames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	samples, _, err := track.Samples([][]byte{{1}, {2}}, 0)
+	samples, _, err := track.Samples(Unit{Parts: [][]byte{{1}, {2}}}, 0)
 	if err != nil || len(samples) != 2 || samples[1].DTS != 960 || samples[1].Duration != 960 {
 		t.Errorf("samples are %+v, error %v", samples, err)
 	}
@@ -82,11 +83,11 @@ func TestAACDecodesLATM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	frames, err := a.Depacketize(&rtp.Packet{Header: rtp.Header{Marker: true}, Payload: payload})
-	if err != nil || len(frames) != 1 || !bytes.Equal(frames[0], frame) {
-		t.Errorf("frames are %x, error %v", frames, err)
+	units, err := a.Packet(&rtp.Packet{Header: rtp.Header{Marker: true}, Payload: payload}, time.Time{})
+	if err != nil || len(units) != 1 || len(units[0].Parts) != 1 || !bytes.Equal(units[0].Parts[0], frame) {
+		t.Errorf("units are %v, error %v", units, err)
 	}
-	if _, err := a.Depacketize(&rtp.Packet{Header: rtp.Header{Marker: true}, Payload: payload[:9]}); err == nil {
+	if _, err := a.Packet(&rtp.Packet{Header: rtp.Header{Marker: true}, Payload: payload[:9]}, time.Time{}); err == nil {
 		t.Error("no error for an element that was cut short")
 	}
 	if _, err := receiveAAC(&format.MPEG4AudioLATM{PayloadTyp: 97, CPresent: true}); err == nil {

@@ -1,10 +1,10 @@
 package codec
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
@@ -36,25 +36,35 @@ type Codec struct {
 	send func(e media.SampleEntry, payloadType uint8) (*Sender, error)
 }
 
-// A Receiver makes samples of the RTP packets of one track. It knows what the packets hold; when they came, which were lost and
-// what their timestamps mean is for its caller to know.
-//
-// An access unit is the data of one timestamp, in parts: the NAL units of a picture, or some frames of sound.
+// A Unit is an access unit: the data of one timestamp, in parts, which are the NAL units of a picture, or some frames of sound.
+type Unit struct {
+	Parts     [][]byte
+	Timestamp uint32    // of RTP
+	Received  time.Time // when its first packet came
+	Damaged   bool      // a part of it did not come, so that it is no sync sample
+}
+
+// A Receiver makes samples of the RTP packets of one track. It knows what the packets hold, and where an access unit ends; which
+// packets were lost and what their timestamps mean is for its caller to know.
 type Receiver interface {
-	// Depacketize takes the next packet. It returns the access unit that the packet completes. It returns ErrMore where the
-	// access unit goes on in the next packet, so that packets are kept until then, and nothing where the packet is of no use.
-	// Any other error says that the packet or those before it are damaged; what was kept of them is dropped.
-	Depacketize(pkt *rtp.Packet) (accessUnit [][]byte, err error)
+	// Packet takes the next packet, which came at received, and returns the access units that are known to be whole with it, in
+	// the order in which they were sent. An error says that something in the packet, or in those before it, is damaged; units may
+	// come with it. What is kept of packets is bounded.
+	Packet(pkt *rtp.Packet, received time.Time) ([]Unit, error)
+	// Lost says that packets before the next one did not come.
+	Lost()
+	// Flush returns the access unit that is not known to be whole yet, where there is one, because no packet follows.
+	Flush() []Unit
 
 	// Samples makes samples of an access unit that is to be shown, or of which the first frame is to be heard, at pts, in ticks
 	// of the RTP clock. Their Duration is how long such a sample lasts as a rule. There may be none, for one that cannot be
 	// decoded. The DTS of the samples of a track strictly increase, and none is greater than the PTS. newEntry says that Entry
 	// changed, and that the first of the samples is a sync sample.
 	//
-	// It keeps neither the access unit nor its memory. An error ends the session.
-	Samples(accessUnit [][]byte, pts int64) (samples []media.Sample, newEntry bool, err error)
+	// It keeps neither the access unit nor its memory. An error says why the unit cannot be stored.
+	Samples(u Unit, pts int64) (samples []media.Sample, newEntry bool, err error)
 
-	// Entry is the sample entry of the newest sample. Of video its Box is nil before the first sample.
+	// Entry is the sample entry of the newest sample. Its Box is nil while it is not known yet.
 	Entry() media.SampleEntry
 }
 
@@ -62,18 +72,9 @@ type Receiver interface {
 // and stands for itself.
 type Predictor interface {
 	Receiver
-	// IsSync reports whether decoding can start at an access unit.
-	IsSync(accessUnit [][]byte) bool
-	// Flush returns what is known of an access unit whose last packet did not come.
-	Flush(timestamp uint32) (accessUnit [][]byte, err error)
-	// Lost says that packets were lost.
-	Lost()
 	// Awaits says, while there is no first sample, what the camera has not sent that it takes, and what can be done about it.
 	Awaits() (what, do string)
 }
-
-// ErrMore is that of a Receiver which needs another packet to complete an access unit.
-var ErrMore = errors.New("more packets are needed")
 
 // A Sender makes RTP packets of samples.
 type Sender struct {

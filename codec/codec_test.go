@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 
@@ -68,9 +69,9 @@ func TestSentAndReceived(t *testing.T) {
 	if err != nil || c.Name != "AAC" || string(r.Entry().Box) != string(aac.Box) {
 		t.Fatalf("received as %v, %v", c, err)
 	}
-	frames, err := r.Depacketize(packets[0])
-	if err != nil || len(frames) != 1 || string(frames[0]) != "a frame" {
-		t.Errorf("frames %q, %v", frames, err)
+	units, err := r.Packet(packets[0], time.Time{})
+	if err != nil || len(units) != 1 || len(units[0].Parts) != 1 || string(units[0].Parts[0]) != "a frame" {
+		t.Errorf("units %v, %v", units, err)
 	}
 	again, err := Import(aac.Box)
 	if err != nil || string(again.Box) != string(aac.Box) {

@@ -1,7 +1,7 @@
 // Package codec knows how pictures and sound are coded: what RTP packets hold, what a decoder must know of a track, where
 // decoding can start, and what other programs write into mp4 files. No other package names a codec.
 //
-//	format ─Receive─> Receiver    RTP packet ─Depacketize─> access unit ─Samples─> media.Sample, media.SampleEntry
+//	format ─Receive─> Receiver    RTP packet ─Packet─> access unit ─Samples─> media.Sample, media.SampleEntry
 //	sample entry box of a file    ─Import──> media.SampleEntry
 //	media.SampleEntry ─Send─> Sender    sample ─Packets─> RTP packets
 //
@@ -15,9 +15,10 @@
 //
 // # How to add a codec
 //
-// Write one file with a Codec and its test, and add a line to registry. What a Codec cannot do stays nil. A Receiver has three
-// methods; that of pictures which depend on others is a Predictor too. These are there to be used:
+// Write one file with a Codec and its test, and add a line to registry. What a Codec cannot do stays nil. The Receiver of pictures
+// which depend on others is a Predictor too. These are there to be used:
 //
+//   - assembly bounds what a decoder of a library keeps of packets
 //   - soundTimes gives frames of sound their times, although cameras stamp them with clocks that jitter
 //   - decodeTimes finds when pictures are decoded that are not sent in the order in which they are shown
 //   - writer writes sample entries, copyVisual copies those of files

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/format/rtph264"
@@ -33,7 +34,10 @@ var h264Codec = &Codec{
 // the access units. They may change at any of them, but the sample entry only at an IDR picture, where a reader can start
 // anew: sets that change in between stay in their sample, where decoders find them, until the next IDR picture.
 type h264Receiver struct {
-	decoder *rtph264.Decoder
+	decoder   *rtph264.Decoder
+	assembly  assembly
+	open      bool // an access unit is coming in
+	timestamp uint32
 
 	sps []byte
 	pps map[uint32][]byte // by pic_parameter_set_id
@@ -63,34 +67,49 @@ func newH264Receiver(d *rtph264.Decoder, sets ...[]byte) *h264Receiver {
 	return t
 }
 
-// Depacketize implements Receiver.
-func (t *h264Receiver) Depacketize(pkt *rtp.Packet) ([][]byte, error) {
+// Packet implements Receiver.
+func (t *h264Receiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, error) {
+	var before []Unit
+	if t.open && pkt.Timestamp != t.timestamp {
+		// The packet that was marked as the last of its access unit is lost, or the camera marks none.
+		before = t.Flush()
+	}
+	t.open, t.timestamp = !pkt.Marker, pkt.Timestamp
+	units, err := t.assembly.decode(pkt, received, t.decode)
+	return append(before, units...), err
+}
+
+func (t *h264Receiver) decode(pkt *rtp.Packet) ([][]byte, error) {
 	au, err := t.decoder.Decode(pkt)
 	switch {
 	case errors.Is(err, rtph264.ErrMorePacketsNeeded):
-		return nil, ErrMore
+		return nil, errMore
 	case errors.Is(err, rtph264.ErrNonStartingPacketAndNoPrevious):
 		return nil, nil
 	}
 	return au, err
 }
 
-// Flush implements Predictor. The decoder gives out what it has of an access unit for a last packet, which holds a delimiter.
-func (t *h264Receiver) Flush(timestamp uint32) ([][]byte, error) {
-	return t.Depacketize(&rtp.Packet{
-		Header:  rtp.Header{Version: 2, Marker: true, Timestamp: timestamp},
+// Flush implements Receiver. The decoder gives out what it has of an access unit for a last packet, which holds a delimiter.
+func (t *h264Receiver) Flush() []Unit {
+	if !t.open {
+		return nil
+	}
+	t.open = false
+	units, _ := t.assembly.decode(&rtp.Packet{
+		Header:  rtp.Header{Version: 2, Marker: true, Timestamp: t.timestamp},
 		Payload: []byte{9, 0xf0}, // an access unit delimiter (ITU-T H.264 7.3.2.4)
-	})
+	}, t.assembly.received, t.decode) // what is damaged of it is dropped
+	return units
 }
 
-// IsSync implements Predictor.
-func (t *h264Receiver) IsSync(au [][]byte) bool {
+func (t *h264Receiver) isSync(au [][]byte) bool {
 	idr := slices.ContainsFunc(au, func(n []byte) bool { return len(n) > 0 && naluType(n) == h264.NALUTypeIDR })
 	t.sawIDR = t.sawIDR || idr
 	return idr
 }
 
-// Lost implements Predictor.
+// Lost implements Receiver.
 func (t *h264Receiver) Lost() { t.times.restartAtSync = true }
 
 // Awaits implements Predictor.
@@ -106,8 +125,9 @@ func (t *h264Receiver) Entry() media.SampleEntry { return t.entry }
 
 // Samples implements Receiver. There is no sample before the first IDR picture with known parameter sets, nor for an access
 // unit without slices.
-func (t *h264Receiver) Samples(au [][]byte, pts int64) (samples []media.Sample, newEntry bool, err error) {
-	idr := t.IsSync(au)
+func (t *h264Receiver) Samples(u Unit, pts int64) (samples []media.Sample, newEntry bool, err error) {
+	au := u.Parts
+	idr := t.isSync(au)
 	nalus, picture := t.strip(au, idr)
 	if !picture {
 		return nil, false, nil

@@ -27,7 +27,7 @@ func h264Of(sps []byte) *h264Receiver { return newH264Receiver(nil, sps, codecte
 // one returns the sample of an access unit, or nil where it makes none.
 func one(t *testing.T, r Receiver, au [][]byte, pts int64) (*media.Sample, bool, error) {
 	t.Helper()
-	samples, newEntry, err := r.Samples(au, pts)
+	samples, newEntry, err := r.Samples(Unit{Parts: au}, pts)
 	if len(samples) > 1 || len(samples) == 0 && newEntry {
 		t.Fatalf("access unit at %d: %d samples, new entry %v", pts, len(samples), newEntry)
 	}
@@ -125,7 +125,7 @@ func TestH264ParameterChange(t *testing.T) {
 	if _, changed = mustAccessUnit(t, track, 4*frame90k, small, pps, codectest.Slice(true, 0)); !changed || track.entry.Width != 160 {
 		t.Errorf("width %d, changed %v after a new SPS", track.entry.Width, changed)
 	}
-	_, _, err := track.Samples([][]byte{{0x67, 77}, codectest.Slice(true, 0)}, 5*frame90k)
+	_, _, err := track.Samples(Unit{Parts: [][]byte{{0x67, 77}, codectest.Slice(true, 0)}}, 5*frame90k)
 	if err == nil || !strings.Contains(err.Error(), "SPS") {
 		t.Errorf("error is %v for an SPS of 2 bytes", err)
 	}
@@ -197,7 +197,7 @@ func TestH264RefusesTimeThatGoesBack(t *testing.T) {
 		track := h264Of(codectest.SPS(10, 0, false))
 		mustAccessUnit(t, track, 0, codectest.Slice(true, 0))
 		mustAccessUnit(t, track, frame90k, codectest.Slice(false, 2))
-		_, _, err := track.Samples([][]byte{codectest.Slice(false, 4)}, pts)
+		_, _, err := track.Samples(Unit{Parts: [][]byte{codectest.Slice(false, 4)}}, pts)
 		if err == nil || !strings.Contains(err.Error(), "timestamps went back") {
 			t.Errorf("%d after %d: error is %v", pts, frame90k, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/opus"
@@ -44,17 +45,23 @@ func receiveOpus(f format.Format) (Receiver, error) {
 	return &opusReceiver{entry: opusEntry(opusConfig(o.ChannelCount)), times: soundTimes{rate: opusRate}}, nil
 }
 
-// Depacketize implements Receiver.
-func (r *opusReceiver) Depacketize(pkt *rtp.Packet) ([][]byte, error) {
+// Packet implements Receiver.
+func (r *opusReceiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, error) {
 	if n := opus.PacketDuration2(pkt.Payload); n == 0 || n > maxOpusTime {
 		return nil, fmt.Errorf("an Opus packet of %d bytes says that it lasts %d ms", len(pkt.Payload), n*1000/opusRate)
 	}
-	return [][]byte{pkt.Payload}, nil
+	return []Unit{{Parts: [][]byte{pkt.Payload}, Timestamp: pkt.Timestamp, Received: received}}, nil
 }
 
+// Lost implements Receiver.
+func (r *opusReceiver) Lost() {}
+
+// Flush implements Receiver.
+func (r *opusReceiver) Flush() []Unit { return nil }
+
 // Samples implements Receiver.
-func (r *opusReceiver) Samples(packets [][]byte, pts int64) ([]media.Sample, bool, error) {
-	samples, err := r.times.samples(packets, pts, func(p []byte) uint32 { return uint32(opus.PacketDuration2(p)) })
+func (r *opusReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) {
+	samples, err := r.times.samples(u.Parts, pts, func(p []byte) uint32 { return uint32(opus.PacketDuration2(p)) })
 	return samples, false, err
 }
 

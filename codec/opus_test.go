@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
@@ -39,11 +40,11 @@ func TestOpus(t *testing.T) {
 		{[]byte{0xfc}, 960},                 // silence
 	} {
 		sent := bytes.Clone(x.packet)
-		packets, err := r.Depacketize(&rtp.Packet{Payload: sent})
+		units, err := r.Packet(&rtp.Packet{Payload: sent}, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		samples, newEntry, err := r.Samples(packets, at)
+		samples, newEntry, err := r.Samples(units[0], at)
 		if err != nil || newEntry || len(samples) != 1 {
 			t.Fatalf("packet %d: %d samples, %v", i, len(samples), err)
 		}
@@ -55,8 +56,8 @@ func TestOpus(t *testing.T) {
 		at += int64(x.duration)
 	}
 	for _, damaged := range [][]byte{nil, {0xff}, {0xff, 0}, {0xff, 63, 1}} {
-		if packets, err := r.Depacketize(&rtp.Packet{Payload: damaged}); err == nil || len(packets) > 0 {
-			t.Errorf("%x: %x, %v", damaged, packets, err)
+		if units, err := r.Packet(&rtp.Packet{Payload: damaged}, time.Time{}); err == nil || len(units) > 0 {
+			t.Errorf("%x: %v, %v", damaged, units, err)
 		}
 	}
 }

@@ -14,13 +14,13 @@ type Source interface {
 // from the camera, so that it must not wait for long. An error from any of them ends the session with that error.
 type Handler interface {
 	// Start comes once, when the sample entry of every track is known; the index in tracks is the number of the track. The
-	// first sample that follows is a sync sample of the first track, which is video.
+	// first sample that follows is a sync sample of the first track, which is video, or sound where there is no video.
 	Start(tracks []SampleEntry) error
-	// NewEntry says that the parameter sets of a track changed. The next sample of the track is a sync sample.
+	// NewEntry says that the sample entry of a track is another from its next sample on, which is a sync sample.
 	NewEntry(track int, e SampleEntry) error
-	// NewRun says that what follows makes another run, and why. The next sample is a sync sample of the first track. The
-	// origin of times stays, but those of the other tracks may step back.
-	NewRun(reason string) error
+	// NewRun says that what follows makes another run, of these tracks, and why; nil are the tracks of before. The next sample is a
+	// sync sample of the first track. Times may step.
+	NewRun(tracks []SampleEntry, reason string) error
 	// Sample hands over the next sample of a track. Its DTS is counted from an origin that all tracks of the session share; it
 	// is not negative and strictly increases within a track, but for NewRun. Its CTS is not negative. Its Duration is how long
 	// such a sample lasts as a rule, since only the next one tells how long it does.

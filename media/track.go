@@ -9,13 +9,19 @@ type Kind uint8
 const (
 	Video Kind = 1 + iota
 	Audio
+	// RawAudio is sound without frames, of which every byte is a sample (G.711). A Sample of it is a packet of such bytes, which
+	// lasts at least as many ticks as it has bytes. Virtual files show each byte as a sample, because players agree on nothing else.
+	RawAudio
 )
+
+// Sound reports whether the track is heard.
+func (k Kind) Sound() bool { return k == Audio || k == RawAudio }
 
 func (k Kind) String() string {
 	switch k {
 	case Video:
 		return "video"
-	case Audio:
+	case Audio, RawAudio:
 		return "audio"
 	}
 	return fmt.Sprintf("Kind(%d)", uint8(k))

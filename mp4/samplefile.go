@@ -38,7 +38,10 @@ type Seal struct {
 type Fragment struct {
 	Sequence uint32           // from 1 within the file
 	Wall90k  int64            // wall time of the first video sample's DTS
-	Tracks   [][]media.Sample // as in the header; video first. A track may have none
+	Tracks   [][]media.Sample // as in the header; the master first. A track may have none
+
+	// Entries is nil, or has for each track the sample entry that holds from this fragment on, nil where that of before does.
+	Entries []*media.SampleEntry
 }
 
 // sample flags, ISO/IEC 14496-12 8.8.3.1

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pion/rtp"
 
+	"nvrfs/codec"
 	"nvrfs/recorder/rtpclock"
 )
 
@@ -15,21 +16,25 @@ func (s *session) onAudio(pkt *rtp.Packet) {
 func (s *session) audioPacket(pkt *rtp.Packet, now time.Time) error {
 	s.noteFirst(now)
 	a := s.audio
-	pts, ok := s.times.PacketPTS(a.media, pkt)
-	if ntp, reported := s.times.PacketNTP(a.media, pkt); ok && reported {
-		s.tie.Note(&s.tie.Audio, ntp, pts)
+	if ntp, ok := s.times.PacketNTP(a.media, pkt); ok {
+		s.tie.Note(&s.tie.Audio, ntp, s.pts(a, pkt.Timestamp, now))
 	}
-	frames, damage, err := a.depacketize(pkt)
-	switch {
-	case err != nil:
-		return err
-	case damage != nil:
+	units, damage := a.receiver.Packet(pkt, now)
+	if damage != nil {
 		s.loss.add(now, 0, damage)
-		return nil
-	case frames == nil || !ok:
-		return nil
 	}
-	samples, _, err := a.receiver.Samples(frames, pts)
+	for _, u := range units {
+		if err := s.audioUnit(u, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// audioUnit hands on the frames of an access unit.
+func (s *session) audioUnit(u codec.Unit, now time.Time) error {
+	a := s.audio
+	samples, _, err := a.receiver.Samples(u, s.pts(a, u.Timestamp, u.Received))
 	if err != nil {
 		return err
 	}

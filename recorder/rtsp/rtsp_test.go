@@ -258,7 +258,7 @@ func (c *collector) NewEntry(track int, e media.SampleEntry) error {
 	return nil
 }
 
-func (c *collector) NewRun(reason string) error {
+func (c *collector) NewRun(_ []media.SampleEntry, reason string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.newRuns, c.soundFrom, c.syncNext = append(c.newRuns, reason), len(c.samples[1]), true

@@ -9,7 +9,6 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtcp"
-	"github.com/pion/rtp"
 
 	"nvrfs/codec"
 	"nvrfs/media"
@@ -26,7 +25,7 @@ type track struct {
 	receiver codec.Receiver
 	packets  string // what its packets are called in errors
 	rate     uint32 // ticks a second of its samples
-	assembly assembly
+	clock    rtpclock.Clock
 	leap     rtpclock.LeapCheck
 }
 
@@ -102,14 +101,15 @@ func (s *session) noteFirst(now time.Time) {
 	}
 }
 
-// depacketize returns the access unit that a packet completes, and nil where it completes none. An error ends the session;
-// damage is what was wrong with the packets otherwise.
-func (t *track) depacketize(pkt *rtp.Packet) (accessUnit [][]byte, damage, err error) {
-	if err := t.assembly.add(pkt); err != nil {
-		return nil, nil, err
+// pts returns the time of an RTP timestamp, in ticks of the track since the first packet of the session. Tracks begin by when
+// their first packets came.
+func (s *session) pts(t *track, timestamp uint32, received time.Time) int64 {
+	if pts, ok := t.clock.Extend(timestamp); ok {
+		return pts
 	}
-	accessUnit, damage = t.assembly.taken(t.receiver.Depacketize(pkt))
-	return accessUnit, damage, nil
+	pts := int64(received.Sub(s.firstPacket).Seconds() * float64(t.rate))
+	t.clock.Start(timestamp, pts)
+	return pts
 }
 
 // lost counts packets that did not come, and what could not be used of those that did.

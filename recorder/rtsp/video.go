@@ -14,14 +14,7 @@ import (
 type videoTrack struct {
 	track
 	predictor codec.Predictor // the receiver; nil where its pictures do not depend on each other
-	clock     rtpclock.Clock
-
-	// The access unit that is coming in.
-	open      bool
-	timestamp uint32
-	pts       int64
-	ptsKnown  bool
-	received  time.Time
+	received  time.Time       // when the first packet of the newest access unit came
 }
 
 func newVideoTrack(t track) *videoTrack {
@@ -32,9 +25,7 @@ func newVideoTrack(t track) *videoTrack {
 
 // lost says that packets were lost.
 func (v *videoTrack) lost() {
-	if v.predictor != nil {
-		v.predictor.Lost()
-	}
+	v.receiver.Lost()
 }
 
 // awaits says what the first sample waits for.
@@ -52,68 +43,30 @@ func (s *session) onVideo(pkt *rtp.Packet) {
 func (s *session) videoPacket(pkt *rtp.Packet, now time.Time) error {
 	s.noteFirst(now)
 	v := s.video
-	if v.open && pkt.Timestamp != v.timestamp {
-		// The packet that was marked as the last of its access unit is lost, or the camera marks none.
-		if err := s.endAccessUnit(); err != nil {
-			return err
-		}
+	if ntp, ok := s.times.PacketNTP(v.media, pkt); ok {
+		s.tie.Note(&s.tie.Video, ntp, s.pts(&v.track, pkt.Timestamp, now))
 	}
-	if !v.open {
-		v.open, v.timestamp, v.received = true, pkt.Timestamp, now
-	}
-	v.pts, v.ptsKnown = v.clock.Extend(pkt.Timestamp)
-	if !v.ptsKnown {
-		v.pts, v.ptsKnown = s.times.PacketPTS(v.media, pkt) // called only after Decode, it never knows the time of some streams
-	}
-	if ntp, ok := s.times.PacketNTP(v.media, pkt); ok && v.ptsKnown {
-		s.tie.Note(&s.tie.Video, ntp, v.pts)
-	}
-	accessUnit, damage, err := v.depacketize(pkt)
-	if err == nil {
-		err = s.accessUnit(accessUnit, damage)
-	}
-	if pkt.Marker {
-		v.open = false
-	}
-	return err
-}
-
-// endAccessUnit takes what there is of an access unit whose last packet did not come.
-func (s *session) endAccessUnit() error {
-	v := s.video
-	v.open = false
-	if v.predictor == nil {
-		return nil // the next packet drops what there is
-	}
-	return s.accessUnit(v.assembly.taken(v.predictor.Flush(v.timestamp)))
-}
-
-// accessUnit hands on a complete access unit, or notes that it is damaged.
-func (s *session) accessUnit(unit [][]byte, damage error) error {
+	units, damage := v.receiver.Packet(pkt, now)
 	if damage != nil {
 		s.lostLocked(0, damage)
-		return nil
 	}
-	if unit == nil {
-		return nil
-	}
+	return s.videoUnits(units)
+}
+
+// videoUnits hands on complete access units.
+func (s *session) videoUnits(units []codec.Unit) error {
 	v := s.video
-	s.lastVideo = time.Now()
-	if !v.ptsKnown {
-		if v.predictor != nil && !v.predictor.IsSync(unit) {
-			return nil // PacketPTS gives times from the first sync sample on
-		}
-		// And this is one, but packed in a way that PacketPTS does not recognise: from here on, count by hand.
-		v.pts = int64(v.received.Sub(s.firstPacket).Seconds() * float64(v.rate))
-		v.clock.Start(v.timestamp, v.pts)
-	}
-	samples, newEntry, err := v.receiver.Samples(unit, v.pts)
-	if err != nil {
-		return err
-	}
-	for i := range samples {
-		if err := s.videoSample(&samples[i], newEntry && i == 0); err != nil {
+	for _, u := range units {
+		s.lastVideo = time.Now()
+		v.received = u.Received
+		samples, newEntry, err := v.receiver.Samples(u, s.pts(&v.track, u.Timestamp, u.Received))
+		if err != nil {
 			return err
+		}
+		for i := range samples {
+			if err := s.videoSample(&samples[i], newEntry && i == 0); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -128,7 +81,7 @@ func (s *session) videoSample(sample *media.Sample, newEntry bool) error {
 	}
 	if sample.Sync {
 		if why := s.tie.Again(v.received); why != "" {
-			if err := s.h.NewRun(why); err != nil {
+			if err := s.h.NewRun(nil, why); err != nil {
 				return err
 			}
 		}

@@ -58,7 +58,7 @@ func (x *soundSource) yield(s *session.Session, audio bool, made time.Time, afte
 	} else if sample.Sync {
 		if why := x.tie.Again(received); why != "" {
 			x.off = append(x.off, nil)
-			if err := s.NewRun(why); err != nil {
+			if err := s.NewRun(nil, why); err != nil {
 				return err
 			}
 		}

@@ -106,11 +106,14 @@ func (s *Session) NewEntry(track int, e media.SampleEntry) error {
 }
 
 // NewRun implements Handler. No frame is lost between the two runs.
-func (s *Session) NewRun(reason string) error {
+func (s *Session) NewRun(tracks []media.SampleEntry, reason string) error {
+	if tracks == nil {
+		tracks = s.tracks
+	}
 	s.o.Log.Info("another run begins, without losing a frame", "reason", reason)
 	err := s.Finish(reason)
 	next := New(s.o)
-	err = errors.Join(err, next.Start(s.tracks))
+	err = errors.Join(err, next.Start(tracks))
 	next.newEntry = s.newEntry
 	*s = *next
 	return err

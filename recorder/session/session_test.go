@@ -202,7 +202,7 @@ func (x *reorderedSource) run(b *bench.Bench, pictures int) {
 		gop, i := n/len(x.shown)*len(x.shown), n%len(x.shown)
 		at := pts[gop+x.shown[i]]
 		last = max(last, at)
-		samples, _, err := receiver.Samples([][]byte{codectest.Slice(i == 0, 2*x.shown[i])}, at)
+		samples, _, err := receiver.Samples(codec.Unit{Parts: [][]byte{codectest.Slice(i == 0, 2*x.shown[i])}}, at)
 		if err != nil || len(samples) != 1 {
 			b.T.Fatalf("%d samples, %v", len(samples), err)
 		}
@@ -382,12 +382,12 @@ func TestNewRun(t *testing.T) {
 			var given []media.Sample
 			for x := range c.Samples(50 * time.Second) {
 				if x.Track == volume.Video && x.DTS == 20*90000 {
-					if err := s.NewRun("first reason"); err != nil {
+					if err := s.NewRun(nil, "first reason"); err != nil {
 						t.Fatal(err)
 					}
 				}
 				if x.Track == volume.Video && x.DTS == 30*90000 {
-					if err := errors.Join(s.NewEntry(volume.Video, bench.OtherEntry()), s.NewRun("second reason")); err != nil {
+					if err := errors.Join(s.NewEntry(volume.Video, bench.OtherEntry()), s.NewRun(nil, "second reason")); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -468,7 +468,7 @@ func TestNewRunThatTheDiskRefuses(t *testing.T) {
 	}
 	b.Commit()
 	*refuse = true
-	if err := s.NewRun("moved"); !errors.Is(err, errRefused) {
+	if err := s.NewRun(nil, "moved"); !errors.Is(err, errRefused) {
 		t.Errorf("error is %v", err)
 	}
 	*refuse = false

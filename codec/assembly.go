@@ -1,13 +1,12 @@
-package rtsp
+package codec
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pion/rtp"
-
-	"nvrfs/codec"
 )
 
 const (
@@ -22,8 +21,12 @@ const (
 // counts the bytes of the payloads: empty ones it keeps without end, and each keeps its whole packet, with header extensions
 // and padding of up to 64 KiB, in memory.
 type assembly struct {
-	packets int
+	packets  int
+	received time.Time // when the first of them came
 }
+
+// errMore says that another packet is needed to complete an access unit.
+var errMore = errors.New("more packets are needed")
 
 // add counts a packet that the depacketizer is about to get.
 func (a *assembly) add(pkt *rtp.Packet) error {
@@ -37,12 +40,21 @@ func (a *assembly) add(pkt *rtp.Packet) error {
 	return nil
 }
 
-// taken counts anew where a depacketizer holds nothing any more. It returns what that returned, but for the error of needing
-// more packets.
-func (a *assembly) taken(accessUnit [][]byte, err error) ([][]byte, error) {
-	if errors.Is(err, codec.ErrMore) {
+// decode has a decoder of the library take a packet. The decoder returns errMore where it keeps the packet.
+func (a *assembly) decode(pkt *rtp.Packet, received time.Time, decode func(*rtp.Packet) ([][]byte, error)) ([]Unit, error) {
+	if a.packets == 0 {
+		a.received = received
+	}
+	if err := a.add(pkt); err != nil {
+		return nil, err
+	}
+	parts, err := decode(pkt)
+	if errors.Is(err, errMore) {
 		return nil, nil
 	}
 	a.packets = 0
-	return accessUnit, err
+	if len(parts) == 0 || err != nil {
+		return nil, err
+	}
+	return []Unit{{Parts: parts, Timestamp: pkt.Timestamp, Received: a.received}}, nil
 }
