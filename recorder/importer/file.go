@@ -20,9 +20,10 @@ type File struct {
 
 // A Track is a track of a File. Its times are on a timeline that all tracks share; they may be negative.
 type Track struct {
-	Entry     media.SampleEntry // with the timescale that the recordings are to have: of video 90 kHz
-	Timescale uint32            // of the times in the file
-	End       int64             // when the last sample ends
+	Entry     media.SampleEntry   // of the first sample, with the timescale that the recordings are to have: of video 90 kHz
+	Entries   []media.SampleEntry // of all samples, by EntryOf; nil: they have the same
+	Timescale uint32              // of the times in the file
+	End       int64               // when the last sample ends
 	Table
 }
 
@@ -31,6 +32,7 @@ type Table interface {
 	Len() int
 	Sample(i int) media.Sample // from 0; without its data
 	Offset(i int) int64        // of the sample's bytes in the file
+	EntryOf(i int) int         // which of the track's Entries the sample has
 }
 
 // What a file may ask for at most, far beyond what cameras make. It keeps every time in its field, and a fragment in memory.
@@ -212,6 +214,14 @@ func (c *cursor) load() {
 	if c.next.CTS != 0 {
 		c.pts = c.ticks(c.next.PTS())
 	}
+}
+
+// entry returns the sample entry of the sample that comes next.
+func (c *cursor) entry() media.SampleEntry {
+	if len(c.track.Entries) == 0 {
+		return c.track.Entry
+	}
+	return c.track.Entries[c.track.EntryOf(c.i)]
 }
 
 // fragmentEnd returns the DTS of the picture before which the fragment ends that starts with the next one, as a session ends

@@ -26,6 +26,7 @@ import (
 type tableSample struct {
 	media.Sample
 	Offset int64
+	Entry  int
 }
 
 // table is an importer.Table of samples that are computed.
@@ -37,6 +38,7 @@ type table struct {
 func (t table) Len() int                  { return t.n }
 func (t table) Sample(i int) media.Sample { return t.at(i).Sample }
 func (t table) Offset(i int) int64        { return t.at(i).Offset }
+func (t table) EntryOf(i int) int         { return t.at(i).Entry }
 
 // importFile makes a file of samples, whose tracks count in timescales.
 func importFile(samples []media.Sample, tracks []media.SampleEntry, timescales ...uint32) *importer.File {
@@ -47,7 +49,7 @@ func importFile(samples []media.Sample, tracks []media.SampleEntry, timescales .
 		from, to := tracks[x.Track].Timescale, timescales[x.Track]
 		dts := media.Rescale(x.DTS, from, to)
 		tables[x.Track] = append(tables[x.Track], tableSample{
-			media.Sample{DTS: dts, CTS: int32(media.Rescale(x.PTS(), from, to) - dts), Size: uint32(len(x.Data)), Sync: x.Sync}, int64(len(data)),
+			media.Sample{DTS: dts, CTS: int32(media.Rescale(x.PTS(), from, to) - dts), Size: uint32(len(x.Data)), Sync: x.Sync}, int64(len(data)), 0,
 		})
 		data = append(data, x.Data...)
 	}
@@ -694,4 +696,37 @@ func BenchmarkImportTiny(b *testing.B) {
 	f.Laps = int64(b.N)
 	b.ResetTimer()
 	importAll(b, b.TempDir(), time.Minute, importStart, f)
+}
+
+// Where the file changes its sample entry, another recording of the same run begins, with the sync sample at which it can.
+func TestImportOfAnotherSampleEntry(t *testing.T) {
+	dir := t.TempDir()
+	f, _ := simFile(bench.Camera{AudioRate: 48000}, 30*time.Second, 90000, 48000)
+	first, other := f.Tracks[0].Entry, bench.OtherEntry()
+	first.Rotation, other.Rotation = 90, 90
+	f.Tracks[0].Entry, f.Tracks[0].Entries = first, []media.SampleEntry{first, other}
+	changeSample(0, func(x *tableSample, i int) {
+		if i >= 195 && i < 400 { // at 25 frames a second, of which each fiftieth is a sync sample
+			x.Entry = 1
+		}
+	})(f)
+	importAll(t, dir, time.Minute, time.Date(2026, 5, 1, 13, 0, 5, 0, time.UTC), f)
+	recs := importedRows(t, dir)
+	db, err := schema.OpenReadOnly(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var starts []int64
+	for i, r := range recs {
+		e, err := db.SampleEntry(t.Context(), r.Tracks[0].Entry)
+		want := []media.SampleEntry{first, other, first}[i%3]
+		if err != nil || !reflect.DeepEqual(e, want) || r.Run != recs[0].Run {
+			t.Errorf("recording %d has the entry %+v of run %d, %v, want %+v", i, e, r.Run, err, want)
+		}
+		starts = append(starts, (r.Start90k-recs[0].Start90k)/3600)
+	}
+	if !slices.Equal(starts, []int64{0, 200, 400}) {
+		t.Errorf("recordings start with the pictures %v", starts)
+	}
 }
