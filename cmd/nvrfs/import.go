@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"nvrfs/codec"
 	"nvrfs/config"
 	"nvrfs/media"
+	"nvrfs/mp4/demux"
 	"nvrfs/recorder/importer"
 	"nvrfs/store/dir"
 )
@@ -22,14 +24,14 @@ import (
 func newImportCommand(env *environment) *cobra.Command {
 	im := importing{env: env}
 	cmd := &cobra.Command{
-		Use:   "import FILE... --camera CAMERA",
+		Use:   "import FILE|DIR... [--camera CAMERA]",
 		Short: "Take .mp4 files of another recorder in as footage",
 		Long: `Take .mp4 files in as footage of CAMERA, as if it had sent what is in them. They
 are copied frame by frame, not re-encoded, and stay as they are. A CAMERA's
 stream NAME other than main is CAMERA.NAME.
 
   video: ` + codec.Imported("or", media.Video) + `
-  sound: ` + codec.Imported("or", media.Audio) + `
+  sound: ` + codec.Imported("or", media.Audio, media.RawAudio) + `
 
 Each FILE begins at the time in its name, as local time: 2026-11-20_14-03-10,
 20261120T140310 and the like, also with the date in the name of its directory.
@@ -38,32 +40,62 @@ a gap. For the forms of a time: nvrfs ts --help
 
 Nothing may record into the data directory meanwhile. Nothing is imported when
 one FILE cannot be read, or overlaps another or footage that is there by more
-than two seconds. Interrupted, what was imported before stays.`,
+than two seconds. Interrupted, what was imported before stays.
+
+Of a DIR, all files in it are taken that can be, and a table says which were not,
+and why. Interrupted, it finishes the file under way; run again, it leaves out
+what is there already. --layout says how a recorder names its files, and so of
+which camera they are; CAMERA is then only needed where it does not say that, or
+to rename: --camera FROM=CAMERA. The layouts, each with an example:
+
+` + layoutsHelp() + `
+--pattern is a layout of your own, which the end of a path must have: * for
+anything in a name, ** for any directories, {camera}, {stream} (main or sub), and
+as of strftime %Y %y %m %d %H %I %p %M %S %z %s, and %f, a fraction of a second.
+Times are those of --timezone, unless the layout says that they are in UTC. Where
+a name does not tell which of two times is meant, it is asked, or the file is not
+taken.`,
 		Example: `  nvrfs import --camera front-door /mnt/old/front-door/*.mp4
+  nvrfs import --layout frigate /media/frigate/recordings --dry-run
+  nvrfs import --pattern '{camera}/%Y-%m-%d/%H/%M.%S.mp4' --timezone UTC /mnt/old
   nvrfs import --camera barn --start "2026-11-20 14:03:10" barn.mp4
   nvrfs import --camera test --start 2026-01-01 --repeat 1440 minute.mp4`,
-		Args: wantArgs(1, -1, "FILE, an .mp4"),
+		Args: wantArgs(1, -1, "FILE, an .mp4, or DIR"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"mp4", "mov", "m4v"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return explainLocked(im.run(cmd.Context(), args))
+			return explainLocked(im.start(cmd.Context(), args))
 		},
 	}
 	im.from.add(cmd)
-	cmd.Flags().StringVar(&im.label, "camera", "", "the `CAMERA` whose footage it becomes; it may be a new one")
-	cmd.Flags().StringVar(&im.start, "start", "", "the `TIME` of the first picture of the first FILE (default that in each FILE's name)")
+	cmd.Flags().StringArrayVar(&im.cameras, "camera", nil, "the `CAMERA` whose footage it becomes, which may be a new one; FROM=CAMERA renames that of a layout")
+	cmd.Flags().StringVar(&im.first, "start", "", "the `TIME` of the first picture of the first FILE (default that in each FILE's name)")
 	cmd.Flags().Int64Var(&im.laps, "repeat", 1, "play the one FILE this `NUMBER` of times, end to end")
+	addChoice(cmd, cmd.Flags(), &im.layout, "layout", "how the recorder names its files", layoutNames()...)
+	cmd.Flags().StringVar(&im.pattern, "pattern", "", "how the files are named, such as '{camera}/%Y-%m-%d/%H/%M.%S.mp4'")
+	addChoice(cmd, cmd.Flags(), &im.repeated, "repeated-hour", "which of the two hours is meant when the clocks are set back", "first", "second")
+	cmd.Flags().BoolVar(&im.dryRun, "dry-run", false, "say what would be taken, and take nothing")
+	cmd.Flags().BoolVar(&im.json, "json", false, "print JSON, for scripts")
+	cmd.MarkFlagsMutuallyExclusive("layout", "pattern")
 	return cmd
 }
 
 // importing is one run of the command.
 type importing struct {
-	env   *environment
-	from  footageFlags
-	label string
-	start string
-	laps  int64
+	env     *environment
+	from    footageFlags
+	cameras []string
+	first   string // when the first file begins
+	laps    int64
+
+	label string // of files alone: the stream whose footage they become
+
+	// Of trees.
+	layout, repeated choice
+	pattern          string
+	dryRun, json     bool
+	input            *bufio.Reader // of answers
 }
 
 // importPlan is a file that is to be imported.
@@ -74,34 +106,75 @@ type importPlan struct {
 	bytes int64 // of samples
 }
 
+// start imports files, all or none, or as much as can be of trees.
+func (im *importing) start(ctx context.Context, paths []string) error {
+	tree := im.layout.value != "" || im.pattern != "" || im.dryRun || im.json || im.repeated.value != ""
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		tree = tree || err == nil && info.IsDir()
+	}
+	if !tree {
+		return im.run(ctx, paths)
+	}
+	if im.first != "" || im.laps != 1 {
+		return usageErrorf("--start and --repeat are for FILEs alone, without a DIR, a layout, --dry-run or --json")
+	}
+	return im.runTree(ctx, paths)
+}
+
 func (im *importing) run(ctx context.Context, paths []string) error {
-	name, stream, err := im.stream()
+	if len(im.cameras) > 1 {
+		return usageErrorf("FILEs alone become footage of one camera, and --camera names %d", len(im.cameras))
+	}
+	im.label = strings.Join(im.cameras, "")
+	name, stream, err := splitLabel(im.label)
 	if err != nil {
 		return err
 	}
 	if im.laps != 1 && len(paths) > 1 {
 		return usageErrorf("--repeat repeats one FILE, and %d are named", len(paths))
 	}
-	cfg, err := im.from.configuration(im.env)
+	cfg, err := im.configuration()
 	if err != nil {
 		return err
 	}
-	o := importer.Options{Camera: name, Stream: stream, Length: cfg.Recording.Length, Log: im.env.log}
-	if o.Data, err = absolute(cfg.Data); err != nil {
-		return err
-	}
-	if err := im.env.host.checkDataDir(o.Data, true); err != nil {
-		return err
-	}
-	if err := dir.CheckUnlocked(o.Data); err != nil {
+	if err := im.checkData(cfg.Data); err != nil {
 		return err
 	}
 	plans, err := im.plan(ctx, paths, cfg.Timezone)
 	if err != nil {
 		return err
 	}
+	o := im.options(cfg, name, stream, plans)
+	if err := checkRoom(o, plans); err != nil {
+		return err
+	}
+	return im.all(ctx, o, plans, cfg.Timezone)
+}
+
+// configuration returns what the flags say, with an absolute data directory.
+func (im *importing) configuration() (*config.Config, error) {
+	cfg, err := im.from.configuration(im.env)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Data, err = absolute(cfg.Data)
+	return cfg, err
+}
+
+// checkData refuses a data directory into which nothing can be imported now.
+func (im *importing) checkData(data string) error {
+	if err := im.env.host.checkDataDir(data, true); err != nil {
+		return err
+	}
+	return dir.CheckUnlocked(data)
+}
+
+// options returns where footage of a stream belongs. It warns of what would be deleted as soon as the recorder runs.
+func (im *importing) options(cfg *config.Config, camera, stream string, plans []importPlan) importer.Options {
+	o := importer.Options{Data: cfg.Data, Camera: camera, Stream: stream, Length: cfg.Recording.Length, Log: im.env.log}
 	for _, c := range cfg.Cameras {
-		if c.Name == name {
+		if c.Name == camera {
 			s, ok := c.Stream(stream)
 			if !ok && len(c.Streams) > 0 {
 				s = c.Streams[0]
@@ -110,24 +183,21 @@ func (im *importing) run(ctx context.Context, paths []string) error {
 			im.warnOfAge(s, plans)
 		}
 	}
-	if err := checkRoom(o, plans); err != nil {
-		return err
-	}
-	return im.all(ctx, o, plans, cfg.Timezone)
+	return o
 }
 
-// stream returns the camera, and which of its streams it is, that the label names.
-func (im *importing) stream() (camera, stream string, err error) {
-	if im.label == "" {
+// splitLabel returns the camera, and which of its streams it is, that a label names.
+func splitLabel(label string) (camera, stream string, err error) {
+	if label == "" {
 		return "", "", usageErrorf("whose footage is it? Name the camera, with: --camera CAMERA")
 	}
-	camera, stream, named := strings.Cut(im.label, ".")
+	camera, stream, named := strings.Cut(label, ".")
 	if !named || stream == "main" { // whose label is the camera's name
-		camera, stream = im.label, "main"
+		camera, stream = label, "main"
 	}
 	for _, err := range []error{config.CheckName(camera), config.CheckStreamName(stream)} {
 		if err != nil {
-			return "", "", usageErrorf("--camera %s: %w", im.label, err)
+			return "", "", usageErrorf("--camera %s: %w", label, err)
 		}
 	}
 	return camera, stream, nil
@@ -136,8 +206,8 @@ func (im *importing) stream() (camera, stream string, err error) {
 // plan looks at all files, and says when each is to start. It reads no sample.
 func (im *importing) plan(ctx context.Context, paths []string, loc *time.Location) (plans []importPlan, err error) {
 	var next time.Time
-	if im.start != "" {
-		if next, err = parseTime(im.start, loc, im.env.now()); err != nil {
+	if im.first != "" {
+		if next, err = parseTime(im.first, loc, im.env.now()); err != nil {
 			return nil, err
 		}
 	}
@@ -146,12 +216,12 @@ func (im *importing) plan(ctx context.Context, paths []string, loc *time.Locatio
 			return nil, err
 		}
 		p := importPlan{path: path, start: next}
-		if im.start == "" {
+		if im.first == "" {
 			if p.start, err = timeInName(path, loc); err != nil {
 				return nil, err
 			}
 		}
-		err := im.open(path, true, func(f *importer.File) (err error) {
+		err := im.open(path, im.warnOfTracks(path), func(f *importer.File) (err error) {
 			p.span, p.bytes, err = f.Measure(p.start)
 			return err
 		})
@@ -176,24 +246,33 @@ func localTime(t90k int64, loc *time.Location) string {
 	return media.ToTime(t90k).In(loc).Round(time.Millisecond).Format("2006-01-02T15:04:05.999-07:00")
 }
 
-// open opens a file and passes it to f. With tell, it logs which tracks of the file cannot be imported.
-func (im *importing) open(path string, tell bool, f func(*importer.File) error) error {
+// warnOfTracks returns what logs what is left out of a file.
+func (im *importing) warnOfTracks(path string) func(why string) {
+	return func(why string) { im.env.log.Warn("a part of the file is not imported", "path", path, "reason", why) }
+}
+
+// open opens a file and passes it to f. It calls tell, unless it is nil, for each part of the file that cannot be imported.
+func (im *importing) open(path string, tell func(why string), f func(*importer.File) error) error {
 	file, err := dir.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	clip, err := parseClip(file)
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	clip, err := demux.Read(file, info.Size())
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	footage := &importer.File{Source: file, Laps: im.laps}
 	for _, t := range clip.Tracks() {
-		footage.Tracks = append(footage.Tracks, importer.Track{Entry: t.Entry, Timescale: t.Timescale, End: t.End, Table: t})
+		footage.Tracks = append(footage.Tracks, importer.Track{Entry: t.Entry, Entries: t.Entries, Timescale: t.Timescale, End: t.End, Table: t})
 	}
 	for _, why := range clip.LeftOut {
-		if tell {
-			im.env.log.Warn("a track of the file is not imported", "path", path, "reason", why)
+		if tell != nil {
+			tell(why)
 		}
 	}
 	if err := f(footage); err != nil {
@@ -270,7 +349,7 @@ func (im *importing) each(ctx context.Context, to *importer.Importer, plans []im
 		}
 	}
 	for _, p := range plans {
-		err := im.open(p.path, false, func(f *importer.File) error { return to.Add(ctx, f, p.start) })
+		err := im.open(p.path, nil, func(f *importer.File) error { return to.Add(ctx, f, p.start) })
 		if err != nil {
 			return err
 		}

@@ -14,18 +14,32 @@ var timeForm = regexp.MustCompile(
 // timeInName returns the time that the name of a file says, as a local one. Where the file's name alone has none, that of its
 // directory may have the day.
 func timeInName(path string, loc *time.Location) (time.Time, error) {
+	times, err := timesInName(path, loc)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(times) > 1 {
+		return time.Time{}, usageErrorf("%s: the time in its name happens twice %s, since the clocks are set back; "+
+			"say when it begins, with: --start %s, or %s",
+			path, inZone(loc), withOffset(times[0]), withOffset(times[1]))
+	}
+	return times[0], nil
+}
+
+// timesInName is timeInName that returns both of the times of one that happens twice.
+func timesInName(path string, loc *time.Location) ([]time.Time, error) {
 	name := filepath.Base(path)
 	parts := timeForm.FindStringSubmatch(name)
 	if parts == nil {
 		abs, err := absolute(path)
 		if err != nil {
-			return time.Time{}, err
+			return nil, err
 		}
 		name = filepath.Join(filepath.Base(filepath.Dir(abs)), name)
 		parts = timeForm.FindStringSubmatch(name)
 	}
 	if parts == nil {
-		return time.Time{}, usageErrorf("%s: there is no time in its name, such as 2026-11-20_14-03-10; "+
+		return nil, usageErrorf("%s: there is no time in its name, such as 2026-11-20_14-03-10; "+
 			"say when it begins, with: --start TIME", path)
 	}
 	day, hour, letter, utc, offset := parts[1]+"-"+parts[2]+"-"+parts[3], parts[4], parts[5], parts[9], parts[10]
@@ -38,14 +52,12 @@ func timeInName(path string, loc *time.Location) (time.Time, error) {
 	}
 	times, err := parseTimes(text, loc, time.Time{})
 	if err != nil {
-		return time.Time{}, usageErrorf("%s: the time in its name: %w", path, err)
+		return nil, usageErrorf("%s: the time in its name: %w", path, err)
 	}
 	for _, t := range times {
-		if len(times) == 1 || t.In(loc).Format("-0700") == offset {
-			return t, nil
+		if t.In(loc).Format("-0700") == offset {
+			return []time.Time{t}, nil
 		}
 	}
-	return time.Time{}, usageErrorf("%s: the time in its name happens twice %s, since the clocks are set back; "+
-		"say when it begins, with: --start %s, or %s",
-		path, inZone(loc), withOffset(times[0]), withOffset(times[1]))
+	return times, nil
 }

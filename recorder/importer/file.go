@@ -16,6 +16,8 @@ type File struct {
 	Source io.ReaderAt
 	Tracks []Track // the first is volume.Video, the others are sound
 	Laps   int64   // how often it is played, end to end; at least 1
+
+	skip int // pictures that are passed over
 }
 
 // A Track is a track of a File. Its times are on a timeline that all tracks share; they may be negative.
@@ -91,6 +93,25 @@ func (s Span) Overlaps(t Span) bool {
 	return common > 0 && common >= min(joinGap90k, (s.To90k-s.From90k)/2, (t.To90k-t.From90k)/2)
 }
 
+// Skip passes over what is shown before a time, which counts from the first picture, up to a sync sample. It returns when that is
+// shown, and false, having done nothing, where none follows.
+func (f *File) Skip(after90k int64) (at90k int64, ok bool) {
+	l, err := f.lapping()
+	if err != nil {
+		return 0, false
+	}
+	v := &f.Tracks[volume.Video]
+	first := v.Sample(l.from[volume.Video])
+	for i := l.from[volume.Video]; i < v.Len(); i++ {
+		x := v.Sample(i)
+		if at90k = media.Rescale(x.PTS()-first.PTS(), v.Timescale, 90000); x.Sync && at90k >= after90k {
+			f.skip = i
+			return at90k, true
+		}
+	}
+	return 0, false
+}
+
 // check checks the samples of a track from one on, and returns how many bytes they are.
 func (t *Track) check(from int) (bytes int64, err error) {
 	last := t.Sample(from)
@@ -131,10 +152,13 @@ func (f *File) lapping() (l lapping, err error) {
 	for i := range f.Tracks {
 		t := &f.Tracks[i]
 		from := 0
+		if i == volume.Video {
+			from = f.skip
+		}
 		for i == volume.Video && from < t.Len() && !t.Sample(from).Sync {
 			from++
 		}
-		if from == t.Len() {
+		if from >= t.Len() {
 			return l, fmt.Errorf("its %s has no sample at which decoding can start", t.Entry.Kind)
 		}
 		start := t.Sample(from).DTS

@@ -730,3 +730,74 @@ func TestImportOfAnotherSampleEntry(t *testing.T) {
 		t.Errorf("recordings start with the pictures %v", starts)
 	}
 }
+
+// The rest of a file whose import was cut off follows what there is of it, and then nothing is missing.
+func TestImportTheRest(t *testing.T) {
+	dir := t.TempDir()
+	whole, _ := simFile(bench.Camera{AudioRate: 48000}, 30*time.Second, 90000, 48000) // a GOP is 2 s
+	begun := *whole
+	begun.Tracks = slices.Clone(whole.Tracks)
+	for i, n := range []int{12 * 25, 12 * 48000 / 1024} {
+		was := whole.Tracks[i].Table.(table)
+		begun.Tracks[i].Table = table{n, was.at}
+		begun.Tracks[i].End = was.at(n).DTS
+	}
+	importAll(t, dir, time.Minute, importStart, &begun)
+	span, _, err := whole.Measure(importStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	im := openImporter(t, dir, time.Minute)
+	pieces, err := im.Covered(t.Context(), span)
+	missing, from90k := importer.MissingIn(span, pieces)
+	if err != nil || missing != importer.Rest || from90k != span.From90k+12*90000 {
+		t.Fatalf("%v is missing from %d on of %v, there are %v, %v", missing, from90k, span, pieces, err)
+	}
+	at90k, ok := whole.Skip(from90k - span.From90k)
+	if !ok || at90k != 12*90000 {
+		t.Fatalf("it goes on after %d ticks, %t", at90k, ok)
+	}
+	if err := im.Add(t.Context(), whole, importStart.Add(12*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := im.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pictures, end90k := uint32(0), span.From90k
+	for _, r := range importedRows(t, dir) {
+		if r.Start90k != end90k {
+			t.Errorf("a recording starts at %d, the one before ends at %d", r.Start90k, end90k)
+		}
+		pictures, end90k = pictures+r.Tracks[0].Samples, r.End90k()
+	}
+	if pictures != 30*25 || end90k < span.To90k-90000 {
+		t.Errorf("%d pictures until %d, of %v", pictures, end90k, span)
+	}
+	if _, ok := whole.Skip(29 * 90000); ok {
+		t.Error("there is a sync sample in the last second")
+	}
+}
+
+func TestMissingIn(t *testing.T) {
+	const s = 90000
+	span := importer.Span{From90k: 1000 * s, To90k: 1060 * s}
+	for name, c := range map[string]struct {
+		pieces []importer.Span
+		want   importer.Missing
+		from   int64
+	}{
+		"nothing there":       {nil, importer.All, 1000 * s},
+		"the file before":     {[]importer.Span{{1000 * s, 1001 * s}}, importer.All, 1000 * s},
+		"the same":            {[]importer.Span{{1000 * s, 1060 * s}}, importer.Nothing, 0},
+		"nearly the same":     {[]importer.Span{{1001 * s, 1059 * s}}, importer.Nothing, 0},
+		"its beginning":       {[]importer.Span{{1000 * s, 1030 * s}}, importer.Rest, 1030 * s},
+		"its end":             {[]importer.Span{{1030 * s, 1060 * s}}, importer.Pieces, 0},
+		"something within":    {[]importer.Span{{1010 * s, 1030 * s}}, importer.Pieces, 0},
+		"both ends":           {[]importer.Span{{1000 * s, 1010 * s}, {1050 * s, 1060 * s}}, importer.Pieces, 0},
+		"beginning and after": {[]importer.Span{{1000 * s, 1030 * s}, {1059 * s, 1060 * s}}, importer.Rest, 1030 * s},
+	} {
+		if m, from := importer.MissingIn(span, c.pieces); m != c.want || from != c.from {
+			t.Errorf("%s: %v from %d on is missing, want %v from %d on", name, m, from, c.want, c.from)
+		}
+	}
+}

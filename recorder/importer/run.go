@@ -167,7 +167,7 @@ func (b *run) take(track int, more func() bool) (bytes int, err error) {
 		}
 		data, err := b.source.read(x.offset, x.Size)
 		if err != nil {
-			return bytes, fmt.Errorf("read the file that is imported: %w", err)
+			return bytes, fmt.Errorf("%w: %w", ErrSource, err)
 		}
 		samples = append(samples, media.Sample{DTS: dts, CTS: cts, Duration: duration, Size: x.Size, Sync: x.Sync, Data: data})
 		bytes += len(data)
