@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +12,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"nvrfs/cmd/nvrfs/clock"
+	"nvrfs/cmd/nvrfs/trees"
 	"nvrfs/codec"
 	"nvrfs/config"
 	"nvrfs/media"
-	"nvrfs/mp4/demux"
 	"nvrfs/recorder/importer"
 	"nvrfs/store/dir"
 )
@@ -42,22 +42,22 @@ Nothing may record into the data directory meanwhile. Nothing is imported when
 one FILE cannot be read, or overlaps another or footage that is there by more
 than two seconds. Interrupted, what was imported before stays.
 
-Of a DIR, all files in it are taken that can be, and a table says which were not,
-and why. Interrupted, it finishes the file under way; run again, it leaves out
-what is there already. --layout says how a recorder names its files, and so of
-which camera they are; CAMERA is then only needed where it does not say that, or
-to rename: --camera FROM=CAMERA. The layouts, each with an example:
+Of a DIR, all files in it are taken that can be, and a table says which were
+not, and why. Interrupted, it finishes the file under way; run again, it leaves
+out what is there already. --layout says how a recorder names its files, and so
+of which camera they are; CAMERA is then only needed where it does not say that,
+or to rename: --camera FROM=CAMERA. The layouts, each with an example:
 
 ` + layoutsHelp() + `
---pattern is a layout of your own, which the end of a path must have: * for
-anything in a name, ** for any directories, {camera}, {stream} (main or sub), and
-as of strftime %Y %y %m %d %H %I %p %M %S %z %s, and %f, a fraction of a second.
-Times are those of --timezone, unless the layout says that they are in UTC. Where
-a name does not tell which of two times is meant, it is asked, or the file is not
-taken.`,
+--pattern is a layout of your own, which the end of a path must have: * stands
+for anything in a name, ** for any directories; {camera}, {stream} (main or
+sub); as of strftime %Y %y %m %d %H %I %p %M %S %z %s; and %f, a fraction of a
+second. Times are those of --timezone, unless the layout says that they are in
+UTC. Where a name does not tell which of two times is meant, it is asked, or the
+file is not taken.`,
 		Example: `  nvrfs import --camera front-door /mnt/old/front-door/*.mp4
   nvrfs import --layout frigate /media/frigate/recordings --dry-run
-  nvrfs import --pattern '{camera}/%Y-%m-%d/%H/%M.%S.mp4' --timezone UTC /mnt/old
+  nvrfs import --pattern '{camera}/%Y-%m-%d/%H/%M.%S' --timezone UTC /mnt/old
   nvrfs import --camera barn --start "2026-11-20 14:03:10" barn.mp4
   nvrfs import --camera test --start 2026-01-01 --repeat 1440 minute.mp4`,
 		Args: wantArgs(1, -1, "FILE, an .mp4, or DIR"),
@@ -72,8 +72,9 @@ taken.`,
 	cmd.Flags().StringArrayVar(&im.cameras, "camera", nil, "the `CAMERA` whose footage it becomes, which may be a new one; FROM=CAMERA renames that of a layout")
 	cmd.Flags().StringVar(&im.first, "start", "", "the `TIME` of the first picture of the first FILE (default that in each FILE's name)")
 	cmd.Flags().Int64Var(&im.laps, "repeat", 1, "play the one FILE this `NUMBER` of times, end to end")
-	addChoice(cmd, cmd.Flags(), &im.layout, "layout", "how the recorder names its files", layoutNames()...)
-	cmd.Flags().StringVar(&im.pattern, "pattern", "", "how the files are named, such as '{camera}/%Y-%m-%d/%H/%M.%S.mp4'")
+	cmd.Flags().StringVar(&im.layout, "layout", "", "the `RECORDER` whose names the files have")
+	_ = cmd.RegisterFlagCompletionFunc("layout", cobra.FixedCompletions(layoutNames(), cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(&im.pattern, "pattern", "", "the `PATTERN` of the names")
 	addChoice(cmd, cmd.Flags(), &im.repeated, "repeated-hour", "which of the two hours is meant when the clocks are set back", "first", "second")
 	cmd.Flags().BoolVar(&im.dryRun, "dry-run", false, "say what would be taken, and take nothing")
 	cmd.Flags().BoolVar(&im.json, "json", false, "print JSON, for scripts")
@@ -92,23 +93,14 @@ type importing struct {
 	label string // of files alone: the stream whose footage they become
 
 	// Of trees.
-	layout, repeated choice
-	pattern          string
-	dryRun, json     bool
-	input            *bufio.Reader // of answers
-}
-
-// importPlan is a file that is to be imported.
-type importPlan struct {
-	path  string
-	start time.Time
-	span  importer.Span
-	bytes int64 // of samples
+	layout, pattern string
+	repeated        choice
+	dryRun, json    bool
 }
 
 // start imports files, all or none, or as much as can be of trees.
 func (im *importing) start(ctx context.Context, paths []string) error {
-	tree := im.layout.value != "" || im.pattern != "" || im.dryRun || im.json || im.repeated.value != ""
+	tree := im.layout != "" || im.pattern != "" || im.dryRun || im.json || im.repeated.value != ""
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		tree = tree || err == nil && info.IsDir()
@@ -119,7 +111,7 @@ func (im *importing) start(ctx context.Context, paths []string) error {
 	if im.first != "" || im.laps != 1 {
 		return usageErrorf("--start and --repeat are for FILEs alone, without a DIR, a layout, --dry-run or --json")
 	}
-	return im.runTree(ctx, paths)
+	return im.trees(ctx, paths)
 }
 
 func (im *importing) run(ctx context.Context, paths []string) error {
@@ -127,9 +119,12 @@ func (im *importing) run(ctx context.Context, paths []string) error {
 		return usageErrorf("FILEs alone become footage of one camera, and --camera names %d", len(im.cameras))
 	}
 	im.label = strings.Join(im.cameras, "")
-	name, stream, err := splitLabel(im.label)
+	if im.label == "" {
+		return usageErrorf("whose footage is it? Name the camera, with: --camera CAMERA")
+	}
+	name, stream, err := trees.SplitLabel(im.label)
 	if err != nil {
-		return err
+		return usageErrorf("--camera %s: %w", im.label, err)
 	}
 	if im.laps != 1 && len(paths) > 1 {
 		return usageErrorf("--repeat repeats one FILE, and %d are named", len(paths))
@@ -171,7 +166,7 @@ func (im *importing) checkData(data string) error {
 }
 
 // options returns where footage of a stream belongs. It warns of what would be deleted as soon as the recorder runs.
-func (im *importing) options(cfg *config.Config, camera, stream string, plans []importPlan) importer.Options {
+func (im *importing) options(cfg *config.Config, camera, stream string, plans []importer.Plan) importer.Options {
 	o := importer.Options{Data: cfg.Data, Camera: camera, Stream: stream, Length: cfg.Recording.Length, Log: im.env.log}
 	for _, c := range cfg.Cameras {
 		if c.Name == camera {
@@ -186,25 +181,8 @@ func (im *importing) options(cfg *config.Config, camera, stream string, plans []
 	return o
 }
 
-// splitLabel returns the camera, and which of its streams it is, that a label names.
-func splitLabel(label string) (camera, stream string, err error) {
-	if label == "" {
-		return "", "", usageErrorf("whose footage is it? Name the camera, with: --camera CAMERA")
-	}
-	camera, stream, named := strings.Cut(label, ".")
-	if !named || stream == "main" { // whose label is the camera's name
-		camera, stream = label, "main"
-	}
-	for _, err := range []error{config.CheckName(camera), config.CheckStreamName(stream)} {
-		if err != nil {
-			return "", "", usageErrorf("--camera %s: %w", label, err)
-		}
-	}
-	return camera, stream, nil
-}
-
 // plan looks at all files, and says when each is to start. It reads no sample.
-func (im *importing) plan(ctx context.Context, paths []string, loc *time.Location) (plans []importPlan, err error) {
+func (im *importing) plan(ctx context.Context, paths []string, loc *time.Location) (plans []importer.Plan, err error) {
 	var next time.Time
 	if im.first != "" {
 		if next, err = parseTime(im.first, loc, im.env.now()); err != nil {
@@ -215,28 +193,28 @@ func (im *importing) plan(ctx context.Context, paths []string, loc *time.Locatio
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		p := importPlan{path: path, start: next}
+		p := importer.Plan{Path: path, Start: next}
 		if im.first == "" {
-			if p.start, err = timeInName(path, loc); err != nil {
-				return nil, err
+			if p.Start, err = clock.InName(path, loc); err != nil {
+				return nil, &usageError{err}
 			}
 		}
 		err := im.open(path, im.warnOfTracks(path), func(f *importer.File) (err error) {
-			p.span, p.bytes, err = f.Measure(p.start)
+			p.Span, p.Bytes, err = f.Measure(p.Start)
 			return err
 		})
 		if err != nil {
 			return nil, usageErrorf("%w", err)
 		}
-		next = media.ToTime(p.span.To90k)
+		next = media.ToTime(p.Span.To90k)
 		plans = append(plans, p)
 	}
-	slices.SortStableFunc(plans, func(a, b importPlan) int { return a.start.Compare(b.start) })
+	slices.SortStableFunc(plans, func(a, b importer.Plan) int { return a.Start.Compare(b.Start) })
 	for i := range plans[1:] {
-		if a, b := plans[i], plans[i+1]; a.span.Overlaps(b.span) {
+		if a, b := plans[i], plans[i+1]; a.Span.Overlaps(b.Span) {
 			return nil, usageErrorf("%s, which lasts until %s, and %s, which begins at %s, overlap; "+
 				"leave one of them out, or say when they begin with --start, one by one",
-				a.path, localTime(a.span.To90k, loc), b.path, localTime(b.span.From90k, loc))
+				a.Path, localTime(a.Span.To90k, loc), b.Path, localTime(b.Span.From90k, loc))
 		}
 	}
 	return plans, nil
@@ -251,46 +229,24 @@ func (im *importing) warnOfTracks(path string) func(why string) {
 	return func(why string) { im.env.log.Warn("a part of the file is not imported", "path", path, "reason", why) }
 }
 
-// open opens a file and passes it to f. It calls tell, unless it is nil, for each part of the file that cannot be imported.
+// open opens a file, with its laps, and passes it to f.
 func (im *importing) open(path string, tell func(why string), f func(*importer.File) error) error {
-	file, err := dir.OpenRegular(path, os.O_RDONLY)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	clip, err := demux.Read(file, info.Size())
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	footage := &importer.File{Source: file, Laps: im.laps}
-	for _, t := range clip.Tracks() {
-		footage.Tracks = append(footage.Tracks, importer.Track{Entry: t.Entry, Entries: t.Entries, Timescale: t.Timescale, End: t.End, Table: t})
-	}
-	for _, why := range clip.LeftOut {
-		if tell != nil {
-			tell(why)
-		}
-	}
-	if err := f(footage); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	return trees.Open(path, tell, func(file *importer.File) error {
+		file.Laps = im.laps
+		return f(file)
+	})
 }
 
 // warnOfAge says when footage would be deleted as soon as the recorder runs.
-func (im *importing) warnOfAge(s config.Stream, plans []importPlan) {
-	if age := im.env.now().Sub(plans[0].start); s.Retain.Age > 0 && age > s.Retain.Age {
+func (im *importing) warnOfAge(s config.Stream, plans []importer.Plan) {
+	if age := im.env.now().Sub(plans[0].Start); s.Retain.Age > 0 && age > s.Retain.Age {
 		im.env.log.Warn("the footage is older than its camera keeps it, so nvrfs run deletes it when it starts",
-			"path", plans[0].path, "reason", "retain of the camera keeps "+s.Retain.Age.String(), "do", "before you start nvrfs run, hold the footage with nvrfs keep, or raise days of retain")
+			"path", plans[0].Path, "reason", "retain of the camera keeps "+s.Retain.Age.String(), "do", "before you start nvrfs run, hold the footage with nvrfs keep, or raise days of retain")
 	}
 }
 
 // checkRoom refuses what the disk has no room for.
-func checkRoom(o importer.Options, plans []importPlan) error {
+func checkRoom(o importer.Options, plans []importer.Plan) error {
 	dir := o.Data
 	if o.Samples != "" {
 		dir = o.Samples
@@ -301,7 +257,7 @@ func checkRoom(o importer.Options, plans []importPlan) error {
 	}
 	need, free := int64(0), int64(st.Bavail)*st.Bsize
 	for _, p := range plans {
-		need += p.bytes + p.bytes/100 // and the headers of fragments
+		need += p.Bytes + p.Bytes/100 // and the headers of fragments
 	}
 	if need > free {
 		why := fmt.Sprintf("has %s free, and the footage takes %s", humanBytes(free), humanBytes(need))
@@ -311,10 +267,10 @@ func checkRoom(o importer.Options, plans []importPlan) error {
 }
 
 // all imports what is planned.
-func (im *importing) all(ctx context.Context, o importer.Options, plans []importPlan, loc *time.Location) (err error) {
+func (im *importing) all(ctx context.Context, o importer.Options, plans []importer.Plan, loc *time.Location) (err error) {
 	total := int64(0)
 	for _, p := range plans {
-		total += p.bytes
+		total += p.Bytes
 	}
 	bar := im.env.newByteProgress("importing", total)
 	defer bar.Close()
@@ -328,7 +284,7 @@ func (im *importing) all(ctx context.Context, o importer.Options, plans []import
 	bar.Close()
 	if sum.Recordings > 0 {
 		fmt.Fprintf(im.env.stdout, "%s: %s, %s, from %s to %s\n", im.label, counted(sum.Recordings, "recording"), humanBytes(sum.Bytes),
-			localTime(plans[0].span.From90k, loc), localTime(sum.To90k, loc))
+			localTime(plans[0].Span.From90k, loc), localTime(sum.To90k, loc))
 	}
 	if errors.Is(err, closing) {
 		return err
@@ -336,20 +292,20 @@ func (im *importing) all(ctx context.Context, o importer.Options, plans []import
 	return errors.Join(err, closing)
 }
 
-func (im *importing) each(ctx context.Context, to *importer.Importer, plans []importPlan, loc *time.Location) error {
+func (im *importing) each(ctx context.Context, to *importer.Importer, plans []importer.Plan, loc *time.Location) error {
 	for _, p := range plans {
-		there, ok, err := to.Existing(ctx, p.span)
+		there, ok, err := to.Existing(ctx, p.Span)
 		if err != nil {
 			return err
 		}
 		if ok {
 			return usageErrorf("%s: there is footage of %s already from %s to %s, and nothing was imported; "+
 				"leave the file out, or give it another --start or --camera",
-				p.path, im.label, localTime(there.From90k, loc), localTime(there.To90k, loc))
+				p.Path, im.label, localTime(there.From90k, loc), localTime(there.To90k, loc))
 		}
 	}
 	for _, p := range plans {
-		err := im.open(p.path, nil, func(f *importer.File) error { return to.Add(ctx, f, p.start) })
+		err := im.open(p.Path, nil, func(f *importer.File) error { return to.Add(ctx, f, p.Start) })
 		if err != nil {
 			return err
 		}

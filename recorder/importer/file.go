@@ -83,6 +83,14 @@ func (f *File) Measure(start time.Time) (span Span, bytes int64, err error) {
 	return span, bytes, nil
 }
 
+// A Plan is a file that is to be imported.
+type Plan struct {
+	Path  string
+	Start time.Time
+	Span  Span
+	Bytes int64 // of samples
+}
+
 // A Span is a range of wall time, [From90k, To90k).
 type Span struct{ From90k, To90k int64 }
 

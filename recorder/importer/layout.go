@@ -56,14 +56,14 @@ type Named struct {
 
 // Layouts are those of known recorders.
 var Layouts = []Layout{
-	{"frigate", "2026-11-20/14/front/03.10.mp4, in UTC", patterns(UTC, "%Y-%m-%d/%H/{camera}/%M.%S", Unsaid, "%Y-%m/%d/%H/{camera}/%M.%S")},
+	{"frigate", "2026-11-20/14/front/03.10.mp4 (in UTC)", patterns(UTC, "%Y-%m-%d/%H/{camera}/%M.%S", Unsaid, "%Y-%m/%d/%H/{camera}/%M.%S")},
 	{"mediamtx", "front/2026-11-20_14-03-10-123456.mp4", patterns(Unsaid, "{camera}/%Y-%m-%d_%H-%M-%S-%f")},
 	{
 		"dahua", "2026-11-20/001/dav/14/14.03.10-14.05.00[R][0@0][0].mp4, NVR_ch1_main_20261120140310_20261120140500.mp4",
 		patterns(Local, "%Y-%m-%d/**/%H.%M.%S-*", Local, "*_{camera}_{stream}_%Y%m%d%H%M%S_*"),
 	},
 	{"hikvision", "192.168.0.64_01_20261120140310123_TIMING.mp4", patterns(Local, "{camera}_%Y%m%d%H%M%S%f_*")},
-	{"unifi", "E063DA3FEC8C_0_rotating_2026-11-20T14.03.10Z.mp4, as unifi-protect-remux writes it", patterns(UTC, "{camera}_{stream}_rotating_%Y-%m-%dT%H.%M.%S%z")},
+	{"unifi", "E063DA3FEC8C_0_rotating_2026-11-20T14.03.10Z.mp4 (of unifi-protect-remux)", patterns(UTC, "{camera}_{stream}_rotating_%Y-%m-%dT%H.%M.%S%z")},
 	{"wyze", "20261120/14/03.mp4", patterns(Local, "%Y%m%d/%H/%M")},
 	{
 		"reolink", "front_01_20261120140310.mp4, RecM01_20261120_140310_140500_6D28808_1A468F9.mp4",

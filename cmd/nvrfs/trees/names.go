@@ -1,44 +1,43 @@
-package main
+package trees
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"nvrfs/cmd/nvrfs/clock"
 	"nvrfs/config"
 	"nvrfs/recorder/importer"
 )
 
 // treeNames finds out by their names of which streams files are, and when they begin.
 type treeNames struct {
-	im       *importing
-	layout   *importer.Layout // nil: only the times in names are known
-	loc      *time.Location   // of local times
-	zoneSaid bool             // on the command line
-	camera   string           // of all files; empty: as the layout says
-	renamed  map[string]string
+	Options
+	layout  *importer.Layout // nil: only the times in names are known
+	camera  string           // of all files; empty: as the layout says
+	renamed map[string]string
 
 	sources map[string]string // by label: which camera, of which tree, is imported there
 	answers map[string]string // by question
 }
 
-func newTreeNames(im *importing, loc *time.Location) (n treeNames, err error) {
+func newTreeNames(o Options) (n treeNames, err error) {
 	n = treeNames{
-		im: im, loc: loc, zoneSaid: im.from.zone != "",
+		Options: o,
 		renamed: map[string]string{}, sources: map[string]string{}, answers: map[string]string{},
 	}
-	for _, given := range im.cameras {
+	for _, given := range o.Cameras {
 		from, label, renames := strings.Cut(given, "=")
 		if !renames {
 			from, label = "", given
 		}
-		if _, _, err := splitLabel(label); err != nil {
-			return n, err
+		if _, _, err := SplitLabel(label); err != nil {
+			return n, usageErrorf("--camera %s: %w", given, err)
 		}
-		if !renames && (n.camera != "" || len(im.cameras) > 1) {
+		if !renames && (n.camera != "" || len(o.Cameras) > 1) {
 			return n, usageErrorf("--camera %s: footage of several cameras needs --camera FROM=CAMERA for each", given)
 		}
 		if renames {
@@ -47,17 +46,22 @@ func newTreeNames(im *importing, loc *time.Location) (n treeNames, err error) {
 			n.camera = label
 		}
 	}
-	if im.pattern != "" {
-		p, err := importer.NewPattern(im.pattern)
+	if o.Pattern != "" {
+		p, err := importer.NewPattern(o.Pattern)
 		if err != nil {
 			return n, usageErrorf("--%w", err)
 		}
 		n.layout = &importer.Layout{Name: "pattern", Patterns: []importer.Pattern{p}}
 	}
+	var known []string
 	for i := range importer.Layouts {
-		if importer.Layouts[i].Name == im.layout.value {
+		known = append(known, importer.Layouts[i].Name)
+		if importer.Layouts[i].Name == o.Layout {
 			n.layout = &importer.Layouts[i]
 		}
+	}
+	if o.Layout != "" && n.layout == nil {
+		return n, usageErrorf("--layout %s: want %s, or --pattern", o.Layout, strings.Join(known, ", "))
 	}
 	if n.layout == nil && n.camera == "" {
 		return n, usageErrorf("whose footage is it? Name the camera, with: --camera CAMERA, or how the recorder names its files, with --layout or --pattern")
@@ -65,30 +69,18 @@ func newTreeNames(im *importing, loc *time.Location) (n treeNames, err error) {
 	return n, nil
 }
 
-// read sets label and start of files, or leaves them out.
-func (n *treeNames) read(ctx context.Context, files []*treeFile) error {
-	for _, f := range files {
-		if f.fate == left {
-			continue
-		}
-		if err := n.readFile(ctx, f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
+// readFile sets label and start of a file, or leaves it out.
 func (n *treeNames) readFile(ctx context.Context, f *treeFile) error {
 	if n.layout == nil {
 		f.label = n.camera
-		times, err := timesInName(f.path, n.loc)
+		times, err := clock.AllInName(f.Path, n.Location)
 		if err != nil {
-			f.leave("%v", reasonOf(err, f.path))
+			f.leave("%v", reasonOf(err, f.Path))
 			return nil
 		}
 		return n.choose(ctx, f, times)
 	}
-	named, ok := n.layout.Read(filepath.ToSlash(f.path))
+	named, ok := n.layout.Read(filepath.ToSlash(f.Path))
 	if !ok {
 		f.leave("its name is none of the layout %s", n.layout.Name)
 		return nil
@@ -99,14 +91,14 @@ func (n *treeNames) readFile(ctx context.Context, f *treeFile) error {
 	}
 	switch named.Zone {
 	case importer.UTC:
-		f.start = named.Clock
+		f.Start = named.Clock
 		return nil
 	case importer.Unsaid:
 		if known, err := n.askZone(ctx, f); err != nil || !known {
 			return err
 		}
 	}
-	times := timesOf(named.Clock, n.loc)
+	times := clock.TimesOf(named.Clock, n.Location)
 	if named.Summer && len(times) == 2 {
 		times = times[:1]
 	}
@@ -153,18 +145,18 @@ func cleanName(name string) string {
 func (n *treeNames) choose(ctx context.Context, f *treeFile, times []time.Time) error {
 	switch len(times) {
 	case 0:
-		f.leave("the time in its name does not exist %s, where the clocks are set forward then", inZone(n.loc))
+		f.leave("the time in its name does not exist %s, where the clocks are set forward then", clock.InZone(n.Location))
 		return nil
 	case 1:
-		f.start = times[0]
+		f.Start = times[0]
 		return nil
 	}
-	answer := n.im.repeated.value
+	answer := n.Repeated
 	if answer == "" {
-		hour := times[0].In(n.loc).Format("2006-01-02 15:00")
+		hour := times[0].In(n.Location).Format("2006-01-02 15:00")
 		var err error
 		answer, err = n.ask(ctx, fmt.Sprintf("%s: the hour of %s happens twice %s.\nWhich one is meant, \"first\" (%s) or \"second\" (%s)? ",
-			f.label, hour, inZone(n.loc), times[0].In(n.loc).Format("-07:00"), times[1].In(n.loc).Format("-07:00")), func(s string) bool {
+			f.label, hour, clock.InZone(n.Location), times[0].In(n.Location).Format("-07:00"), times[1].In(n.Location).Format("-07:00")), func(s string) bool {
 			return s == "first" || s == "second"
 		})
 		if err != nil {
@@ -173,21 +165,21 @@ func (n *treeNames) choose(ctx context.Context, f *treeFile, times []time.Time) 
 	}
 	switch answer {
 	case "first":
-		f.start = times[0]
+		f.Start = times[0]
 	case "second":
-		f.start = times[1]
+		f.Start = times[1]
 	default:
-		f.leave("the time in its name happens twice %s, since the clocks are set back; say which is meant, with: --repeated-hour first, or second", inZone(n.loc))
+		f.leave("the time in its name happens twice %s, since the clocks are set back; say which is meant, with: --repeated-hour first, or second", clock.InZone(n.Location))
 	}
 	return nil
 }
 
 // askZone finds out in which time the names of a layout count that does not say it. It leaves the file out where nobody knows.
 func (n *treeNames) askZone(ctx context.Context, f *treeFile) (known bool, err error) {
-	if n.zoneSaid {
+	if n.ZoneSaid {
 		return true, nil
 	}
-	zone, err := n.ask(ctx, fmt.Sprintf("The names of this recorder, such as %s,\ndo not say whether their times are local or UTC. In which time zone are they, such as UTC or Europe/Berlin? ", f.path),
+	zone, err := n.ask(ctx, fmt.Sprintf("The names of this recorder, such as %s,\ndo not say whether their times are local or UTC. In which time zone are they, such as UTC or Europe/Berlin? ", f.Path),
 		func(s string) bool { _, err := config.LoadTimezone(s); return err == nil })
 	if err != nil {
 		return false, err
@@ -196,44 +188,28 @@ func (n *treeNames) askZone(ctx context.Context, f *treeFile) (known bool, err e
 		f.leave("its name does not say whether its time is local or UTC; say it with --timezone UTC, or such as --timezone Europe/Berlin")
 		return false, nil
 	}
-	n.zoneSaid = true
-	n.loc, err = config.LoadTimezone(zone)
+	n.ZoneSaid = true
+	n.Location, err = config.LoadTimezone(zone)
 	return err == nil, err
 }
 
-// ask asks a question, once, until the answer is good. It returns an empty one where nobody sits at a terminal.
+// ask asks a question, once.
 func (n *treeNames) ask(ctx context.Context, question string, good func(string) bool) (string, error) {
-	env := n.im.env
-	if answer, asked := n.answers[question]; asked || !env.stdinTerminal || !env.stderrTerminal {
+	if answer, asked := n.answers[question]; asked {
 		return answer, nil
 	}
-	type line struct {
-		text string
-		err  error
+	answer, err := n.Ask(ctx, question, good)
+	if err == nil {
+		n.answers[question] = answer
 	}
-	in := make(chan line, 1)
-	if n.im.input == nil {
-		n.im.input = bufio.NewReader(env.stdin)
+	return answer, err
+}
+
+// SplitLabel returns the camera, and which of its streams it is, that a label names.
+func SplitLabel(label string) (camera, stream string, err error) {
+	camera, stream, named := strings.Cut(label, ".")
+	if !named || stream == "main" { // whose label is the camera's name
+		camera, stream = label, "main"
 	}
-	for {
-		fmt.Fprint(env.stderr, question)
-		go func() { // until a line comes; when the command is stopped before, the process ends
-			text, err := n.im.input.ReadString('\n')
-			in <- line{text, err}
-		}()
-		select {
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case l := <-in:
-			answer := strings.TrimSpace(l.text)
-			if good(answer) {
-				n.answers[question] = answer
-				return answer, nil
-			}
-			if l.err != nil {
-				n.answers[question] = ""
-				return "", nil
-			}
-		}
-	}
+	return camera, stream, cmp.Or(config.CheckName(camera), config.CheckStreamName(stream))
 }

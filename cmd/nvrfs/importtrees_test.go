@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nvrfs/cmd/nvrfs/trees"
 )
 
 // tree makes a directory of files: copies of a clip, but for those whose content is given.
@@ -111,7 +113,7 @@ func TestImportTree(t *testing.T) {
 		t.Errorf("check: exit %d, %s%s", code, stdout, stderr)
 	}
 	code, stdout, _ = nvrfs(t, append(args, "--json")...)
-	var rows []treeRow
+	var rows []trees.Row
 	if err := json.Unmarshal([]byte(stdout), &rows); err != nil || code != exitFailure || len(rows) != 7 || rows[1].Camera != "front_door" || rows[1].Files != 3 ||
 		rows[1].Result != "there already" || !rows[1].From.Equal(time.Date(2026, 11, 19, 10, 0, 0, 0, time.UTC)) || len(rows[6].Paths) != 1 {
 		t.Errorf("exit %d, %v: %s", code, err, stdout)
@@ -130,7 +132,7 @@ func TestImportTreeOfCameras(t *testing.T) {
 	}{
 		{[]string{dir}, exitBadSetup, nil, "whose footage is it? Name the camera"},
 		{[]string{"--layout", "blueiris", dir, "--start", "yesterday"}, exitBadSetup, nil, "--start and --repeat are for FILEs alone"},
-		{[]string{"--layout", "frigat", dir}, exitBadSetup, nil, "want frigate, mediamtx"},
+		{[]string{"--layout", "frigat", dir}, exitBadSetup, nil, "--layout frigat: want frigate, mediamtx"},
 		{[]string{"--pattern", "{camera}", dir}, exitBadSetup, nil, "--pattern \"{camera}\": it does not say year"},
 		{[]string{"--layout", "wyze", "--pattern", "%s", dir}, exitBadSetup, nil, "none of the others can be"},
 		{[]string{"--layout", "blueiris", "--camera", "x", "--camera", "y", dir}, exitBadSetup, nil, "needs --camera FROM=CAMERA for each"},
@@ -233,8 +235,8 @@ func TestImportTreeInterrupted(t *testing.T) {
 		var out, errOut bytes.Buffer
 		env := newEnvironment(strings.NewReader(""), &out, &errOut)
 		env.local, env.log = time.UTC, slog.New(slog.DiscardHandler)
-		im := importing{env: env, from: footageFlags{data: data}, layout: choice{value: "frigate"}, laps: 1}
-		err := im.runTree(endingContext{t.Context(), &left}, []string{dir})
+		im := importing{env: env, from: footageFlags{data: data}, layout: "frigate", laps: 1}
+		err := im.trees(endingContext{t.Context(), &left}, []string{dir})
 		if err == nil {
 			if rows := table(out.String()); !holds(rows, "a 4 ") && !holds(rows, "a ", "there already") {
 				t.Errorf("at last:\n%s", out.String())

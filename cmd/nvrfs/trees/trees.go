@@ -1,4 +1,4 @@
-package main
+package trees
 
 import (
 	"cmp"
@@ -11,12 +11,53 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
-	"nvrfs/config"
 	"nvrfs/media"
 	"nvrfs/recorder/importer"
 	"nvrfs/schema"
 )
+
+// Options says what is imported, where to, and who is told.
+type Options struct {
+	Paths []string // trees, and files
+
+	Layout   string   // the name of one of importer.Layouts; empty: none
+	Pattern  string   // a layout of one's own; empty: none
+	Cameras  []string // "CAMERA" of all files, or "FROM=CAMERA" for each camera of the layout
+	Repeated string   // "first" or "second": which hour is meant of one that a clock change repeats; empty: it is asked
+	Location *time.Location
+	ZoneSaid bool // the times of names are in Location, whatever the layout
+
+	Data   string // the data directory
+	DryRun bool   // nothing is imported
+
+	// To returns where the footage of a stream belongs, which is to be made of files; its Committed is set here.
+	To func(camera, stream string, files []importer.Plan) importer.Options
+	// Room returns an error where a directory has no room for files.
+	Room func(o importer.Options, files []importer.Plan) error
+	// Progress shows how far it is with so many files, or bytes.
+	Progress func(what string, total int64, bytes bool) Progress
+	// Ask asks a question, again until the answer is good. It returns an empty answer where there is nobody to ask.
+	Ask func(ctx context.Context, question string, good func(answer string) bool) (string, error)
+}
+
+// A Progress is told how much more is done.
+type Progress interface {
+	Add(n int64)
+	Close()
+}
+
+// ErrUsage is that of options that cannot be followed.
+var ErrUsage = errors.New("wrong options")
+
+// usageError is an ErrUsage with a message of its own.
+type usageError struct{ error }
+
+func (e usageError) Is(target error) bool { return target == ErrUsage }
+func (e usageError) Unwrap() error        { return e.error }
+
+func usageErrorf(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // What becomes of a file of a tree.
 type fate int
@@ -30,7 +71,7 @@ const (
 
 // A treeFile is a file of a tree that may be imported.
 type treeFile struct {
-	importPlan
+	importer.Plan
 	label  string // of the stream, once it is known
 	fate   fate
 	reason string   // why it is left
@@ -43,53 +84,30 @@ func (f *treeFile) leave(format string, args ...any) {
 	f.fate, f.reason = left, fmt.Sprintf(format, args...)
 }
 
-// A treeImport imports what there is in trees of files, as far as it can.
+// A treeImport is one import.
 type treeImport struct {
-	*importing
-	cfg   *config.Config
+	Options
 	names treeNames
 	files []*treeFile
-	recs  int64 // recordings that were made
 }
 
-// runTree imports trees, or says what it would take of them.
-func (im *importing) runTree(ctx context.Context, paths []string) error {
-	cfg, err := im.configuration()
-	if err != nil {
-		return err
+// Import imports what there is in trees of files, as far as it can, and returns what became of each file, also where it ends before
+// its time. When ctx ends, it finishes the file under way. An ErrUsage comes before anything was done.
+func Import(ctx context.Context, o Options) ([]Row, error) {
+	t := &treeImport{Options: o}
+	var err error
+	if t.names, err = newTreeNames(o); err != nil {
+		return nil, err
 	}
-	if !im.dryRun {
-		if err := im.checkData(cfg.Data); err != nil {
-			return err
+	for _, step := range []func(context.Context) error{t.gather, t.nameFiles, t.measure, t.compare} {
+		if err := step(ctx); err != nil {
+			return nil, err
 		}
 	}
-	t := &treeImport{importing: im, cfg: cfg}
-	if t.names, err = newTreeNames(im, cfg.Timezone); err != nil {
-		return err
+	if !o.DryRun {
+		err = t.take(ctx)
 	}
-	if err := t.gather(ctx, paths); err != nil {
-		return err
-	}
-	if err := t.names.read(ctx, t.files); err != nil {
-		return err
-	}
-	if err := t.measure(ctx); err != nil {
-		return err
-	}
-	streams := t.streams()
-	if err := t.compare(ctx, streams); err != nil {
-		return err
-	}
-	if !im.dryRun {
-		err = t.take(ctx, streams)
-	}
-	if err == nil || interrupted(ctx, err) || t.recs > 0 {
-		err = errors.Join(err, t.report())
-	}
-	if n := t.count(left); err == nil && n > 0 {
-		err = fmt.Errorf("%s of %d not taken, for the reasons in the table", counted(n, "file"), len(t.files))
-	}
-	return err
+	return t.rows(), err
 }
 
 // Endings of names. Files of others are passed over.
@@ -99,9 +117,9 @@ var (
 )
 
 // gather lists the files.
-func (t *treeImport) gather(ctx context.Context, paths []string) error {
-	for _, root := range paths {
-		root, err := absolute(root)
+func (t *treeImport) gather(ctx context.Context) error {
+	for _, root := range t.Paths {
+		root, err := filepath.Abs(root)
 		if err != nil {
 			return err
 		}
@@ -109,7 +127,7 @@ func (t *treeImport) gather(ctx context.Context, paths []string) error {
 			if ended := ctx.Err(); ended != nil {
 				return ended
 			}
-			f := &treeFile{importPlan: importPlan{path: path}}
+			f := &treeFile{Plan: importer.Plan{Path: path}}
 			ending := strings.ToLower(filepath.Ext(path))
 			switch {
 			case err != nil && path == root:
@@ -131,16 +149,29 @@ func (t *treeImport) gather(ctx context.Context, paths []string) error {
 		}
 	}
 	if len(t.files) == 0 {
-		return usageErrorf("there is no .mp4 file in %s", strings.Join(paths, ", "))
+		return usageErrorf("there is no .mp4 file in %s", strings.Join(t.Paths, ", "))
 	}
-	slices.SortStableFunc(t.files, func(a, b *treeFile) int { return strings.Compare(a.path, b.path) })
-	t.files = slices.CompactFunc(t.files, func(a, b *treeFile) bool { return a.path == b.path })
+	slices.SortStableFunc(t.files, func(a, b *treeFile) int { return strings.Compare(a.Path, b.Path) })
+	t.files = slices.CompactFunc(t.files, func(a, b *treeFile) bool { return a.Path == b.Path })
+	return nil
+}
+
+// nameFiles finds out of which streams the files are, and when they begin.
+func (t *treeImport) nameFiles(ctx context.Context) error {
+	for _, f := range t.files {
+		if f.fate == left {
+			continue
+		}
+		if err := t.names.readFile(ctx, f); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // measure reads the tables of the files, and leaves out those that cannot be read or overlap one before them.
 func (t *treeImport) measure(ctx context.Context) error {
-	bar := t.env.newCountProgress("reading", int64(len(t.files)))
+	bar := t.Progress("reading", int64(len(t.files)), false)
 	defer bar.Close()
 	for _, f := range t.files {
 		if err := ctx.Err(); err != nil {
@@ -150,25 +181,34 @@ func (t *treeImport) measure(ctx context.Context) error {
 		if f.fate == left {
 			continue
 		}
-		err := t.open(f.path, func(why string) { f.parts = append(f.parts, why) }, func(file *importer.File) (err error) {
-			f.span, f.bytes, err = file.Measure(f.start)
+		err := Open(f.Path, func(why string) { f.parts = append(f.parts, why) }, func(file *importer.File) (err error) {
+			f.Span, f.Bytes, err = file.Measure(f.Start)
 			return err
 		})
 		if err != nil {
-			f.leave("%v", reasonOf(err, f.path))
+			f.leave("%v", reasonOf(err, f.Path))
 		}
 	}
 	for _, files := range t.streams() {
 		last := files[0]
 		for _, f := range files[1:] {
-			if last.span.Overlaps(f.span) {
-				f.leave("it overlaps %s", last.path)
-			} else if f.span.To90k > last.span.To90k {
+			if last.Span.Overlaps(f.Span) {
+				f.leave("it overlaps %s", last.Path)
+			} else if f.Span.To90k > last.Span.To90k {
 				last = f
 			}
 		}
 	}
 	return nil
+}
+
+// withoutPath returns err without the operation and the path of an fs.PathError, so that the same reason of many files is one.
+func withoutPath(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // reasonOf returns what an error says of a file, without its path.
@@ -185,21 +225,21 @@ func (t *treeImport) streams() map[string][]*treeFile {
 		}
 	}
 	for _, files := range streams {
-		slices.SortStableFunc(files, func(a, b *treeFile) int { return cmp.Compare(a.span.From90k, b.span.From90k) })
+		slices.SortStableFunc(files, func(a, b *treeFile) int { return cmp.Compare(a.Span.From90k, b.Span.From90k) })
 	}
 	return streams
 }
 
 // compare says of each file whether it is there already, of which nothing is changed.
-func (t *treeImport) compare(ctx context.Context, streams map[string][]*treeFile) error {
-	info, err := os.Stat(filepath.Join(t.cfg.Data, schema.FileName))
+func (t *treeImport) compare(ctx context.Context) error {
+	info, err := os.Stat(filepath.Join(t.Data, schema.FileName))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 { // of an import that was cut off at its very beginning
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	db, err := schema.OpenReadOnly(ctx, t.cfg.Data)
+	db, err := schema.OpenReadOnly(ctx, t.Data)
 	if err != nil {
 		return err
 	}
@@ -208,9 +248,10 @@ func (t *treeImport) compare(ctx context.Context, streams map[string][]*treeFile
 	if err != nil {
 		return err
 	}
+	streams := t.streams()
 	for _, s := range known {
 		for _, f := range streams[s.Label()] {
-			pieces, err := importer.Covered(ctx, db, s.ID, f.span)
+			pieces, err := importer.Covered(ctx, db, s.ID, f.Span)
 			if err != nil {
 				return err
 			}
@@ -222,42 +263,42 @@ func (t *treeImport) compare(ctx context.Context, streams map[string][]*treeFile
 
 // compare says what is missing of a file, of whose time there are pieces of footage.
 func (f *treeFile) compare(pieces []importer.Span) {
-	switch missing, from90k := importer.MissingIn(f.span, pieces); missing {
+	switch missing, from90k := importer.MissingIn(f.Span, pieces); missing {
 	case importer.Nothing:
 		f.fate = thereAlready
 	case importer.Rest:
-		f.skip = from90k - f.span.From90k
+		f.skip = from90k - f.Span.From90k
 	case importer.Pieces:
 		f.leave("there is other footage of its camera in a part of its time")
 	}
 }
 
 // take imports the files, stream after stream.
-func (t *treeImport) take(ctx context.Context, streams map[string][]*treeFile) error {
-	total := int64(0)
+func (t *treeImport) take(ctx context.Context) error {
+	streams, total := t.streams(), int64(0)
 	var to []importer.Options
 	labels := slices.Sorted(maps.Keys(streams))
-	need := map[string][]importPlan{} // by directory
+	need := map[string][]importer.Plan{} // by directory
 	for _, label := range labels {
-		camera, stream, err := splitLabel(label)
+		camera, stream, err := SplitLabel(label)
 		if err != nil {
 			return err
 		}
-		var plans []importPlan
+		var plans []importer.Plan
 		for _, f := range streams[label] {
 			if f.fate == planned {
-				plans, total = append(plans, f.importPlan), total+f.bytes
+				plans, total = append(plans, f.Plan), total+f.Bytes
 			}
 		}
-		o := t.options(t.cfg, camera, stream, plans)
+		o := t.To(camera, stream, plans)
 		to, need[o.Samples] = append(to, o), append(need[o.Samples], plans...)
 	}
 	for i := range to {
-		if err := checkRoom(to[i], need[to[i].Samples]); err != nil {
+		if err := t.Room(to[i], need[to[i].Samples]); err != nil {
 			return err
 		}
 	}
-	bar := t.env.newByteProgress("importing", total)
+	bar := t.Progress("importing", total, true)
 	defer bar.Close()
 	for i, label := range labels {
 		to[i].Committed = bar.Add
@@ -275,11 +316,10 @@ func (t *treeImport) takeStream(ctx context.Context, o importer.Options, files [
 	}
 	im, err := importer.Open(ctx, o)
 	if err != nil {
-		return explainAway(err)
+		return err
 	}
 	defer func() {
-		sum, closing := im.Close()
-		t.recs += sum.Recordings
+		_, closing := im.Close()
 		if !errors.Is(err, closing) {
 			err = errors.Join(err, closing)
 		}
@@ -288,7 +328,7 @@ func (t *treeImport) takeStream(ctx context.Context, o importer.Options, files [
 		if f.fate != planned {
 			continue
 		}
-		pieces, err := im.Covered(ctx, f.span)
+		pieces, err := im.Covered(ctx, f.Span)
 		if err != nil {
 			return err
 		}
@@ -312,21 +352,21 @@ func (t *treeImport) takeStream(ctx context.Context, o importer.Options, files [
 // takeFile imports a file, or the rest of one that was begun before. An error is one after which nothing more can be imported.
 func (t *treeImport) takeFile(ctx context.Context, im *importer.Importer, f *treeFile) error {
 	var adding error
-	err := t.open(f.path, nil, func(file *importer.File) error {
-		start := f.start
+	err := Open(f.Path, nil, func(file *importer.File) error {
+		start := f.Start
 		if f.skip > 0 {
 			at90k, ok := file.Skip(f.skip)
 			if !ok {
 				f.fate = thereAlready
 				return nil
 			}
-			start = media.ToTime(media.FromTime(f.start) + at90k)
+			start = media.ToTime(media.FromTime(f.Start) + at90k)
 		}
 		adding = im.Add(ctx, file, start)
 		return nil
 	})
 	if err = errors.Join(err, adding); err != nil {
-		f.leave("%v", reasonOf(err, f.path))
+		f.leave("%v", reasonOf(err, f.Path))
 	} else if f.fate == planned {
 		f.fate = taken
 	}
@@ -334,29 +374,4 @@ func (t *treeImport) takeFile(ctx context.Context, im *importer.Importer, f *tre
 		return nil
 	}
 	return adding
-}
-
-func (t *treeImport) count(what fate) (n int64) {
-	for _, f := range t.files {
-		if f.fate == what {
-			n++
-		}
-	}
-	return n
-}
-
-// layoutNames lists the layouts, and layoutsHelp says what each is like.
-func layoutNames() (names []string) {
-	for _, l := range importer.Layouts {
-		names = append(names, l.Name)
-	}
-	return names
-}
-
-func layoutsHelp() string {
-	var help strings.Builder
-	for _, l := range importer.Layouts {
-		fmt.Fprintf(&help, "  %-10s %s\n", l.Name, strings.ReplaceAll(l.About, ", ", ",\n             "))
-	}
-	return help.String()
 }
