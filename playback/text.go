@@ -26,6 +26,9 @@ func (v *View) readme() *Text {
 	return &Text{Bytes: readme, ModTime: v.made, ref: Ref{kind: readmeFile}}
 }
 
+// marksSettle is how long after the end of an entry all its marks are in the database that do not go on.
+const marksSettle = time.Minute
+
 // infoText is the file that says what an entry is made of.
 func (v *View) infoText(ctx context.Context, e *Entry) (*Text, error) {
 	info, err := v.Info(ctx, e)
@@ -33,5 +36,6 @@ func (v *View) infoText(ctx context.Context, e *Entry) (*Text, error) {
 		return nil, err
 	}
 	text, err := encode(info)
-	return &Text{Bytes: text, ModTime: e.End, ref: refOf(e, true)}, err
+	changes := info.goesOn() || time.Since(e.End) < marksSettle // since nobody is told of marks
+	return &Text{Bytes: text, ModTime: e.End, Changes: changes, ref: refOf(e, true)}, err
 }
