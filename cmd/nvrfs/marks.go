@@ -25,9 +25,9 @@ func newMarksCommand(env *environment) *cobra.Command {
 		Use:   "marks [CAMERA]",
 		Short: "List the events that cameras told of, such as motion",
 		Long: `List the marks of CAMERA, or of all cameras: when motion was seen, an input was
-closed, or whatever else a camera told of by ONVIF while it was recorded; for how
-long; and the file in the mount that shows the beginning. Cameras with onvif in
-the configuration are asked for their events.
+closed, or whatever else a camera told of by ONVIF while it was recorded; for
+how long; and the file in the mount that shows the beginning. Cameras with onvif
+in the configuration are asked for their events.
 
 Marks are kept as long as the footage of their camera.
 
