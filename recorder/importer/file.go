@@ -257,12 +257,12 @@ func (c *cursor) entry() media.SampleEntry {
 }
 
 // fragmentEnd returns the DTS of the picture before which the fragment ends that starts with the next one, as a session ends
-// its own: a sync sample, or, where two seconds pass without one, the last picture until then that is shown after all before
-// it.
+// its own: a sync sample at least half a second on, or, where two seconds pass without one, the last picture until then that is
+// shown after all before it. No fragment has two sample entries.
 func (c cursor) fragmentEnd() int64 {
-	start, shown, end := c.dts, c.pts, int64(0)
+	start, shown, end, first, entry := c.dts, c.pts, int64(0), c.next.Sync, c.track.EntryOf(c.i)
 	for c.take(); !c.over; c.take() {
-		if c.next.Sync {
+		if c.next.Sync && (c.dts-start >= leastFragment90k || !first || c.track.EntryOf(c.i) != entry) {
 			return c.dts
 		}
 		if c.pts > shown {
@@ -277,6 +277,10 @@ func (c cursor) fragmentEnd() int64 {
 	}
 	return math.MaxInt64
 }
+
+// leastFragment90k is the least that a fragment lasts between two sync samples, because of Motion JPEG every sample is one, and a
+// fragment costs some 200 bytes.
+const leastFragment90k = 90000 / 2
 
 // ticks converts a time of the file, in the current lap.
 func (c *cursor) ticks(t int64) int64 {

@@ -15,6 +15,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/recorder/volume"
+	"nvrfs/schema"
 	"nvrfs/store"
 )
 
@@ -66,6 +67,7 @@ func newRun(im *Importer, f *File, start90k int64) (*run, error) {
 	for i := range f.Tracks {
 		b.cursors = append(b.cursors, newCursor(f, l, i))
 		b.tracks = append(b.tracks, f.Tracks[i].Entry)
+		b.fragment.Kinds = append(b.fragment.Kinds, f.Tracks[i].Entry.Kind)
 	}
 	b.firstPTS = b.cursors[volume.Video].pts
 	return b, nil
@@ -149,7 +151,7 @@ func (b *run) append() error {
 	at := len(b.buf)
 	var headerLen int
 	b.buf, headerLen = b.fragment.Append(b.buf)
-	r.file.Count(b.buf[at:], headerLen, b.fragment.Tracks)
+	r.file.Count(b.buf[at:], schema.Fragment{HeaderLen: headerLen, Tracks: b.fragment.Tracks})
 	if len(b.buf) < importBuffer {
 		return nil
 	}
