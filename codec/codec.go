@@ -18,6 +18,7 @@ var registry = []*Codec{
 	h265Codec,
 	aacCodec,
 	opusCodec,
+	g711Codec,
 }
 
 // A Codec is one way to code pictures or sound. What it cannot do is nil.
@@ -93,17 +94,25 @@ func Receive(f format.Format) (*Codec, Receiver, error) {
 			return c, r, err
 		}
 	}
+	if name := unplayable(f); name != "" {
+		return nil, nil, fmt.Errorf("hardly any player reads %s in an mp4 file; set the camera's sound to %s", name, Recorded("or", media.Audio))
+	}
 	return nil, nil, fmt.Errorf("only %s are supported", Recorded("and", media.Video, media.Audio))
 }
 
 // Recorded lists the codecs of some kinds that are received from cameras, for people: "H.264, AAC and Opus".
 func Recorded(and string, kinds ...media.Kind) string {
-	return list(and, func(c *Codec) bool { return c.receive != nil && slices.Contains(kinds, c.Kind) })
+	return list(and, func(c *Codec) bool { return c.receive != nil && sameKind(c, kinds) })
 }
 
 // Imported lists the codecs of some kinds that are read from mp4 files, for people: "H.264 and H.265".
 func Imported(and string, kinds ...media.Kind) string {
-	return list(and, func(c *Codec) bool { return c.importEntry != nil && slices.Contains(kinds, c.Kind) })
+	return list(and, func(c *Codec) bool { return c.importEntry != nil && sameKind(c, kinds) })
+}
+
+// sameKind reports whether a codec is of one of some kinds, where all sound is one.
+func sameKind(c *Codec, kinds []media.Kind) bool {
+	return slices.ContainsFunc(kinds, func(k media.Kind) bool { return k == c.Kind || k.Sound() && c.Kind.Sound() })
 }
 
 func list(and string, want func(*Codec) bool) string {
