@@ -19,6 +19,8 @@ var registry = []*Codec{
 	aacCodec,
 	opusCodec,
 	g711Codec,
+	lpcmCodec,
+	flacCodec,
 }
 
 // A Codec is one way to code pictures or sound. What it cannot do is nil.
@@ -33,6 +35,8 @@ type Codec struct {
 	boxes []string
 	// importEntry makes our sample entry from that of another program's mp4 file, for samples that stay as they are there.
 	importEntry func(box []byte) (media.SampleEntry, error)
+	// transcode makes what turns the samples of such a file into ours, where they do not stay as they are.
+	transcode func(box []byte) (*Transcoder, error)
 	// send makes what turns samples of an entry, whose Box is one of boxes, into RTP packets.
 	send func(e media.SampleEntry, payloadType uint8) (*Sender, error)
 }
@@ -139,6 +143,20 @@ func Import(box []byte) (media.SampleEntry, error) {
 		return media.SampleEntry{}, err
 	}
 	return c.importEntry(box)
+}
+
+// Transcode returns what makes samples of uncompressed sound whose samples cannot be stored as they are in another program's mp4
+// file: each of them is a single value there. A file has them by the chunk.
+//
+// It fails when the sample entry is of no such sound, is cut short, or does not say what a decoder must know.
+func Transcode(box []byte) (*Transcoder, error) {
+	typ := boxType(box)
+	for _, c := range registry {
+		if c.transcode != nil && slices.Contains(c.boxes, typ) {
+			return c.transcode(box)
+		}
+	}
+	return nil, fmt.Errorf("sample entry %q: its samples are stored as they are, or not at all", typ)
 }
 
 // ImportedKind returns whether a sample entry box is of a codec that is imported, and of which kind it is.

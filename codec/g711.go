@@ -18,7 +18,7 @@ import (
 var g711Codec = &Codec{
 	Name: "G.711", Kind: media.RawAudio,
 	receive: receiveG711,
-	boxes:   []string{aLaw, muLaw}, importEntry: importG711,
+	boxes:   []string{aLaw, muLaw}, importEntry: importG711, transcode: transcodePCM,
 	send: sendG711,
 }
 
