@@ -115,7 +115,7 @@ func Recorded(and string, kinds ...media.Kind) string {
 
 // Imported lists the codecs of some kinds that are read from mp4 files, for people: "H.264 and H.265".
 func Imported(and string, kinds ...media.Kind) string {
-	return list(and, func(c *Codec) bool { return c.importEntry != nil && sameKind(c, kinds) })
+	return list(and, func(c *Codec) bool { return (c.importEntry != nil || c.transcode != nil) && sameKind(c, kinds) })
 }
 
 // sameKind reports whether a codec is of one of some kinds, where all sound is one.
@@ -161,6 +161,11 @@ func Transcode(box []byte) (*Transcoder, error) {
 		}
 	}
 	return nil, fmt.Errorf("sample entry %q: its samples are stored as they are, or not at all", typ)
+}
+
+// Transcodes reports whether a sample entry box is of a type of which Transcode may make samples.
+func Transcodes(box []byte) bool {
+	return slices.ContainsFunc(registry, func(c *Codec) bool { return c.transcode != nil && slices.Contains(c.boxes, boxType(box)) })
 }
 
 // ImportedKind returns whether a sample entry box is of a codec that is imported, and of which kind it is.

@@ -27,6 +27,9 @@ type Track struct {
 	Timescale uint32              // of the times in the file
 	End       int64               // when the last sample ends
 	Table
+
+	// Make makes a sample of Entry of one of the file, in their order; nil: they are the same.
+	Make func([]byte) ([]byte, error)
 }
 
 // A Table says what samples a track has, in decoding order, as a demux.Track does.
@@ -214,7 +217,7 @@ type cursor struct {
 	lap      int64
 	lapStart int64 // in ticks of the recordings, as all below
 	i        int
-	last     int64 // DTS of the sample before
+	last     int64 // the last tick that the sample before takes
 
 	// The sample that comes next, unless there is none.
 	next     located
@@ -302,11 +305,16 @@ func (c *cursor) step() {
 
 // take hands out the sample that comes next. It lasts until the one behind it.
 func (c *cursor) take() (x located, cts int32, duration uint32) {
-	x, c.last, cts = c.next, c.dts, int32(c.pts-c.dts)
+	x, cts = c.next, int32(c.pts-c.dts)
+	dts, least := c.dts, int64(1)
+	if c.track.Entry.Kind == media.RawAudio {
+		least = int64(x.Size) // each of its bytes is a tick
+	}
+	c.last = dts + least - 1
 	c.step()
 	c.load()
 	if c.over {
-		return x, cts, uint32(max(1, c.ticks(c.track.End)-c.last))
+		return x, cts, uint32(max(least, c.ticks(c.track.End)-dts))
 	}
-	return x, cts, uint32(c.dts - c.last)
+	return x, cts, uint32(c.dts - dts)
 }
