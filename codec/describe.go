@@ -20,6 +20,14 @@ func Words(e media.SampleEntry) string {
 			}
 		}
 	}
+	switch {
+	case typ == "alaw":
+		words = "G.711 A-law"
+	case typ == "ulaw":
+		words = "G.711 mu-law"
+	case e.Codec == "mp4a.6B", e.Codec == "mp4a.69": // object types of MPEG-1 and MPEG-2 audio
+		words = "MP3"
+	}
 	if e.Kind == media.Video {
 		return words + profileWords(e.Codec)
 	}
