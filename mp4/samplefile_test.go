@@ -42,7 +42,7 @@ func (r *recorded) scanned() (frags []ScannedFragment) {
 	at := r.header
 	for i, f := range r.fragments {
 		data := int64(0)
-		x := ScannedFragment{Bytes: r.ends[i] - at, Wall90k: f.Wall90k, Tracks: make([][]media.Sample, len(f.Tracks))}
+		x := ScannedFragment{Bytes: r.ends[i] - at, Wall90k: f.Wall90k, Tracks: make([][]media.Sample, len(f.Tracks)), Entries: f.Entries}
 		for k, t := range f.Tracks {
 			for _, s := range t {
 				data += int64(len(s.Data))
@@ -311,6 +311,11 @@ func FuzzScan(f *testing.F) {
 	twice := slices.Clone(r.file) // the first track, instead of the second
 	twice[bytes.LastIndex(twice[:r.ends[0]], []byte("tfhd"))+11] = 1
 	f.Add(twice)
+	c := newTestCamera(f, 5) // its files have several sample entries, and raw sound
+	c.flips, c.audio = c.levels(3), testG711(f, 8000)
+	for _, r := range c.run(3) {
+		f.Add(r.file)
+	}
 	if !bytes.Equal(mend(r.file), r.file) {
 		f.Fatal("mend changes a file that is whole")
 	}
@@ -327,6 +332,11 @@ func FuzzScan(f *testing.F) {
 				}
 				if at >= 0 && f.Bytes != at || len(x.Tracks) != len(f.Tracks) || int64(x.HeaderLen)+data != x.Bytes || samples*8 > len(b) {
 					return fmt.Errorf("the fragment at %d does not add up: %+v", f.Bytes, x)
+				}
+				for i, e := range x.Entries {
+					if e != nil && !bytes.Equal(f.Holds()[i].Box, e.Box) {
+						return fmt.Errorf("the fragment at %d has another sample entry than it says", f.Bytes)
+					}
 				}
 				at = f.Bytes + x.Bytes
 				return nil
