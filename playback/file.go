@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -186,12 +187,17 @@ func trim(p mp4.Part, r *schema.Recording, from90k, to90k int64) (mp4.Part, erro
 	return p.Trim(mediaTime(&p.Tracks[0], r, from90k), mediaTime(&p.Tracks[0], r, to90k))
 }
 
+// clockOff90k is more than the media of a run's first recording may differ from its wall time, unless the camera's clock is off.
+const clockOff90k = 80000
+
 // mediaTime converts wall time to the run's media time, in ticks of a track. The two differ in rate by the correction of
-// the camera's clock. The first recording of a run is not corrected, and the sum of its durations tells nothing: where there
-// are B-frames, its first frame may have a CTS of 0 and the one that follows it another, so that DTS passes less than PTS.
+// the camera's clock. The first recording of a run is not corrected, unless that clock is off by much, and the sum of its durations
+// tells nothing: where there are B-frames, its first frame may have a CTS of 0 and the one that follows it another, so that DTS passes
+// less than PTS.
 func mediaTime(t *mp4.TrackPart, r *schema.Recording, wall90k int64) int64 {
 	ticks, wall := t.Duration, r.WallDuration90k
-	if wall == 0 || r.Sequence == 0 {
+	off := wall - media.Rescale(ticks, t.Entry.Timescale, media.TicksPerSecond)
+	if wall == 0 || r.Sequence == 0 && max(off, -off) < clockOff90k {
 		ticks, wall = int64(t.Entry.Timescale), 90000
 	}
 	// Up to hours of ticks on both sides: the product stays below 2^63.

@@ -461,7 +461,7 @@ func TestStalledDisk(t *testing.T) {
 	})
 	b.Writer.SetInterval(time.Millisecond)
 	go b.Writer.Run()
-	big := make([]byte, 1<<20) // many samples share it, so that the backlog takes little memory
+	big := make([]byte, 1<<20)                // many samples share it, so that the backlog takes little memory
 	c := bench.Camera{GOP: 13}.WithDefaults() // a fragment each
 	s := b.Session(c)
 	sample := func(i int) error {
@@ -557,7 +557,7 @@ func TestStopWhileTheDiskFails(t *testing.T) {
 // TestCommitsBeforeTheBacklogIsFull hands a disk more than may wait, within one sync interval.
 func TestCommitsBeforeTheBacklogIsFull(t *testing.T) {
 	b := bench.New(t, 10*time.Second)
-	go b.Writer.Run() // whose interval is an hour
+	go b.Writer.Run()                         // whose interval is an hour
 	c := bench.Camera{GOP: 13}.WithDefaults() // a fragment each
 	s := b.Session(c)
 	big := make([]byte, 1<<20)
