@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"nvrfs/media"
@@ -157,11 +158,33 @@ func (l *Library) layOut(ctx context.Context, e *Entry, recs []schema.Recording)
 	if len(parts) == 0 {
 		return nil, fmt.Errorf("%s: %w", e.Name, ErrNotFound)
 	}
+	if all := len(parts); e.kind != hourEntry {
+		if parts = ofOneMaster(parts); len(parts) < all {
+			l.o.Log.Warn("some recordings in a range have no picture, or another kind of sound, and are left out of the file that joins the others",
+				"entry", e.Name, "do", "open the entries of its hours, which show all")
+		}
+	}
 	f, err := mp4.NewFile(parts, fileTables{l, e.ETag})
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", e.Name, err)
 	}
 	return f, nil
+}
+
+// ofOneMaster leaves out the parts that no file can show together with the others: those without video where others have it, else
+// those with another kind of sound than the first.
+func ofOneMaster(parts []mp4.Part) (kept []mp4.Part) {
+	kind := func(p *mp4.Part) media.Kind { return p.Tracks[0].Entry.Kind }
+	leads := kind(&parts[0])
+	for i := range parts {
+		if kind(&parts[i]) == media.Video {
+			leads = media.Video
+		}
+	}
+	if !slices.ContainsFunc(parts, func(p mp4.Part) bool { return kind(&p) != leads }) {
+		return parts
+	}
+	return slices.DeleteFunc(parts, func(p mp4.Part) bool { return kind(&p) != leads })
 }
 
 // trimAll cuts recordings to what is shown in a range of wall time.

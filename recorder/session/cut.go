@@ -31,6 +31,7 @@ type cut struct {
 	correction90k int64              // by how much longer than its media that recording lasts so far
 	next          *media.SampleEntry // of the master, behind it, when it is another
 	ends          *ends              // not nil when the recording ends too
+	others        bool               // the recording behind it has other sample entries of the other tracks
 }
 
 // ends says how a recording ended.
@@ -82,7 +83,7 @@ func (s *Session) cutBefore(x *media.Sample) error {
 		s.endRecording(&c, pts90k)
 	}
 	s.cuts = append(s.cuts, c)
-	return s.changeOthers(end, &c)
+	return nil
 }
 
 // recordingEnds reports whether the recording is to end before a sample of the master.
@@ -107,10 +108,8 @@ func (s *Session) recordingEnds(sync bool, pts90k int64) bool {
 
 // entryEnds reports whether the recording cannot go on with the sample entries that samples have from now on.
 func (s *Session) entryEnds() bool {
-	for i := range s.in {
-		if s.in[i].next != nil {
-			return true
-		}
+	if s.othersChange() {
+		return true
 	}
 	if s.newEntry == nil {
 		return false
@@ -158,7 +157,7 @@ func (s *Session) changeEntry(c *cut) {
 // endRecording has the recording end with a cut, before a sample of the master.
 func (s *Session) endRecording(c *cut, pts90k int64) {
 	off := s.clock.off()
-	c.ends = &ends{wallDuration90k: s.clock.next(pts90k)}
+	c.ends, c.others = &ends{wallDuration90k: s.clock.next(pts90k)}, s.othersChange()
 	s.used = media.EntryList{}
 	s.used.Number(&s.in[master].entry)
 	s.planEnd()
@@ -168,20 +167,32 @@ func (s *Session) endRecording(c *cut, pts90k int64) {
 	}
 }
 
-// changeOthers begins to record the other tracks whose sample entries have changed, behind a cut that ends the recording. What came
+// othersChange reports whether another track than the master waits for another recording.
+func (s *Session) othersChange() bool {
+	return slices.ContainsFunc(s.in, func(in input) bool { return in.next != nil })
+}
+
+// changeOthers records the other tracks whose sample entries have changed behind the last cut, if that was made for them. What came
 // of them since they changed and belongs before the cut is left out.
-func (s *Session) changeOthers(end bool, c *cut) error {
+func (s *Session) changeOthers() error {
+	if len(s.cuts) == 0 || !s.cuts[len(s.cuts)-1].others {
+		return nil
+	}
+	c := s.cuts[len(s.cuts)-1]
+	if err := s.flush(true); err != nil { // nothing more comes that has the sample entry of before
+		return err
+	}
 	for i := range s.in {
 		in := &s.in[i]
-		if !end || in.next == nil {
+		if in.next == nil {
 			continue
 		}
-		if err := s.flush(true); err != nil { // nothing more comes that has the sample entry of before
-			return err
-		}
-		e, behind, least := *in.next, in.behind, in.least
+		behind, from := in.behind, in.entry.Timescale
+		to := newInput(*in.next)
+		to.least, to.shift = media.Rescale(in.least, from, to.entry.Timescale), media.Rescale(in.shift, from, to.entry.Timescale)
+		to.before = to.shift
 		in.drop(&s.waiting)
-		s.tracks[i], *in = e, input{entry: e, last: -1, least: media.Rescale(least, in.entry.Timescale, e.Timescale), shift: media.Rescale(in.shift, in.entry.Timescale, e.Timescale)}
+		*in, s.tracks[i] = to, to.entry
 		for _, x := range behind {
 			if s.place(&x) && x.DTS >= s.fromMaster(c.dts, i) {
 				s.take(&x)

@@ -11,6 +11,7 @@ const (
 	MaxCorrectionPPM = maxCorrectionPPM
 	LateAudio90k     = 90000
 	SettleTime       = settleTime
+	MaxWaiting       = maxWaiting
 	LeastFragment90k = leastFragment90k
 )
 

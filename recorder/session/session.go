@@ -181,6 +181,9 @@ func (s *Session) Sample(x media.Sample) error {
 		}
 	}
 	s.take(&x)
+	if err := s.changeOthers(); err != nil {
+		return err
+	}
 	return s.flush(s.waiting > maxWaiting)
 }
 

@@ -90,6 +90,9 @@ func TestClipsShowWhatWasTaken(t *testing.T) {
 		"490 ppm fast":            {ppm: 490, until: 2 * time.Hour}, // in recordings of ten minutes
 		"a burst":                 {burst: 5 * time.Second, timestamp: 1<<32 - 100_000_000},
 		"sound, no reports":       {ppm: 300, sound: true},
+		"16 % slow":               {ppm: -16e4, off: true},
+		"20 % fast":               {ppm: 2e5, off: true},
+		"2.5 x slow":              {ppm: -6e5, off: true},
 		"the host's clock is set": {steps: []clockStep{{20 * time.Minute, time.Hour}, {40 * time.Minute, -3 * time.Hour}}},
 		"a timestamp stands still": {ppm: -300, glitch: func(i int64, ts uint32) uint32 {
 			if i == glitch {
@@ -111,7 +114,11 @@ func TestClipsShowWhatWasTaken(t *testing.T) {
 			lib, stream := bench.OpenLibrary(t, b.Dir)
 			for i := int64(7); i < int64(s.until.Seconds()*s.fps)-1; i += 97 {
 				taken := s.taken(i).Add(s.step(s.taken(i)))
-				e, err := lib.Clip(t.Context(), stream, taken.Add(-mostOff), taken.Add(mostOff))
+				most := mostOff
+				if s.off {
+					most = 2 * time.Second
+				}
+				e, err := lib.Clip(t.Context(), stream, taken.Add(-most), taken.Add(most))
 				if err != nil {
 					t.Fatalf("picture %d, of %v: %v", i, taken, err)
 				}
