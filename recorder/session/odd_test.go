@@ -198,12 +198,13 @@ func checkSoundRows(b *bench.Bench, rate int64, given []media.Sample) {
 			t.Errorf("recording %d lasts %.3f s, its sound %.3f s", i+1, got, want)
 		}
 	}
-	for i, s := range b.Shapes() {
+	shapes := b.Shapes()
+	for i, s := range shapes {
 		lasts := int64(0)
 		for _, x := range s.Fragment.Tracks[0] {
 			lasts += int64(x.Duration)
 		}
-		if ends := i+1 == len(b.Shapes()) || b.Shapes()[i+1].Rec != s.Rec; !ends && lasts < rate/2 || lasts > rate/2+1024 {
+		if ends := i+1 == len(shapes) || shapes[i+1].Rec != s.Rec; !ends && lasts < rate/2 || lasts > rate/2+1024 {
 			t.Errorf("fragment %d lasts %d of 1/%d s", i, lasts, rate)
 		}
 	}
