@@ -3,7 +3,6 @@ package media
 import (
 	"bytes"
 	"encoding/binary"
-	"iter"
 	"slices"
 	"strings"
 )
@@ -50,15 +49,13 @@ func (l *EntryList) Joined() SampleEntry {
 }
 
 // Boxes yields the boxes of stsd that Box is made of: one, or all that a recording uses, see EntryList.
-func (e *SampleEntry) Boxes() iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for rest := e.Box; len(rest) > 0; {
-			n := firstBox(rest)
-			if !yield(rest[:n:n]) {
-				return
-			}
-			rest = rest[n:]
+func (e *SampleEntry) Boxes(yield func([]byte) bool) {
+	for rest := e.Box; len(rest) > 0; {
+		n := firstBox(rest)
+		if !yield(rest[:n:n]) {
+			return
 		}
+		rest = rest[n:]
 	}
 }
 
