@@ -58,7 +58,7 @@ func soundOf(frames [][]byte, rate int64, start time.Time) (samples []media.Samp
 // TestSoundAlone records sound without a picture: frames of AAC that ffmpeg has made come back through the mount's readers, and
 // decode to what ffmpeg makes of its own file.
 func TestSoundAlone(t *testing.T) {
-	for _, rate := range []int64{48000, 16000, 44100} {
+	for _, rate := range []int64{16000, 44100} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
 			adts := encodeAAC(t, rate, 100*time.Second)
 			frames, entry := parseADTS(t, adts)
@@ -131,7 +131,7 @@ func encodeAAC(t *testing.T, rate int64, d time.Duration) []byte {
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Skip("ffmpeg is not installed")
 	}
-	source := fmt.Sprintf("aevalsrc=sin(400*t*(1+t/50)):s=%d:d=%g", rate, d.Seconds())
+	source := fmt.Sprintf("sine=frequency=300:beep_factor=7:sample_rate=%d:duration=%g", rate, d.Seconds())
 	adts, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:a", "aac", "-b:a", "48k", "-f", "adts", "-").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -641,7 +641,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		}
 		return bytes
 	}
-	for i := range 200 {
+	for i := range 70 {
 		x := c.Picture(i, c.Taken(float64(i)/100))
 		x.DTS, x.Data = int64(i)*900, big
 		if err := s.Sample(x); err != nil {
@@ -651,12 +651,9 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 			t.Fatalf("%d MB wait", n>>20)
 		}
 		b.Writer.Drain()
-		if i%20 == 0 {
-			b.Writer.Commit()
-		}
 	}
-	for i := range 4000 {
-		x := c.Sound(i+100, c.Taken(2+float64(i)/47))
+	for i := range 1500 {
+		x := c.Sound(i+33, c.Taken(0.7+float64(i)/47))
 		x.Data = big[:1<<16]
 		if err := s.Sample(x); err != nil {
 			t.Fatal(err)
@@ -673,8 +670,8 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	for _, r := range b.Recordings() {
 		pictures += r.Tracks[0].Samples
 	}
-	if pictures != 200 {
-		t.Errorf("%d pictures of 200", pictures)
+	if pictures != 70 {
+		t.Errorf("%d pictures of 70", pictures)
 	}
 }
 
