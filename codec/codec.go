@@ -34,6 +34,8 @@ type Codec struct {
 	boxes []string
 	// importEntry makes our sample entry from that of another program's mp4 file, for samples that stay as they are there.
 	importEntry func(box []byte) (media.SampleEntry, error)
+	// isSync returns what SyncFinder does.
+	isSync func(media.SampleEntry) func(start []byte) (sync, known bool)
 	// send makes what turns samples of an entry, whose Box is one of boxes, into RTP packets.
 	send func(e media.SampleEntry, payloadType uint8) (*Sender, error)
 }

@@ -75,6 +75,7 @@ func TestAlike(t *testing.T) {
 		"another codec":         {video, entryOf("hvc1", "hvc1.1.6.L93.B0", 0), false},
 		"another width":         {video, with(video, func(e *SampleEntry) { e.Width++ }), false},
 		"another height":        {video, with(video, func(e *SampleEntry) { e.Height++ }), false},
+		"turned":                {video, with(video, func(e *SampleEntry) { e.Rotation = 90 }), false},
 		"sound":                 {video, with(sound, func(e *SampleEntry) { e.Box = video.Box }), false},
 		"AAC of another kind":   {sound, with(sound, func(e *SampleEntry) { e.Codec = "mp4a.40.5" }), true},
 		"MP3 instead of AAC":    {sound, with(sound, func(e *SampleEntry) { e.Codec = "mp4a.6B" }), false},
