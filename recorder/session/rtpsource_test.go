@@ -148,11 +148,8 @@ func (x *rtpSession) yield(i, n int64) error {
 func (x *rtpSession) yieldSound(i, n, videoPTS int64, received time.Time) error {
 	pts := videoPTS*soundRate/90000 - media.Ticks(soundEarly)*soundRate/90000
 	if x.s.taken(i).Sub(x.s.start) < x.s.reports {
-		for _, m := range []*rtpclock.Mark{&x.tie.Video, &x.tie.Audio} {
-			m.Report()
-		}
-		x.tie.Note(&x.tie.Video, x.s.taken(i), videoPTS)
-		x.tie.Note(&x.tie.Audio, x.s.taken(i), pts)
+		x.tie.Note(&x.tie.Video, x.s.taken(i), videoPTS, received)
+		x.tie.Note(&x.tie.Audio, x.s.taken(i), pts, received)
 	}
 	if n%x.s.gop == 0 {
 		if why := x.tie.Again(received); why != "" {
