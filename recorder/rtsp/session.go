@@ -161,9 +161,17 @@ func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ended && s.started {
-		_ = s.guard.Do(s.log, "the last samples of the camera", s.tie.Flush) // the session ends anyway, for a reason that came first
+		_ = s.guard.Do(s.log, "the last samples of the camera", s.flush) // the session ends anyway, for a reason that came first
 	}
 	s.ended = true
+}
+
+// flush hands on the last picture, and what waits to be tied to the other track.
+func (s *session) flush() error {
+	if err := s.videoUnits(s.video.receiver.Flush()); err != nil {
+		return err
+	}
+	return s.tie.Flush()
 }
 
 // handle calls f with the time of arrival of what the camera sent, unless the session is over, and ends the session when f

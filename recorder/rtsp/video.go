@@ -43,8 +43,9 @@ func (s *session) onVideo(pkt *rtp.Packet) {
 func (s *session) videoPacket(pkt *rtp.Packet, now time.Time) error {
 	s.noteFirst(now)
 	v := s.video
+	pts := s.pts(&v.track, pkt.Timestamp, now) // of each packet, because pictures are known to be whole some packets later
 	if ntp, ok := s.times.PacketNTP(v.media, pkt); ok {
-		s.tie.Note(&s.tie.Video, ntp, s.pts(&v.track, pkt.Timestamp, now))
+		s.tie.Note(&s.tie.Video, ntp, pts)
 	}
 	units, damage := v.receiver.Packet(pkt, now)
 	if damage != nil {
