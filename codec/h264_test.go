@@ -48,11 +48,11 @@ func mustAccessUnit(t *testing.T, r Receiver, pts int64, au ...[]byte) (*media.S
 
 func naluTypes(t *testing.T, s *media.Sample) (types []h264.NALUType) {
 	t.Helper()
-	var au h264.AVCC
-	if err := au.Unmarshal(s.Data); err != nil {
+	units, err := splitNALUnits(s.Data, 4)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range au {
+	for _, n := range units {
 		types = append(types, h264.NALUType(n[0]&0x1f))
 	}
 	return types
