@@ -6,20 +6,26 @@ import (
 	"nvrfs/media"
 )
 
-// The types of NAL units of H.264 that have names of their own here (ITU-T H.264 Table 7-1, RFC 6184 Table 1).
+// Types of NAL units of H.264 (ITU-T H.264 Table 7-1, RFC 6184 Table 1).
 const (
-	h264Slice, h264PartitionA, h264IDR          = 1, 2, 5
-	h264SEI, h264SPS, h264PPS                   = 6, 7, 8
-	h264Delimiter, h264EndOfSequence            = 9, 10
-	h264EndOfStream, h264Filler                 = 11, 12
-	h264Prefix, h264LastBefore                  = 14, 18
-	h264STAPA, h264STAPB                        = 24, 25
-	h264MTAP16, h264MTAP24                      = 26, 27
-	h264FUA, h264FUB                            = 28, 29
-	h264ForbiddenBit, h264ImportanceMask        = 0x80, 0x60
-	h264FragmentStart, h264FragmentEnd          = 0x80, 0x40
-	h264MostSPS                          uint32 = 31
-	h264MostPPS                          uint32 = 255
+	h264Slice, h264PartitionA  = 1, 2
+	h264IDR                    = nalKindIDR
+	h264SEI, h264SPS, h264PPS  = 6, 7, 8
+	h264Delimiter              = 9
+	h264Filler                 = 12
+	h264Prefix, h264Reserved18 = 14, 18 // these stand before the slices of a picture
+	h264STAPA, h264STAPB       = 24, 25
+	h264MTAP16, h264MTAP24     = 26, 27
+	h264FUA, h264FUB           = 28, 29
+)
+
+const (
+	h264MostSPS = 31 // the greatest ids
+	h264MostPPS = 255
+
+	h264ForbiddenBit  = 0x80
+	h264FragmentStart = 0x80
+	h264FragmentEnd   = 0x40
 )
 
 func h264Type(unit []byte) uint8 { return unit[0] & 0x1f }
@@ -72,7 +78,7 @@ func (r *h264Reader) class(unit []byte) nalClass {
 		return nalIgnored
 	case t == h264Slice, t == h264PartitionA, t == h264IDR:
 		return nalSlice
-	case t == h264SEI, t >= h264Prefix && t <= h264LastBefore:
+	case t == h264SEI, t >= h264Prefix && t <= h264Reserved18:
 		return nalLeading
 	}
 	return nalTrailing

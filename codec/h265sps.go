@@ -129,8 +129,10 @@ func (s *h265Sequence) skipTools(b *nalBits) bool {
 	for range 4 {
 		b.ue()
 	}
-	if b.flag() && b.flag() { // scaling_list_enabled_flag, sps_scaling_list_data_present_flag
-		skipScalingLists(b)
+	if b.flag() { // scaling_list_enabled_flag
+		if b.flag() { // sps_scaling_list_data_present_flag
+			skipScalingLists(b)
+		}
 	}
 	b.skip(2)
 	if b.flag() { // pcm_enabled_flag
@@ -185,7 +187,8 @@ func skipShortRefs(b *nalBits, sets int) bool {
 			b.ue()
 			kept := 0
 			for range pictures + 1 {
-				if b.flag() || b.flag() { // used_by_curr_pic_flag, use_delta_flag
+				used := b.flag()      // used_by_curr_pic_flag
+				if used || b.flag() { // use_delta_flag
 					kept++
 				}
 			}
@@ -264,7 +267,8 @@ func skipHRD(b *nalBits, most int) {
 	}
 	for range most + 1 {
 		lowDelay, count := false, uint32(1)
-		if b.flag() || b.flag() { // fixed_pic_rate_general_flag, fixed_pic_rate_within_cvs_flag
+		fixed := b.flag()      // fixed_pic_rate_general_flag
+		if fixed || b.flag() { // fixed_pic_rate_within_cvs_flag
 			b.ue()
 		} else {
 			lowDelay = b.flag()

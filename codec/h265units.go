@@ -6,9 +6,9 @@ import (
 
 // Types of NAL units of H.265 (ITU-T H.265 Table 7-1, RFC 7798 4.4).
 const (
-	h265RASLN, h265RASLR      = 8, 9
+	h265RADLN, h265RASLR      = 6, 9 // leading pictures
 	h265BLAWLP, h265BLANLP    = 16, 18
-	h265IDRWRADL, h265IDRNLP  = 19, 20
+	h265IDRNLP                = 20
 	h265CRA, h265LastIRAP     = 21, 23
 	h265LastSlice             = 31
 	h265VPS, h265SPS, h265PPS = 32, 33, 34
@@ -17,14 +17,19 @@ const (
 	h265EndOfStream           = 37
 	h265Filler                = 38
 	h265PrefixSEI             = 39
-	h265SuffixSEI             = 40
+	h265Reserved41            = 41 // these stand before the slices of a picture
+	h265Reserved44            = 44
 	h265Aggregation           = 48
 	h265Fragment              = 49
 	h265PACI                  = 50
-	h265MostVPS, h265MostSPS  = 15, 15
-	h265MostPPS               = 63
-	h265FragmentStart         = 0x80
-	h265FragmentEnd           = 0x40
+)
+
+const (
+	h265MostSPS = 15 // the greatest ids
+	h265MostPPS = 63
+
+	h265FragmentStart = 0x80
+	h265FragmentEnd   = 0x40
 )
 
 func h265Type(unit []byte) uint8 { return unit[0] >> 1 & 0x3f }
@@ -102,7 +107,7 @@ func (r *h265Reader) class(unit []byte) nalClass {
 		return nalTrailing
 	case t >= h265VPS && t <= h265PPS && layer == 0:
 		return nalSet
-	case t >= h265VPS && t <= h265PPS, t == h265PrefixSEI, t >= 41 && t <= 44:
+	case t >= h265VPS && t <= h265PPS, t == h265PrefixSEI, t >= h265Reserved41 && t <= h265Reserved44:
 		return nalLeading
 	case t == h265Delimiter, t == h265Filler, t >= h265Aggregation:
 		return nalIgnored
@@ -234,9 +239,10 @@ func (r *h265Reader) examine(parts [][]byte) picture {
 			if p.slices++; p.slices == 1 {
 				p.slice, p.sps = unit, s.sps
 				t := s.of.kind
-				idr = t == h265IDRWRADL || t == h265IDRNLP || t == h265BLANLP
+				idr = t == h265IDRNLP || t == h265BLANLP
 				open = t >= h265BLAWLP && t <= h265CRA
-				p.leading = t == h265RASLN || t == h265RASLR
+				// RASL pictures cannot be decoded where decoding starts, and RADL pictures have no time to be decoded there.
+				p.leading = t >= h265RADLN && t <= h265RASLR
 			}
 			if p.missing == "" {
 				p.missing = s.missing

@@ -62,12 +62,12 @@ func b2i(b bool) int {
 
 // A slice264 is a slice of H.264 that is followed by 8 bytes.
 type slice264 struct {
-	idr, intra         bool
-	mb, pps, frame     int
-	idrID, order       int
-	field              int // 1 top, 2 bottom; 3 a frame of an interlaced sequence
-	redundant, maybe   bool
-	unimportant, unset bool
+	idr, intra       bool
+	mb, pps, frame   int
+	idrID, order     int
+	field            int // 1 top, 2 bottom; 3 a frame of an interlaced sequence
+	redundant, maybe bool
+	unimportant      bool
 }
 
 func (s slice264) nalu() []byte {
@@ -161,8 +161,12 @@ func TestPicturesH264(t *testing.T) {
 			{payload: idr(0)}, {payload: idr(10), timestamp: 5}, {payload: pict(1), timestamp: 9}, {payload: part(1, 7), timestamp: 9},
 		}, want: []string{"0: 5 5", "9: 1 1"}},
 		{name: "sets and messages with a timestamp of their own", packets: []testPacket{
-			{payload: sps, timestamp: 1, mark: true}, {payload: pps, timestamp: 2, mark: true}, {payload: sei, timestamp: 3, mark: true},
-			{payload: idr(0), timestamp: 4, mark: true}, {payload: sei, timestamp: 9}, {payload: pict(1), timestamp: 8},
+			{payload: sps, timestamp: 1, mark: true},
+			{payload: pps, timestamp: 2, mark: true},
+			{payload: sei, timestamp: 3, mark: true},
+			{payload: idr(0), timestamp: 4, mark: true},
+			{payload: sei, timestamp: 9},
+			{payload: pict(1), timestamp: 8},
 		}, want: []string{"4: 7 8 6 5", "8: 6 1"}},
 		{name: "a delimiter and sets between the slices of a picture", packets: []testPacket{
 			{payload: idr(0)}, {payload: aud}, {payload: sps}, {payload: idr(9)}, {payload: pict(1), timestamp: 9},
@@ -171,8 +175,14 @@ func TestPicturesH264(t *testing.T) {
 			{payload: append([]byte{0x42}, pict(0)[1:]...)}, {payload: []byte{3, 1}}, {payload: []byte{4, 1}}, {payload: []byte{10}}, {payload: pict(1), timestamp: 9},
 		}, want: []string{"0: 2 3 4 10", "9: 1"}},
 		{name: "slices in another order", packets: []testPacket{
-			{payload: sps}, {payload: pps}, {payload: idr(20)}, {payload: idr(0)}, {payload: idr(10)},
-			{payload: part(1, 20), timestamp: 9}, {payload: part(1, 0), timestamp: 9}, {payload: part(1, 10), timestamp: 9},
+			{payload: sps},
+			{payload: pps},
+			{payload: idr(20)},
+			{payload: idr(0)},
+			{payload: idr(10)},
+			{payload: part(1, 20), timestamp: 9},
+			{payload: part(1, 0), timestamp: 9},
+			{payload: part(1, 10), timestamp: 9},
 		}, want: []string{"0: 7 8 5 5 5", "9: 1 1 1"}},
 		{name: "redundant slices", packets: []testPacket{
 			{payload: sps},
@@ -183,7 +193,8 @@ func TestPicturesH264(t *testing.T) {
 			{payload: slice264{frame: 1, order: 2, maybe: true}.nalu(), timestamp: 9},
 		}, want: []string{"0: 7 8 5 5 5", "9: 1"}},
 		{name: "two fields", packets: []testPacket{
-			{payload: interlaced}, {payload: pps},
+			{payload: interlaced},
+			{payload: pps},
 			{payload: slice264{idr: true, field: 1}.nalu(), mark: true},
 			{payload: aud},
 			{payload: sei},
@@ -196,7 +207,8 @@ func TestPicturesH264(t *testing.T) {
 			{payload: field(2, 1), timestamp: 18},
 		}, want: []string{"0: 7 8 5 6 1", "9: 1 1 1 1", "18: 1 1"}},
 		{name: "fields alone, and frames between them", packets: []testPacket{
-			{payload: interlaced}, {payload: pps},
+			{payload: interlaced},
+			{payload: pps},
 			{payload: slice264{idr: true, field: 3}.nalu()},
 			{payload: field(1, 1), timestamp: 9},
 			{payload: field(2, 1), timestamp: 18},
@@ -230,28 +242,45 @@ func TestPicturesH264(t *testing.T) {
 			{payload: idr(0), mark: true}, {payload: pict(5), timestamp: 9, lost: true, mark: true}, {payload: pict(6), timestamp: 18},
 		}, want: []string{"0: 5", "9: 1", "18: 1"}},
 		{name: "marks do not tell what was lost where they lie", packets: []testPacket{
-			{payload: idr(0), mark: true}, {payload: idr(9), mark: true}, {payload: pict(1), timestamp: 9, mark: true},
+			{payload: idr(0), mark: true},
+			{payload: idr(9), mark: true},
+			{payload: pict(1), timestamp: 9, mark: true},
 			{payload: pict(2), timestamp: 18, lost: true, mark: true},
 		}, want: []string{"0: 5 5", "9: 1 damaged", "18: 1"}},
 		{name: "a fragment in the middle is lost", packets: []testPacket{
-			{payload: idr(0)}, {payload: fu(big, 0, 10), timestamp: 9}, {payload: fu(big, 20, len(big)), timestamp: 9, lost: true},
-			{payload: part(1, 9), timestamp: 9}, {payload: pict(2), timestamp: 18},
+			{payload: idr(0)},
+			{payload: fu(big, 0, 10), timestamp: 9},
+			{payload: fu(big, 20, len(big)), timestamp: 9, lost: true},
+			{payload: part(1, 9), timestamp: 9},
+			{payload: pict(2), timestamp: 18},
 		}, want: []string{"0: 5", "9: 1 damaged", "18: 1"}},
 		{name: "the last fragment is lost", packets: []testPacket{
-			{payload: fu(big, 0, 10)}, {payload: fu(big, 10, len(big))},
-			{payload: part(1, 9)}, {payload: fu(part(1, 11), 0, 5)}, {payload: pict(2), timestamp: 18, lost: true},
+			{payload: fu(big, 0, 10)},
+			{payload: fu(big, 10, len(big))},
+			{payload: part(1, 9)},
+			{payload: fu(part(1, 11), 0, 5)},
+			{payload: pict(2), timestamp: 18, lost: true},
 		}, want: []string{"0: 1 1 damaged", "18: 1"}},
 		{name: "a camera leaves out the last fragment", packets: []testPacket{
-			{payload: fu(big, 0, 10)}, {payload: fu(big, 10, len(big))},
-			{payload: fu(pict(2), 0, 5), timestamp: 9}, {payload: pict(3), timestamp: 18},
+			{payload: fu(big, 0, 10)},
+			{payload: fu(big, 10, len(big))},
+			{payload: fu(pict(2), 0, 5), timestamp: 9},
+			{payload: pict(3), timestamp: 18},
 		}, want: []string{"0: 1", "18: 1"}, errs: "the last fragment of a NAL unit did not come"},
 		{name: "a camera marks no last fragments", packets: []testPacket{
-			{payload: fu(big, 0, 10)}, {payload: fu(big, 10, len(big)-1), mark: true},
-			{payload: fu(pict(2), 0, 5), timestamp: 9}, {payload: part(2, 9), timestamp: 9}, {payload: pict(3), timestamp: 18},
+			{payload: fu(big, 0, 10)},
+			{payload: fu(big, 10, len(big)-1), mark: true},
+			{payload: fu(pict(2), 0, 5), timestamp: 9},
+			{payload: part(2, 9), timestamp: 9},
+			{payload: pict(3), timestamp: 18},
 		}, want: []string{"0: 1", "9: 1 1", "18: 1"}},
 		{name: "damaged slices", packets: []testPacket{
-			{payload: idr(0)}, {payload: append([]byte{0x80 | 0x65}, idr(9)[1:]...)}, {payload: idr(20)},
-			{payload: []byte{0x80 | 6, 1}, timestamp: 9}, {payload: pict(1), timestamp: 9}, {payload: pict(2), timestamp: 18},
+			{payload: idr(0)},
+			{payload: append([]byte{0x80 | 0x65}, idr(9)[1:]...)},
+			{payload: idr(20)},
+			{payload: []byte{0x80 | 6, 1}, timestamp: 9},
+			{payload: pict(1), timestamp: 9},
+			{payload: pict(2), timestamp: 18},
 		}, want: []string{"0: 5 5 damaged", "9: 1", "18: 1"}, errs: "a slice of a picture says of itself that it is damaged"},
 		{name: "packets that are cut short", packets: []testPacket{
 			{payload: idr(0)},

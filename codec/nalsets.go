@@ -21,33 +21,56 @@ type setKey struct {
 type parameterSet struct {
 	data   []byte
 	parsed any
+	sent   int // the greater, the later it was sent
 }
 
 // parameterSets keeps the newest parameter set of each type and id. A set that cannot be read never takes the place of one that can.
 type parameterSets struct {
 	sets    map[setKey]parameterSet
 	bytes   int
+	sent    int
 	version int // grows with each change
 }
 
-// has reports whether a set is known as it is.
+// has reports whether a set that was sent is known as it is.
 func (p *parameterSets) has(key setKey, data []byte) bool {
 	s, ok := p.sets[key]
-	return ok && bytes.Equal(s.data, data)
+	if !ok || !bytes.Equal(s.data, data) {
+		return false
+	}
+	p.sent++
+	s.sent = p.sent
+	p.sets[key] = s
+	return true
 }
 
-// keep keeps a set, and its content. Where there would be too many, the others are forgotten: a camera that sends ever other sets
-// sends again what it needs.
+// keep keeps a set, and its content. Where there would be too many, those are forgotten that were sent longest ago.
 func (p *parameterSets) keep(key setKey, data []byte, parsed any) {
 	if len(data) > maxSetBytes {
 		return
 	}
-	p.bytes += len(data) - len(p.sets[key].data)
-	if p.sets == nil || p.bytes > maxSetBytes {
-		p.sets, p.bytes = make(map[setKey]parameterSet), len(data)
+	if p.sets == nil {
+		p.sets = make(map[setKey]parameterSet)
 	}
-	p.sets[key] = parameterSet{bytes.Clone(data), parsed}
+	p.forget(key)
+	for p.bytes+len(data) > maxSetBytes {
+		oldest := key
+		for k, s := range p.sets {
+			if oldest == key || s.sent < p.sets[oldest].sent {
+				oldest = k
+			}
+		}
+		p.forget(oldest)
+	}
+	p.sent++
 	p.version++
+	p.sets[key] = parameterSet{bytes.Clone(data), parsed, p.sent}
+	p.bytes += len(data)
+}
+
+func (p *parameterSets) forget(key setKey) {
+	p.bytes -= len(p.sets[key].data)
+	delete(p.sets, key)
 }
 
 // list returns the sets of a type: the one of an id before all others, which are in the order of their ids.
