@@ -22,7 +22,7 @@
 //   - soundTimes gives frames of sound their times, although cameras stamp them with clocks that jitter
 //   - decodeTimes finds when pictures are decoded that are not sent in the order in which they are shown
 //   - writer writes sample entries, copyVisual copies those of files
-//   - splitNALUnits and nalUnits take NAL units apart
+//   - splitNALUnits and nalUnits take NAL units of samples and of sample entries apart; package nal does the rest for H.264 and H.265
 //
 // # What it does not know
 //

@@ -8,6 +8,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 	"nvrfs/media/box"
 )
@@ -26,9 +27,37 @@ func receiveH264(f format.Format) (Receiver, error) {
 	if !ok {
 		return nil, nil
 	}
-	r := newNALReceiver(newH264Reader, h.SPS, h.PPS)
-	r.other = newNALReceiver(newH265Reader)
+	r := newNALReceiver(newH264Format, h.SPS, h.PPS)
+	r.other = newNALReceiver(newH265Format)
 	return r, nil
+}
+
+// h264Format implements nalFormat.
+type h264Format struct{ *nal.H264 }
+
+func newH264Format() nalFormat { return h264Format{nal.NewH264()} }
+
+func (f h264Format) entry(p *nal.Picture) media.SampleEntry {
+	s, _ := f.Sequence(p.SPS)
+	return h264Entry(s, f.Known().List(nal.H264SPS, p.SPS), f.Known().List(nal.H264PPS, 0))
+}
+
+func (f h264Format) order(p *nal.Picture) (o pictureOrder, sets [][]byte, ok bool) {
+	if p.Start != nal.StartIDR {
+		return nil, nil, false
+	}
+	s, set := f.Sequence(p.SPS)
+	if s.PicOrderCntType != 2 && (s.PicOrderCntType != 0 || !s.FrameMbsOnlyFlag) {
+		return nil, nil, true // the library cannot count them
+	}
+	e := new(h264.DTSExtractor)
+	e.Initialize()
+	return e, [][]byte{set}, true
+}
+
+func (f h264Format) awaits() (picture, sets, do string) {
+	return "IDR picture", "H.264 parameter sets (SPS and PPS)",
+		"set its I-frame interval to a few seconds, and intra refresh and open GOPs off"
 }
 
 // H264Entry makes the avc1 entry (ISO/IEC 14496-15 5.4.2) of an H.264 stream from its sequence parameter set and its one or
@@ -37,7 +66,7 @@ func receiveH264(f format.Format) (Receiver, error) {
 //
 // It fails when a set is missing, too long, cut short, or has values that ITU-T H.264 does not allow.
 func H264Entry(sps []byte, pps ...[]byte) (media.SampleEntry, error) {
-	s, err := parseSPS(sps)
+	s, err := nal.ParseH264SPS(sps)
 	if err != nil {
 		return media.SampleEntry{}, err
 	}
@@ -49,7 +78,7 @@ func H264Entry(sps []byte, pps ...[]byte) (media.SampleEntry, error) {
 
 // h264Entry makes the entry of a stream that has several sequence parameter sets, of which s is the first.
 func h264Entry(s *h264.SPS, sps, pps [][]byte) media.SampleEntry {
-	width, height := croppedSize(s)
+	width, height := nal.CroppedSize(s)
 	var w writer
 	w.Box("avc1", func() {
 		w.visualFields(uint16(width), uint16(height))
@@ -66,41 +95,6 @@ func h264Entry(s *h264.SPS, sps, pps [][]byte) media.SampleEntry {
 	}
 }
 
-// parseSPS parses a sequence parameter set and refuses values that ITU-T H.264 7.4.2.1.1 does not allow, which readers of
-// the slices would stumble over.
-func parseSPS(sps []byte) (*h264.SPS, error) {
-	if len(sps) < 4 {
-		return nil, fmt.Errorf("SPS: %d bytes are too short", len(sps))
-	}
-	if len(sps) > math.MaxUint16 {
-		return nil, fmt.Errorf("SPS: %d bytes do not fit in avcC", len(sps))
-	}
-	var s h264.SPS
-	if err := s.Unmarshal(sps); err != nil {
-		return nil, fmt.Errorf("SPS: %w", err)
-	}
-	for _, field := range []struct {
-		name       string
-		value, max uint32
-	}{
-		{"seq_parameter_set_id", s.ID, 31},
-		{"chroma_format_idc", s.ChromaFormatIdc, 3},
-		{"bit_depth_luma_minus8", s.BitDepthLumaMinus8, 6},
-		{"bit_depth_chroma_minus8", s.BitDepthChromaMinus8, 6},
-		{"log2_max_frame_num_minus4", s.Log2MaxFrameNumMinus4, 12},
-		{"log2_max_pic_order_cnt_lsb_minus4", s.Log2MaxPicOrderCntLsbMinus4, 12},
-	} {
-		if field.value > field.max {
-			return nil, fmt.Errorf("SPS: %s is %d, the most is %d", field.name, field.value, field.max)
-		}
-	}
-	width, height := croppedSize(&s)
-	if width < 1 || height < 1 || width > math.MaxUint16 || height > math.MaxUint16 {
-		return nil, fmt.Errorf("SPS: a picture of %dx%d pixels cannot be stored", width, height)
-	}
-	return &s, nil
-}
-
 func checkPPS(pps [][]byte) error {
 	if len(pps) < 1 || len(pps) > math.MaxUint8 {
 		return fmt.Errorf("PPS: %d of them, want 1 to %d", len(pps), math.MaxUint8)
@@ -114,30 +108,6 @@ func checkPPS(pps [][]byte) error {
 		}
 	}
 	return nil
-}
-
-// croppedSize returns the size of the pictures that are to be shown (ITU-T H.264 7.4.2.1.1, frame_crop_left_offset). It is
-// not positive when more is cropped than there is.
-func croppedSize(s *h264.SPS) (width, height int64) {
-	fields := int64(1) // map units are rows of macroblocks of a frame, or of one of its two fields
-	if !s.FrameMbsOnlyFlag {
-		fields = 2
-	}
-	width = 16 * (int64(s.PicWidthInMbsMinus1) + 1)
-	height = 16 * (int64(s.PicHeightInMapUnitsMinus1) + 1) * fields
-	if s.FrameCropping == nil {
-		return width, height
-	}
-	unitX, unitY := int64(1), fields // Table 6-1; 1 where there is no chroma, or as much as luma
-	if s.ChromaFormatIdc == 1 || s.ChromaFormatIdc == 2 {
-		unitX = 2
-	}
-	if s.ChromaFormatIdc == 1 {
-		unitY = 2 * fields
-	}
-	width -= unitX * (int64(s.FrameCropping.LeftOffset) + int64(s.FrameCropping.RightOffset))
-	height -= unitY * (int64(s.FrameCropping.TopOffset) + int64(s.FrameCropping.BottomOffset))
-	return width, height
 }
 
 // avcC appends the AVCDecoderConfigurationRecord (ISO/IEC 14496-15 5.3.3.1).

@@ -22,7 +22,7 @@ var (
 const frame90k = 3600 // 25 pictures a second
 
 // h264Of is a receiver that knows sps and a PPS, as from a session description.
-func h264Of(sps []byte) *nalReceiver { return newNALReceiver(newH264Reader, sps, codectest.PPS(0)) }
+func h264Of(sps []byte) *nalReceiver { return newNALReceiver(newH264Format, sps, codectest.PPS(0)) }
 
 // one returns the sample of an access unit, or nil where it makes none.
 func one(t *testing.T, r Receiver, au [][]byte, pts int64) (*media.Sample, bool, error) {
@@ -60,7 +60,7 @@ func naluTypes(t *testing.T, s *media.Sample) (types []h264.NALUType) {
 
 func TestH264KeepsParameterSetsInBand(t *testing.T) {
 	sps, pps := codectest.SPS(10, 2, false), codectest.PPS(0)
-	track := newNALReceiver(newH264Reader)
+	track := newNALReceiver(newH264Format)
 	s, changed := mustAccessUnit(t, track, 9000, aud, sps, pps, sei, codectest.Slice(true, 0), filler)
 	if s == nil || !changed || !s.Sync || s.DTS != 9000 || s.CTS != 0 {
 		t.Fatalf("sample is %+v, changed %v", s, changed)
@@ -78,7 +78,7 @@ func TestH264KeepsParameterSetsInBand(t *testing.T) {
 
 func TestH264WaitsForIDRAndParameterSets(t *testing.T) {
 	sps, pps := codectest.SPS(10, 2, false), codectest.PPS(0)
-	track := newNALReceiver(newH264Reader)
+	track := newNALReceiver(newH264Format)
 	for i, au := range [][][]byte{
 		{codectest.Slice(false, 0)},            // joined mid-GOP
 		{codectest.Slice(true, 0)},             // no sets yet
@@ -216,7 +216,7 @@ func FuzzH264(f *testing.F) {
 	f.Add(join(codectest.SPS(10, 2, false), codectest.PPS(0), sei, codectest.Slice(true, 0)), int64(-1))
 	f.Add(join(codectest.SPS(10, 0, true), codectest.PPS(0), codectest.PPS(1), codectest.Slice(true, 0)), int64(1)<<40)
 	f.Fuzz(func(t *testing.T, stream []byte, step int64) {
-		track := newNALReceiver(newH264Reader)
+		track := newNALReceiver(newH264Format)
 		last, started := int64(0), false
 		pts := int64(1000)
 		for au := range bytes.SplitSeq(stream, []byte{0xfe}) {

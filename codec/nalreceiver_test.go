@@ -11,6 +11,7 @@ import (
 	"github.com/pion/rtp"
 
 	"nvrfs/codec/codectest"
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 )
 
@@ -32,15 +33,15 @@ func (k *nalSink) pictures(units ...[][]byte) {
 
 // TestParameterSetsByID has pictures that use sets of one of several ids, as some cameras send them.
 func TestParameterSetsByID(t *testing.T) {
-	a, b := spsOf(0, 30, 10, false), spsOf(1, 31, 20, false)
-	ppsA, ppsB := ppsOf(0, 0, false), ppsOf(1, 1, false)
-	idr := func(pps, id int) []byte { return slice264{idr: true, pps: pps, idrID: id}.nalu() }
+	a, b := codectest.SPSOf(0, 30, 10, false), codectest.SPSOf(1, 31, 20, false)
+	ppsA, ppsB := codectest.PPSOf(0, 0, false), codectest.PPSOf(1, 1, false)
+	idr := func(pps, id int) []byte { return codectest.H264Slice{IDR: true, PPS: pps, IDRID: id}.NALU() }
 	k := newNALSink(t, &format.H264{PayloadTyp: 96})
 	k.pictures(
 		[][]byte{a, ppsA, b, ppsB, idr(0, 0)},
-		[][]byte{slice264{frame: 1, order: 2}.nalu()},
+		[][]byte{codectest.H264Slice{Frame: 1, Order: 2}.NALU()},
 		[][]byte{idr(1, 1)},
-		[][]byte{slice264{pps: 1, frame: 1, order: 2}.nalu()},
+		[][]byte{codectest.H264Slice{PPS: 1, Frame: 1, Order: 2}.NALU()},
 		[][]byte{idr(0, 2)},
 		[][]byte{a, b, ppsB, ppsA, idr(1, 3)},
 		[][]byte{idr(7, 4)}, // of a set that never came
@@ -82,8 +83,8 @@ func TestLevelFlips(t *testing.T) {
 	k := newNALSink(t, &format.H264{PayloadTyp: 96})
 	var want []string
 	for n := range 10 {
-		k.pictures([][]byte{spsOf(0, 30+n%2, 10, false), ppsOf(0, 0, false), slice264{idr: true, idrID: n}.nalu()},
-			[][]byte{slice264{frame: 1, order: 2}.nalu()})
+		k.pictures([][]byte{codectest.SPSOf(0, 30+n%2, 10, false), codectest.PPSOf(0, 0, false), codectest.H264Slice{IDR: true, IDRID: n}.NALU()},
+			[][]byte{codectest.H264Slice{Frame: 1, Order: 2}.NALU()})
 		c := []string{"avc1.4D001E", "avc1.4D001F"}[n%2]
 		want = append(want, c, c)
 	}
@@ -101,8 +102,8 @@ func TestParameterSetsAreBounded(t *testing.T) {
 	k := newNALSink(t, &format.H264{PayloadTyp: 96})
 	fill := bytes.Repeat([]byte{0xab}, 900)
 	for n := range 400 {
-		sps, pps := spsOf(n%32, 30, 10, false), ppsOf(n%256, n%32, false)
-		k.pictures([][]byte{append(sps, fill...), append(pps, fill...), slice264{idr: true, idrID: n, pps: n % 256}.nalu()})
+		sps, pps := codectest.SPSOf(n%32, 30, 10, false), codectest.PPSOf(n%256, n%32, false)
+		k.pictures([][]byte{append(sps, fill...), append(pps, fill...), codectest.H264Slice{IDR: true, IDRID: n, PPS: n % 256}.NALU()})
 		e := k.r.Entry()
 		if len(e.Box) > maxEntryBytes {
 			t.Fatalf("an entry of %d bytes", len(e.Box))
@@ -118,17 +119,17 @@ func TestParameterSetsAreBounded(t *testing.T) {
 
 // TestAwaits checks what is said while nothing can be recorded.
 func TestAwaits(t *testing.T) {
-	sps, pps, idr := spsOf(0, 30, 10, false), ppsOf(0, 0, false), slice264{idr: true}.nalu()
+	sps, pps, idr := codectest.SPSOf(0, 30, 10, false), codectest.PPSOf(0, 0, false), codectest.H264Slice{IDR: true}.NALU()
 	for name, c := range map[string]struct {
 		units [][]byte
 		want  string
 	}{
 		"nothing":      {nil, "IDR picture; set its I-frame interval"},
-		"no IDR":       {[][]byte{sps, pps, slice264{}.nalu()}, "IDR picture; set its I-frame interval"},
+		"no IDR":       {[][]byte{sps, pps, codectest.H264Slice{}.NALU()}, "IDR picture; set its I-frame interval"},
 		"no sets":      {[][]byte{idr}, "H.264 parameter sets (SPS and PPS)"},
-		"another PPS":  {[][]byte{sps, ppsOf(1, 0, false), idr}, "parameter set PPS 0, to which its pictures refer"},
-		"another SPS":  {[][]byte{sps, ppsOf(0, 3, false), idr}, "parameter set SPS 3, to which its pictures refer"},
-		"damaged ones": {[][]byte{sps, pps, slice264{idr: true, mb: 3}.nalu()}, "IDR picture of which no part is missing"},
+		"another PPS":  {[][]byte{sps, codectest.PPSOf(1, 0, false), idr}, "parameter set PPS 0, to which its pictures refer"},
+		"another SPS":  {[][]byte{sps, codectest.PPSOf(0, 3, false), idr}, "parameter set SPS 3, to which its pictures refer"},
+		"damaged ones": {[][]byte{sps, pps, codectest.H264Slice{IDR: true, MB: 3}.NALU()}, "IDR picture of which no part is missing"},
 	} {
 		k := newNALSink(t, &format.H264{PayloadTyp: 96})
 		k.pictures(c.units)
@@ -154,7 +155,7 @@ func TestDamagedPictures(t *testing.T) {
 		c := readClip(t, name)
 		k := newNALSink(t, c.format(false))
 		k.send(c, packings[0], markings["the last"])
-		second := slices.IndexFunc(c.units[1:], func(u [][]byte) bool { return c.has(u, h264SPS, h265SPS) }) + 1
+		second := slices.IndexFunc(c.units[1:], func(u [][]byte) bool { return c.has(u, nal.H264SPS, nal.H265SPS) }) + 1
 		whole := len(c.units[second])
 		for missing := whole - 4; missing < whole; missing++ { // one of its four slices
 			k := newNALSink(t, c.format(false))
@@ -205,7 +206,7 @@ func TestJoinedLate(t *testing.T) {
 			if at >= len(clip.units) || !bytes.Equal(s.Data, sampleOf(clip.units[at])) || s.PTS() != clipStart+int64(clip.shown[at])*frame90k {
 				t.Fatalf("%s: a sample at %d is not access unit %d", c.name, s.PTS(), at+c.from)
 			}
-			if s.Sync != clip.has(clip.units[at], h264SPS, h265SPS) {
+			if s.Sync != clip.has(clip.units[at], nal.H264SPS, nal.H265SPS) {
 				t.Errorf("%s: access unit %d: sync %v", c.name, at+c.from, s.Sync)
 			}
 			at++
@@ -236,9 +237,9 @@ func TestGradualRefresh(t *testing.T) {
 	}
 
 	// Pictures that need no other, of which nothing says so.
-	k = newNALSink(t, &format.H264{PayloadTyp: 96, SPS: spsOf(0, 30, 10, false), PPS: ppsOf(0, 0, false)})
+	k = newNALSink(t, &format.H264{PayloadTyp: 96, SPS: codectest.SPSOf(0, 30, 10, false), PPS: codectest.PPSOf(0, 0, false)})
 	for n := range 130 * 25 {
-		k.pictures([][]byte{slice264{intra: n%50 == 49, frame: n % 16, order: 2 * n % 256}.nalu()})
+		k.pictures([][]byte{codectest.H264Slice{Intra: n%50 == 49, Frame: n % 16, Order: 2 * n % 256}.NALU()})
 	}
 	syncs = nil
 	for _, s := range k.samples {
@@ -257,7 +258,7 @@ func TestTheLabelLies(t *testing.T) {
 		for _, p := range packings[:4] {
 			var f format.Format = &format.H265{PayloadTyp: 96, SPS: []byte{0x42, 1, 1}}
 			if c.h265 {
-				f = &format.H264{PayloadTyp: 96, SPS: spsOf(0, 30, 10, false), PPS: ppsOf(0, 0, false)}
+				f = &format.H264{PayloadTyp: 96, SPS: codectest.SPSOf(0, 30, 10, false), PPS: codectest.PPSOf(0, 0, false)}
 			}
 			k := newNALSink(t, f)
 			k.send(c, p, markings["the last"])
@@ -347,4 +348,24 @@ func FuzzNALPackets(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestManySlices has pictures of 200 slices, which a library once cut.
+func TestManySlices(t *testing.T) {
+	k := newNALSink(t, &format.H264{PayloadTyp: 96, SPS: codectest.SPSOf(0, 30, 10, false), PPS: codectest.PPSOf(0, 0, false)})
+	for n := range 20 {
+		for i := range 200 {
+			s := codectest.H264Slice{IDR: n%5 == 0, MB: i, Frame: n % 5, Order: 2 * (n % 5)}
+			k.packet(&rtp.Packet{Header: rtp.Header{Timestamp: clipZero + uint32(n)*frame90k, Marker: i == 199}, Payload: s.NALU()})
+		}
+	}
+	k.take(k.r.Flush())
+	if len(k.samples) != 20 || len(k.errs) > 0 {
+		t.Fatalf("%d samples, %v", len(k.samples), k.errs)
+	}
+	for i, s := range k.samples {
+		if s.Sync != (i%5 == 0) || len(naluTypes(t, &s)) != 200 {
+			t.Errorf("sample %d: sync %v, %d NAL units", i, s.Sync, len(naluTypes(t, &s)))
+		}
+	}
 }

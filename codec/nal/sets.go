@@ -1,4 +1,4 @@
-package codec
+package nal
 
 import (
 	"bytes"
@@ -8,9 +8,8 @@ import (
 	"slices"
 )
 
-// maxSetBytes bounds what is kept of the parameter sets of a stream, so that a sample entry of all of them has less than
-// maxEntryBytes.
-const maxSetBytes = maxEntryBytes - 1<<12
+// maxSetBytes bounds what is kept of the parameter sets of a stream, so that a sample entry of all of them has less than 64 KiB.
+const maxSetBytes = 60 << 10
 
 // A setKey says which parameter set it is: of which type, as in the header of its NAL unit, and with which id.
 type setKey struct {
@@ -24,16 +23,16 @@ type parameterSet struct {
 	sent   int // the greater, the later it was sent
 }
 
-// parameterSets keeps the newest parameter set of each type and id. A set that cannot be read never takes the place of one that can.
-type parameterSets struct {
+// Sets keeps the newest parameter set of each type and id. A set that cannot be read never takes the place of one that can.
+type Sets struct {
 	sets    map[setKey]parameterSet
 	bytes   int
 	sent    int
-	version int // grows with each change
+	version int
 }
 
 // has reports whether a set that was sent is known as it is.
-func (p *parameterSets) has(key setKey, data []byte) bool {
+func (p *Sets) has(key setKey, data []byte) bool {
 	s, ok := p.sets[key]
 	if !ok || !bytes.Equal(s.data, data) {
 		return false
@@ -45,7 +44,7 @@ func (p *parameterSets) has(key setKey, data []byte) bool {
 }
 
 // keep keeps a set, and its content. Where there would be too many, those are forgotten that were sent longest ago.
-func (p *parameterSets) keep(key setKey, data []byte, parsed any) {
+func (p *Sets) keep(key setKey, data []byte, parsed any) {
 	if len(data) > maxSetBytes {
 		return
 	}
@@ -68,13 +67,19 @@ func (p *parameterSets) keep(key setKey, data []byte, parsed any) {
 	p.bytes += len(data)
 }
 
-func (p *parameterSets) forget(key setKey) {
+func (p *Sets) forget(key setKey) {
 	p.bytes -= len(p.sets[key].data)
 	delete(p.sets, key)
 }
 
-// list returns the sets of a type: the one of an id before all others, which are in the order of their ids.
-func (p *parameterSets) list(kind uint8, first uint32) [][]byte {
+// Empty reports whether there are none.
+func (p *Sets) Empty() bool { return len(p.sets) == 0 }
+
+// Version grows with each change of the sets.
+func (p *Sets) Version() int { return p.version }
+
+// List returns the sets of a type: the one of an id before all others, which are in the order of their ids.
+func (p *Sets) List(kind uint8, first uint32) [][]byte {
 	var sets [][]byte
 	if s, ok := p.sets[setKey{kind, first}]; ok {
 		sets = append(sets, s.data)

@@ -1,4 +1,4 @@
-package codec
+package nal
 
 import (
 	"bytes"
@@ -8,98 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
 	"nvrfs/codec/codectest"
 )
-
-// spsOf is an SPS with an id, of 8 bits of picture order count and 4 of frame number.
-func spsOf(id, level, widthMbs int, interlaced bool) []byte {
-	w := codectest.After(0x67, 77, 0, byte(level))
-	w.UE(id)
-	w.UE(0) // log2_max_frame_num_minus4
-	w.UE(0) // pic_order_cnt_type
-	w.UE(4) // log2_max_pic_order_cnt_lsb_minus4
-	w.UE(4) // max_num_ref_frames
-	w.U(1, 0)
-	w.UE(widthMbs - 1)
-	w.UE(8)
-	if interlaced {
-		w.U(2, 0)
-	} else {
-		w.U(1, 1)
-	}
-	w.U(4, 0x9) // direct_8x8_inference_flag, no cropping, no VUI, stop bit
-	return w.B
-}
-
-// ppsOf is a PPS with an id, of an SPS, which may allow redundant slices.
-func ppsOf(id, sps int, redundant bool) []byte {
-	w := codectest.After(0x68)
-	w.UE(id)
-	w.UE(sps)
-	w.U(2, 0)
-	for range 3 { // slice groups and numbers of references
-		w.UE(0)
-	}
-	w.U(3, 0)
-	for range 3 {
-		w.UE(0)
-	}
-	w.U(2, 0)
-	w.U(1, b2i(redundant))
-	w.U(1, 1)
-	return w.B
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// A slice264 is a slice of H.264 that is followed by 8 bytes.
-type slice264 struct {
-	idr, intra       bool
-	mb, pps, frame   int
-	idrID, order     int
-	field            int // 1 top, 2 bottom; 3 a frame of an interlaced sequence
-	redundant, maybe bool
-	unimportant      bool
-}
-
-func (s slice264) nalu() []byte {
-	header := byte(0x41)
-	if s.idr {
-		header = 0x65
-	}
-	if s.unimportant {
-		header &= 0x1f
-	}
-	w := codectest.After(header)
-	w.UE(s.mb)
-	w.UE(5 + 2*b2i(s.idr || s.intra))
-	w.UE(s.pps)
-	w.U(4, s.frame)
-	switch s.field {
-	case 1, 2:
-		w.U(1, 1)
-		w.U(1, s.field-1)
-	case 3:
-		w.U(1, 0)
-	}
-	if s.idr {
-		w.UE(s.idrID)
-	}
-	w.U(8, s.order)
-	if s.redundant || s.maybe {
-		w.UE(b2i(s.redundant))
-	}
-	w.U(16, 0x5555)
-	return append(w.B, 1, 2, 3, 4, 5, 6, 7, 8)
-}
 
 // A testPacket is one that a test sends.
 type testPacket struct {
@@ -109,8 +21,8 @@ type testPacket struct {
 	lost      bool // packets before it are
 }
 
-// A wantUnit describes an access unit: its NAL units, and what is wrong with it.
-func describeUnits(units []Unit) (d []string) {
+// describeUnits lists access units: their timestamps, the types of their NAL units, and what is wrong with them.
+func describeUnits(units []AccessUnit) (d []string) {
 	for _, u := range units {
 		var kinds []string
 		for _, p := range u.Parts {
@@ -125,6 +37,15 @@ func describeUnits(units []Unit) (d []string) {
 	return d
 }
 
+// newTestAssembler knows some sets.
+func newTestAssembler(sets ...[]byte) *Assembler {
+	r := NewH264()
+	for _, s := range sets {
+		r.Learn(s)
+	}
+	return NewAssembler(r)
+}
+
 func fu(nalu []byte, from, to int) []byte {
 	var flags byte
 	if from == 0 {
@@ -137,15 +58,15 @@ func fu(nalu []byte, from, to int) []byte {
 }
 
 func TestPicturesH264(t *testing.T) {
-	sps, pps := spsOf(0, 30, 10, false), ppsOf(0, 0, false)
-	pict := func(n int) []byte { return slice264{frame: n % 16, order: 2 * n}.nalu() }
-	part := func(n, mb int) []byte { return slice264{frame: n % 16, order: 2 * n, mb: mb}.nalu() }
-	idr := func(mb int) []byte { return slice264{idr: true, mb: mb}.nalu() }
-	field := func(n, of int) []byte { return slice264{frame: n % 16, order: 2*n + of, field: of}.nalu() }
+	sps, pps := codectest.SPSOf(0, 30, 10, false), codectest.PPSOf(0, 0, false)
+	pict := func(n int) []byte { return codectest.H264Slice{Frame: n % 16, Order: 2 * n}.NALU() }
+	part := func(n, mb int) []byte { return codectest.H264Slice{Frame: n % 16, Order: 2 * n, MB: mb}.NALU() }
+	idr := func(mb int) []byte { return codectest.H264Slice{IDR: true, MB: mb}.NALU() }
+	field := func(n, of int) []byte { return codectest.H264Slice{Frame: n % 16, Order: 2*n + of, Field: of}.NALU() }
 	fieldPart := func(n, of, mb int) []byte {
-		return slice264{frame: n % 16, order: 2*n + of, field: of, mb: mb}.nalu()
+		return codectest.H264Slice{Frame: n % 16, Order: 2*n + of, Field: of, MB: mb}.NALU()
 	}
-	interlaced := spsOf(0, 30, 10, true)
+	interlaced := codectest.SPSOf(0, 30, 10, true)
 	aud, sei := []byte{9, 0xf0}, []byte{6, 1, 1, 0, 0x80}
 	big := append(pict(1), bytes.Repeat([]byte{7}, 40)...)
 	for _, c := range []struct {
@@ -186,16 +107,16 @@ func TestPicturesH264(t *testing.T) {
 		}, want: []string{"0: 7 8 5 5 5", "9: 1 1 1"}},
 		{name: "redundant slices", packets: []testPacket{
 			{payload: sps},
-			{payload: ppsOf(0, 0, true)},
-			{payload: slice264{idr: true, maybe: true}.nalu()},
-			{payload: slice264{idr: true, redundant: true}.nalu()},
-			{payload: slice264{idr: true, mb: 9, maybe: true}.nalu()},
-			{payload: slice264{frame: 1, order: 2, maybe: true}.nalu(), timestamp: 9},
+			{payload: codectest.PPSOf(0, 0, true)},
+			{payload: codectest.H264Slice{IDR: true, HasRedundant: true}.NALU()},
+			{payload: codectest.H264Slice{IDR: true, Redundant: true}.NALU()},
+			{payload: codectest.H264Slice{IDR: true, MB: 9, HasRedundant: true}.NALU()},
+			{payload: codectest.H264Slice{Frame: 1, Order: 2, HasRedundant: true}.NALU(), timestamp: 9},
 		}, want: []string{"0: 7 8 5 5 5", "9: 1"}},
 		{name: "two fields", packets: []testPacket{
 			{payload: interlaced},
 			{payload: pps},
-			{payload: slice264{idr: true, field: 1}.nalu(), mark: true},
+			{payload: codectest.H264Slice{IDR: true, Field: 1}.NALU(), mark: true},
 			{payload: aud},
 			{payload: sei},
 			{payload: field(0, 2), timestamp: 5, mark: true},
@@ -209,16 +130,16 @@ func TestPicturesH264(t *testing.T) {
 		{name: "fields alone, and frames between them", packets: []testPacket{
 			{payload: interlaced},
 			{payload: pps},
-			{payload: slice264{idr: true, field: 3}.nalu()},
+			{payload: codectest.H264Slice{IDR: true, Field: 3}.NALU()},
 			{payload: field(1, 1), timestamp: 9},
 			{payload: field(2, 1), timestamp: 18},
-			{payload: slice264{frame: 3, order: 6, field: 3}.nalu(), timestamp: 27},
+			{payload: codectest.H264Slice{Frame: 3, Order: 6, Field: 3}.NALU(), timestamp: 27},
 			{payload: field(4, 2), timestamp: 36},
 		}, want: []string{"0: 7 8 5", "9: 1", "18: 1", "27: 1", "36: 1"}},
 		{name: "the first slice of the second field is lost", packets: []testPacket{
 			{payload: interlaced},
 			{payload: pps},
-			{payload: slice264{idr: true, field: 1}.nalu()},
+			{payload: codectest.H264Slice{IDR: true, Field: 1}.NALU()},
 			{payload: fieldPart(0, 2, 20), lost: true},
 			{payload: field(1, 1), timestamp: 9},
 		}, want: []string{"0: 7 8 5 1 damaged", "9: 1"}},
@@ -293,8 +214,8 @@ func TestPicturesH264(t *testing.T) {
 		}, want: []string{"0: 5", "9: 1"}, errs: "a packet of NAL units is cut short; an aggregation packet has a NAL unit of 9 bytes, but 1 remain"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newNALReceiver(newH264Reader, spsOf(0, 30, 10, false), ppsOf(0, 0, false))
-			var units []Unit
+			r := newTestAssembler(codectest.SPSOf(0, 30, 10, false), codectest.PPSOf(0, 0, false))
+			var units []AccessUnit
 			var errs []string
 			for _, p := range c.packets {
 				if p.lost {
@@ -320,7 +241,7 @@ func TestPicturesH264(t *testing.T) {
 // TestPicturesAtTheirMarks checks how long a picture waits: until its mark, once marks have been right, and never again where one
 // was wrong.
 func TestPicturesAtTheirMarks(t *testing.T) {
-	r := newNALReceiver(newH264Reader, spsOf(0, 30, 10, false), ppsOf(0, 0, false))
+	r := newTestAssembler(codectest.SPSOf(0, 30, 10, false), codectest.PPSOf(0, 0, false))
 	send := func(timestamp uint32, mark bool, payload []byte) string {
 		units, err := r.Packet(&rtp.Packet{Header: rtp.Header{Timestamp: timestamp, Marker: mark}, Payload: payload}, time.Time{})
 		if err != nil {
@@ -331,7 +252,7 @@ func TestPicturesAtTheirMarks(t *testing.T) {
 	n := uint32(0)
 	whole := func() string {
 		n++
-		return send(n, true, slice264{frame: int(n % 16), order: int(2*n) % 256}.nalu())
+		return send(n, true, codectest.H264Slice{Frame: int(n % 16), Order: int(2*n) % 256}.NALU())
 	}
 	for range provenMarks {
 		if got, want := whole(), fmt.Sprintf("%d: 1", n-1); n > 1 && got != want {
@@ -347,7 +268,7 @@ func TestPicturesAtTheirMarks(t *testing.T) {
 		}
 	}
 	// A mark too early: what comes behind it is not lost, and nothing is believed any more.
-	if got := send(n, false, slice264{frame: int(n % 16), order: int(2*n) % 256, mb: 9}.nalu()); got != "" {
+	if got := send(n, false, codectest.H264Slice{Frame: int(n % 16), Order: int(2*n) % 256, MB: 9}.NALU()); got != "" {
 		t.Errorf("got %q", got)
 	}
 	if got, want := whole(), fmt.Sprintf("%d: 1 damaged", n-1); got != want {
@@ -362,7 +283,7 @@ func TestPicturesAtTheirMarks(t *testing.T) {
 
 // TestPicturesAreBounded has cameras send access units, and NAL units, that never end.
 func TestPicturesAreBounded(t *testing.T) {
-	first, more := slice264{idr: true}.nalu(), slice264{idr: true, mb: 7}.nalu()
+	first, more := codectest.H264Slice{IDR: true}.NALU(), codectest.H264Slice{IDR: true, MB: 7}.NALU()
 	large := append(bytes.Clone(more), make([]byte, 60_000)...)
 	for i := range large[len(more):] {
 		large[len(more)+i] = 0x55
@@ -376,13 +297,13 @@ func TestPicturesAreBounded(t *testing.T) {
 		"bytes":            {first, large, 3 * maxPictureBytes / len(large), true},
 		"messages":         {[]byte{6, 1}, []byte{6, 1}, 3 * maxPictureUnits, false},
 		"large messages":   {[]byte{6, 1}, append([]byte{6}, large...), 3 * maxPictureBytes / len(large), false},
-		"fragments":        {[]byte{28, 0x85, 0x88, 0x88}, []byte{28, 5, 0x88}, 3 * maxAssembly, false}, // the picture is dropped
-		"empty fragments":  {[]byte{28, 0x85, 0x88, 0x88}, []byte{28, 5}, 3 * maxAssembly, false},
+		"fragments":        {[]byte{28, 0x85, 0x88, 0x88}, []byte{28, 5, 0x88}, 3 * maxFragments, false}, // the picture is dropped
+		"empty fragments":  {[]byte{28, 0x85, 0x88, 0x88}, []byte{28, 5}, 3 * maxFragments, false},
 		"large fragments":  {[]byte{28, 0x85, 0x88, 0x88}, append([]byte{28, 5}, large...), 3 * maxPictureBytes / len(large), false},
 		"units in packets": {first, append(append([]byte{0, 0, 1}, bytes.Repeat([]byte{6, 6, 0, 0, 1}, 10000)...), 5), 50, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newNALReceiver(newH264Reader, spsOf(0, 30, 10, false), ppsOf(0, 0, false))
+			r := newTestAssembler(codectest.SPSOf(0, 30, 10, false), codectest.PPSOf(0, 0, false))
 			errs, kept := 0, 0
 			for i := range c.packets {
 				p := c.more
@@ -408,11 +329,11 @@ func TestPicturesAreBounded(t *testing.T) {
 			if name != "empty fragments" && errs == 0 || errs > 10 {
 				t.Errorf("%d errors", errs)
 			}
-			if kept > maxPictureBytes+maxBeforeBytes || len(r.packets.fragments) > maxAssembly {
+			if kept > maxPictureBytes+maxBeforeBytes || len(r.packets.fragments) > maxFragments {
 				t.Errorf("%d bytes are kept", kept)
 			}
 			// The next picture is whole, and this one is not.
-			next, err := r.Packet(&rtp.Packet{Header: rtp.Header{Timestamp: 9, Marker: true}, Payload: slice264{idr: true, idrID: 1}.nalu()}, time.Time{})
+			next, err := r.Packet(&rtp.Packet{Header: rtp.Header{Timestamp: 9, Marker: true}, Payload: codectest.H264Slice{IDR: true, IDRID: 1}.NALU()}, time.Time{})
 			next = append(next, r.Flush()...)
 			if n := len(next); n == 0 || next[n-1].Damaged || (n > 1 && next[0].Damaged) != c.damaged || err != nil {
 				t.Errorf("got %d units, %v", n, err)
@@ -431,31 +352,11 @@ func TestPicturesKeepNoPackets(t *testing.T) {
 		{packet[12:14], true},
 		{packet[12:1412], false},
 	} {
-		var n nalPackets
+		var n packets
 		pkt := &rtp.Packet{Header: rtp.Header{Version: 2}, Payload: c.payload}
 		n.begin(pkt, time.Time{})
 		if clones := &pkt.Payload[0] != &c.payload[0]; clones != c.clones {
 			t.Errorf("payload of %d bytes: cloned %v", len(c.payload), clones)
-		}
-	}
-}
-
-// TestManySlices has pictures of 200 slices, which a library once cut.
-func TestManySlices(t *testing.T) {
-	k := newNALSink(t, &format.H264{PayloadTyp: 96, SPS: spsOf(0, 30, 10, false), PPS: ppsOf(0, 0, false)})
-	for n := range 20 {
-		for i := range 200 {
-			s := slice264{idr: n%5 == 0, mb: i, frame: n % 5, order: 2 * (n % 5)}
-			k.packet(&rtp.Packet{Header: rtp.Header{Timestamp: clipZero + uint32(n)*frame90k, Marker: i == 199}, Payload: s.nalu()})
-		}
-	}
-	k.take(k.r.Flush())
-	if len(k.samples) != 20 || len(k.errs) > 0 {
-		t.Fatalf("%d samples, %v", len(k.samples), k.errs)
-	}
-	for i, s := range k.samples {
-		if s.Sync != (i%5 == 0) || len(naluTypes(t, &s)) != 200 {
-			t.Errorf("sample %d: sync %v, %d NAL units", i, s.Sync, len(naluTypes(t, &s)))
 		}
 	}
 }

@@ -1,16 +1,12 @@
-package codec
+package nal
 
-import (
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
-
-	"nvrfs/media"
-)
+import "github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
 // Types of NAL units of H.264 (ITU-T H.264 Table 7-1, RFC 6184 Table 1).
 const (
 	h264Slice, h264PartitionA  = 1, 2
-	h264IDR                    = nalKindIDR
-	h264SEI, h264SPS, h264PPS  = 6, 7, 8
+	h264IDR                    = kindIDR
+	h264SEI, H264SPS, H264PPS  = 6, 7, 8
 	h264Delimiter              = 9
 	h264Filler                 = 12
 	h264Prefix, h264Reserved18 = 14, 18 // these stand before the slices of a picture
@@ -30,15 +26,17 @@ const (
 
 func h264Type(unit []byte) uint8 { return unit[0] & 0x1f }
 
-// h264Reader reads NAL units of H.264.
-type h264Reader struct{ sets parameterSets }
+// H264 reads NAL units of H.264 (ITU-T H.264), which RTP carries by RFC 6184.
+type H264 struct{ sets Sets }
 
-func newH264Reader() nalReader { return new(h264Reader) }
+// NewH264 returns a reader that knows no sets.
+func NewH264() *H264 { return new(H264) }
 
-func (r *h264Reader) known() *parameterSets { return &r.sets }
+// Known implements Reader.
+func (r *H264) Known() *Sets { return &r.sets }
 
 // unpack implements RFC 6184 5.6 to 5.8.
-func (r *h264Reader) unpack(n *nalPackets, p []byte) error {
+func (r *H264) unpack(n *packets, p []byte) error {
 	switch h264Type(p) {
 	case h264STAPA:
 		return n.aggregate(p[1:], 0, 0, 0)
@@ -62,40 +60,40 @@ func (r *h264Reader) unpack(n *nalPackets, p []byte) error {
 	return n.unit(p, 0)
 }
 
-// class implements nalReader.
-func (r *h264Reader) class(unit []byte) nalClass {
+// Class implements Reader.
+func (r *H264) Class(unit []byte) Class {
 	t := h264Type(unit)
 	if unit[0]&h264ForbiddenBit != 0 {
 		if t >= h264Slice && t <= h264IDR {
-			return nalBroken
+			return Broken
 		}
-		return nalIgnored
+		return Ignored
 	}
 	switch {
-	case t == h264SPS, t == h264PPS:
-		return nalSet
+	case t == H264SPS, t == H264PPS:
+		return Set
 	case t == 0, t == h264Delimiter, t == h264Filler, t >= h264STAPA, len(unit) < 2 && t <= h264IDR:
-		return nalIgnored
+		return Ignored
 	case t == h264Slice, t == h264PartitionA, t == h264IDR:
-		return nalSlice
+		return Slice
 	case t == h264SEI, t >= h264Prefix && t <= h264Reserved18:
-		return nalLeading
+		return Leading
 	}
-	return nalTrailing
+	return Trailing
 }
 
-// learn implements nalReader.
-func (r *h264Reader) learn(set []byte) {
-	b := nalBits{rest: set[1:]}
-	if h264Type(set) == h264SPS {
+// Learn implements Reader.
+func (r *H264) Learn(set []byte) {
+	b := bitReader{rest: set[1:]}
+	if h264Type(set) == H264SPS {
 		b.skip(24)
 	}
 	key := setKey{h264Type(set), b.ue()}
 	if b.short || r.sets.has(key, set) {
 		return
 	}
-	if key.kind == h264SPS {
-		if s, err := parseSPS(set); err == nil {
+	if key.kind == H264SPS {
+		if s, err := ParseH264SPS(set); err == nil {
 			r.sets.keep(key, set, s)
 		}
 		return
@@ -105,15 +103,15 @@ func (r *h264Reader) learn(set []byte) {
 	}
 }
 
-// h264Picture is what slices must know of a picture parameter set.
-type h264Picture struct {
+// h264PictureSet is what slices must know of a picture parameter set.
+type h264PictureSet struct {
 	sps          uint32
 	bottomOrder  bool // bottom_field_pic_order_in_frame_present_flag
 	hasRedundant bool // redundant_pic_cnt_present_flag
 }
 
 // parseH264PPS reads a picture parameter set behind its id (ITU-T H.264 7.3.2.2).
-func parseH264PPS(b *nalBits) (p h264Picture, ok bool) {
+func parseH264PPS(b *bitReader) (p h264PictureSet, ok bool) {
 	p.sps = b.ue()
 	b.skip(1) // entropy_coding_mode_flag
 	p.bottomOrder = b.flag()
@@ -134,23 +132,23 @@ func parseH264PPS(b *nalBits) (p h264Picture, ok bool) {
 	return p, true
 }
 
-// slice implements nalReader, by ITU-T H.264 7.3.3.
-func (r *h264Reader) slice(unit []byte) slice {
-	b := nalBits{rest: unit[1:]}
+// slice implements Reader, by ITU-T H.264 7.3.3.
+func (r *H264) slice(unit []byte) slice {
+	b := bitReader{rest: unit[1:]}
 	s := slice{first: b.ue() == 0}
 	kind := b.ue() % 5
 	s.intra = kind == 2 || kind == 4
 	if h264Type(unit) == h264IDR {
-		s.of.kind = nalKindIDR
+		s.of.kind = kindIDR
 	}
 	id := b.ue()
-	p, ok := r.sets.sets[setKey{h264PPS, id}].parsed.(h264Picture)
+	p, ok := r.sets.sets[setKey{H264PPS, id}].parsed.(h264PictureSet)
 	if !ok {
 		s.missing = setName("PPS", id)
 		return s
 	}
 	s.sps = p.sps
-	sps, ok := r.sets.sets[setKey{h264SPS, p.sps}].parsed.(*h264.SPS)
+	sps, ok := r.sets.sets[setKey{H264SPS, p.sps}].parsed.(*h264.SPS)
 	if !ok {
 		s.missing = setName("SPS", p.sps)
 		return s
@@ -160,7 +158,7 @@ func (r *h264Reader) slice(unit []byte) slice {
 }
 
 // key reads what a slice says of its picture.
-func (r *h264Reader) key(b *nalBits, s *slice, sps *h264.SPS, p *h264Picture) {
+func (r *H264) key(b *bitReader, s *slice, sps *h264.SPS, p *h264PictureSet) {
 	if sps.SeparateColourPlaneFlag {
 		s.first = b.u(2) == 0 && s.first
 	}
@@ -169,7 +167,7 @@ func (r *h264Reader) key(b *nalBits, s *slice, sps *h264.SPS, p *h264Picture) {
 	if !sps.FrameMbsOnlyFlag && b.flag() {
 		k.field = 1 + uint8(b.u(1))
 	}
-	if k.kind == nalKindIDR {
+	if k.kind == kindIDR {
 		k.idr = b.ue()
 	}
 	both := p.bottomOrder && k.field == 0
@@ -189,60 +187,40 @@ func (r *h264Reader) key(b *nalBits, s *slice, sps *h264.SPS, p *h264Picture) {
 	s.redundant = p.hasRedundant && b.ue() > 0
 }
 
-// examine implements nalReader.
-func (r *h264Reader) examine(parts [][]byte) picture {
-	p := picture{leading: true}
+// Examine implements Reader.
+func (r *H264) Examine(parts [][]byte) Picture {
+	p := Picture{Leading: true}
 	intra, idr := true, false
 	recovers, atOnce := false, false
 	for _, unit := range parts {
 		if len(unit) == 0 {
 			continue
 		}
-		switch r.class(unit) {
-		case nalSet:
-			r.learn(unit)
-		case nalLeading:
+		switch r.Class(unit) {
+		case Set:
+			r.Learn(unit)
+		case Leading:
 			if h264Type(unit) == h264SEI && !recovers {
-				recovers, atOnce = recoveryPoint(&nalBits{rest: unit[1:]})
+				recovers, atOnce = recoveryPoint(&bitReader{rest: unit[1:]})
 			}
-		case nalSlice:
+		case Slice:
 			s := r.slice(unit)
-			if p.slices++; p.slices == 1 {
-				p.slice, p.sps = unit, s.sps
+			if p.Slices++; p.Slices == 1 {
+				p.First, p.SPS = unit, s.sps
 			}
-			if p.missing == "" {
-				p.missing = s.missing
+			if p.Missing == "" {
+				p.Missing = s.missing
 			}
-			intra, idr = intra && s.intra, idr || s.of.kind == nalKindIDR
+			intra, idr = intra && s.intra, idr || s.of.kind == kindIDR
 		}
 	}
-	p.start = startOf(idr, recovers, atOnce, intra)
+	p.Start = startOf(idr, recovers, atOnce, intra)
 	return p
 }
 
-// entry implements nalReader.
-func (r *h264Reader) entry(p *picture) (media.SampleEntry, error) {
-	sps := r.sets.sets[setKey{h264SPS, p.sps}].parsed.(*h264.SPS) // no part of the picture is missing
-	return h264Entry(sps, r.sets.list(h264SPS, p.sps), r.sets.list(h264PPS, 0)), nil
-}
-
-// order implements nalReader.
-func (r *h264Reader) order(p *picture) (o pictureOrder, sets [][]byte, ok bool) {
-	if p.start != startIDR {
-		return nil, nil, false
-	}
-	set := r.sets.sets[setKey{h264SPS, p.sps}]
-	sps := set.parsed.(*h264.SPS)
-	if sps.PicOrderCntType != 2 && (sps.PicOrderCntType != 0 || !sps.FrameMbsOnlyFlag) {
-		return nil, nil, true // the library cannot count them
-	}
-	e := new(h264.DTSExtractor)
-	e.Initialize()
-	return e, [][]byte{set.data}, true
-}
-
-// awaits implements nalReader.
-func (r *h264Reader) awaits() (picture, sets, do string) {
-	return "IDR picture", "H.264 parameter sets (SPS and PPS)",
-		"set its I-frame interval to a few seconds, and intra refresh and open GOPs off"
+// Sequence returns a sequence parameter set, and its NAL unit; nil where it is not known.
+func (r *H264) Sequence(id uint32) (*h264.SPS, []byte) {
+	set := r.sets.sets[setKey{H264SPS, id}]
+	s, _ := set.parsed.(*h264.SPS)
+	return s, set.data
 }
