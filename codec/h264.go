@@ -39,7 +39,8 @@ func newH264Format() nalFormat { return h264Format{nal.NewH264()} }
 
 func (f h264Format) entry(p *nal.Picture) media.SampleEntry {
 	s, _ := f.Sequence(p.SPS)
-	return h264Entry(s, f.Known().List(nal.H264SPS, p.SPS), f.Known().List(nal.H264PPS, 0))
+	sps, pps := f.Sets(p.SPS)
+	return h264Entry(s, sps, pps)
 }
 
 func (f h264Format) order(p *nal.Picture) (o pictureOrder, sets [][]byte, ok bool) {
@@ -78,16 +79,21 @@ func H264Entry(sps []byte, pps ...[]byte) (media.SampleEntry, error) {
 
 // h264Entry makes the entry of a stream that has several sequence parameter sets, of which s is the first.
 func h264Entry(s *h264.SPS, sps, pps [][]byte) media.SampleEntry {
+	sps, pps = sps[:min(len(sps), 31)], pps[:min(len(pps), math.MaxUint8)]
+	profile := [3]byte(sps[0][1:])
+	for _, other := range sps[1:] {
+		profile[2] = max(profile[2], other[3]) // the level is the highest of all
+	}
 	width, height := nal.CroppedSize(s)
 	var w writer
 	w.Box("avc1", func() {
 		w.visualFields(uint16(width), uint16(height))
-		w.avcC(s, sps, pps)
+		w.avcC(s, profile, sps, pps)
 		w.vui(s.VUI)
 	})
 	return media.SampleEntry{
 		Kind:      media.Video,
-		Codec:     fmt.Sprintf("avc1.%X", sps[0][1:4]),
+		Codec:     fmt.Sprintf("avc1.%X", profile),
 		Timescale: media.VideoTimescale,
 		Width:     uint16(width),
 		Height:    uint16(height),
@@ -111,12 +117,11 @@ func checkPPS(pps [][]byte) error {
 }
 
 // avcC appends the AVCDecoderConfigurationRecord (ISO/IEC 14496-15 5.3.3.1).
-func (w *writer) avcC(s *h264.SPS, sps, pps [][]byte) {
+func (w *writer) avcC(s *h264.SPS, profile [3]byte, sps, pps [][]byte) {
 	w.Box("avcC", func() {
 		w.U8(1) // configurationVersion
-		w.Bytes(sps[0][1:4])
+		w.Bytes(profile[:])
 		w.U8(0xfc | 3) // NAL unit lengths of 4 bytes
-		sps, pps = sps[:min(len(sps), 31)], pps[:min(len(pps), math.MaxUint8)]
 		w.U8(0xe0 | uint8(len(sps)))
 		w.nalUnits(sps)
 		w.U8(uint8(len(pps)))

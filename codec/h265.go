@@ -44,10 +44,9 @@ type h265Format struct {
 func newH265Format() nalFormat { return &h265Format{H265: nal.NewH265(false)} }
 
 func (f *h265Format) entry(p *nal.Picture) media.SampleEntry {
-	s, set := f.Sequence(p.SPS)
-	vps := uint32(set[2] >> 4)
-	return h265Entry(s, f.Parallelism(p.SPS),
-		f.Known().List(nal.H265VPS, vps), f.Known().List(nal.H265SPS, p.SPS), f.Known().List(nal.H265PPS, 0))
+	s, _ := f.Sequence(p.SPS)
+	vps, sps, pps := f.Sets(p.SPS)
+	return h265Entry(s, f.Parallelism(p.SPS), vps, sps, pps)
 }
 
 func (f *h265Format) order(p *nal.Picture) (o pictureOrder, sets [][]byte, ok bool) {

@@ -44,9 +44,10 @@ func TestParameterSetsByID(t *testing.T) {
 		[][]byte{codectest.H264Slice{PPS: 1, Frame: 1, Order: 2}.NALU()},
 		[][]byte{idr(0, 2)},
 		[][]byte{a, b, ppsB, ppsA, idr(1, 3)},
-		[][]byte{idr(7, 4)}, // of a set that never came
+		[][]byte{idr(7, 4)},                               // of a set that never came
+		[][]byte{codectest.PPSOf(9, 9, false), idr(0, 5)}, // with one that is of such a set
 	)
-	if len(k.samples) != 7 || len(k.errs) > 0 {
+	if len(k.samples) != 8 || len(k.errs) > 0 {
 		t.Fatalf("%d samples, %v", len(k.samples), k.errs)
 	}
 	for i, want := range []struct {
@@ -54,13 +55,14 @@ func TestParameterSetsByID(t *testing.T) {
 		width uint16
 		codec string
 	}{
-		{true, 160, "avc1.4D001E"},
-		{false, 160, "avc1.4D001E"},
+		{true, 160, "avc1.4D001F"},
+		{false, 160, "avc1.4D001F"},
 		{true, 320, "avc1.4D001F"},
 		{false, 320, "avc1.4D001F"},
-		{true, 160, "avc1.4D001E"},
+		{true, 160, "avc1.4D001F"},
 		{true, 320, "avc1.4D001F"},
 		{false, 320, "avc1.4D001F"},
+		{true, 160, "avc1.4D001F"},
 	} {
 		e := k.entries[i]
 		if k.samples[i].Sync != want.sync || e.Width != want.width || e.Codec != want.codec {
@@ -70,6 +72,9 @@ func TestParameterSetsByID(t *testing.T) {
 			if !bytes.Contains(e.Box, append(be16(len(set)), set...)) {
 				t.Errorf("the entry of sample %d lacks a set", i)
 			}
+		}
+		if bytes.Contains(e.Box, codectest.PPSOf(9, 9, false)) {
+			t.Errorf("the entry of sample %d has a PPS without its SPS", i)
 		}
 		c, ok := parseAVCC(visualConfig(e, "avcC"))
 		if first := map[uint16][]byte{160: a, 320: b}[want.width]; !ok || !bytes.Equal(c.sps, first) {
@@ -144,7 +149,7 @@ func TestAwaits(t *testing.T) {
 	k := newNALSink(t, &format.H265{PayloadTyp: 96})
 	c := readClip(t, "x265-closed.h265")
 	k.pictures([][]byte{c.units[0][1], c.units[0][2], c.units[0][4]}) // without the VPS
-	if what, _ := k.r.(Predictor).Awaits(); what != "parameter set VPS, to which its pictures refer" {
+	if what, _ := k.r.(Predictor).Awaits(); what != "parameter set VPS 0, to which its pictures refer" {
 		t.Errorf("awaits %q", what)
 	}
 }

@@ -218,6 +218,15 @@ func (r *H264) Examine(parts [][]byte) Picture {
 	return p
 }
 
+// Sets returns the parameter sets of a sample entry for pictures of a sequence parameter set, which comes first. They have no picture
+// parameter sets without the sequence parameter set to which these refer, because decoders refuse them.
+func (r *H264) Sets(first uint32) (sps, pps [][]byte) {
+	return r.sets.list(H264SPS, first, nil), r.sets.list(H264PPS, 0, func(s parameterSet) bool {
+		_, known := r.sets.sets[setKey{H264SPS, s.parsed.(h264PictureSet).sps}]
+		return known
+	})
+}
+
 // Sequence returns a sequence parameter set, and its NAL unit; nil where it is not known.
 func (r *H264) Sequence(id uint32) (*h264.SPS, []byte) {
 	set := r.sets.sets[setKey{H264SPS, id}]

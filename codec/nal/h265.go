@@ -249,11 +249,29 @@ func (r *H265) Examine(parts [][]byte) Picture {
 			intra = intra && s.intra
 		}
 	}
-	if p.Missing == "" && len(r.sets.List(H265VPS, 0)) == 0 {
-		p.Missing = "VPS"
+	if s, _ := r.Sequence(p.SPS); p.Missing == "" && s != nil && !r.hasVPS(s.vps) {
+		p.Missing = setName("VPS", s.vps)
 	}
 	p.Start = startOf(idr, recovers || open, atOnce || open, intra || open)
 	return p
+}
+
+// Sets returns the parameter sets of a sample entry for pictures of a sequence parameter set, which comes first, and the video parameter
+// set to which it refers. They have no sets without those to which these refer, because decoders refuse them.
+func (r *H265) Sets(first uint32) (vps, sps, pps [][]byte) {
+	whole := func(id uint32) bool {
+		s, _ := r.Sequence(id)
+		return s != nil && r.hasVPS(s.vps)
+	}
+	s, _ := r.Sequence(first)
+	return r.sets.list(H265VPS, s.vps, nil),
+		r.sets.list(H265SPS, first, func(s parameterSet) bool { return r.hasVPS(s.parsed.(*H265Sequence).vps) }),
+		r.sets.list(H265PPS, 0, func(s parameterSet) bool { return whole(s.parsed.(h265PictureSet).sps) })
+}
+
+func (r *H265) hasVPS(id uint32) bool {
+	_, ok := r.sets.sets[setKey{H265VPS, id}]
+	return ok
 }
 
 // Sequence returns a sequence parameter set, and its NAL unit; nil where it is not known.

@@ -9,6 +9,7 @@ import (
 
 // An H265Sequence is what is of use in a sequence parameter set of H.265 (ITU-T H.265 7.3.2.2).
 type H265Sequence struct {
+	vps           uint32
 	Profile       [12]byte // from general_profile_space to general_level_idc
 	SubLayers     uint8
 	Nested        bool // sps_temporal_id_nesting_flag
@@ -43,7 +44,7 @@ var errH265SPS = errors.New("SPS: it is cut short, or has values that are not al
 func parseH265SPS(set []byte) (*H265Sequence, error) {
 	b := &bitReader{rest: set[2:]}
 	s := new(H265Sequence)
-	b.skip(4)
+	s.vps = b.u(4)
 	most := int(b.u(3)) // sps_max_sub_layers_minus1
 	s.SubLayers, s.Nested = uint8(most)+1, b.flag()
 	s.profileTierLevel(b, most)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -78,16 +77,26 @@ func (p *Sets) Empty() bool { return len(p.sets) == 0 }
 // Version grows with each change of the sets.
 func (p *Sets) Version() int { return p.version }
 
-// List returns the sets of a type: the one of an id before all others, which are in the order of their ids.
-func (p *Sets) List(kind uint8, first uint32) [][]byte {
-	var sets [][]byte
-	if s, ok := p.sets[setKey{kind, first}]; ok {
-		sets = append(sets, s.data)
-	}
-	for _, k := range slices.SortedFunc(maps.Keys(p.sets), func(a, b setKey) int { return cmp.Compare(a.id, b.id) }) {
-		if k.kind == kind && k.id != first {
-			sets = append(sets, p.sets[k].data)
+// list returns the sets of a type that are wanted: the one of an id before all others, which are in the order of their ids.
+func (p *Sets) list(kind uint8, first uint32, want func(parameterSet) bool) [][]byte {
+	var keys []setKey
+	for k, s := range p.sets {
+		if k.kind == kind && (want == nil || want(s)) {
+			keys = append(keys, k)
 		}
+	}
+	slices.SortFunc(keys, func(a, b setKey) int {
+		switch first {
+		case a.id:
+			return -1
+		case b.id:
+			return 1
+		}
+		return cmp.Compare(a.id, b.id)
+	})
+	var sets [][]byte
+	for _, k := range keys {
+		sets = append(sets, p.sets[k].data)
 	}
 	return sets
 }
