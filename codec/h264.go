@@ -18,7 +18,7 @@ import (
 var h264Codec = &Codec{
 	Name: "H.264", Kind: media.Video,
 	receive: receiveH264,
-	boxes:   []string{"avc1"}, importEntry: importH264,
+	boxes:   []string{"avc1", "avc3"}, importEntry: importH264,
 	send: sendH264,
 }
 
@@ -151,9 +151,9 @@ func (w *writer) vui(v *h264.SPS_VUI) {
 }
 
 func importH264(entry []byte) (media.SampleEntry, error) {
-	return copyVisual(entry, func(_ string, boxes []box.Child) (string, bool) {
+	return copyVisual(entry, func(typ string, boxes []box.Child) (string, bool) {
 		c, ok := parseAVCC(box.Find(boxes, "avcC"))
-		return fmt.Sprintf("avc1.%X", c.profile), ok
+		return fmt.Sprintf("%s.%X", typ, c.profile), ok && (typ == "avc3" || c.sps != nil && c.pps != nil)
 	})
 }
 
@@ -164,28 +164,27 @@ type avcC struct {
 	sps, pps   []byte // the first of each
 }
 
-// parseAVCC reports false when the parameter sets are not whole, or none.
+// parseAVCC reports false when the parameter sets are not whole. There may be none: those of avc3 may be in the samples.
 func parseAVCC(p []byte) (c avcC, ok bool) {
 	if len(p) < 6 || p[0] != 1 {
 		return c, false
 	}
 	c = avcC{profile: [3]byte(p[1:]), lengthSize: int(p[4]&3) + 1}
 	sps, rest, ok := nalUnits(p[6:], int(p[5]&0x1f))
-	if !ok || len(sps) == 0 || len(rest) < 1 {
+	if !ok || len(rest) < 1 {
 		return c, false
 	}
 	pps, _, ok := nalUnits(rest[1:], int(rest[0]))
-	if !ok || len(pps) == 0 {
-		return c, false
+	if len(sps) > 0 && len(pps) > 0 {
+		c.sps, c.pps = sps[0], pps[0]
 	}
-	c.sps, c.pps = sps[0], pps[0]
-	return c, true
+	return c, ok
 }
 
 func sendH264(e media.SampleEntry, payloadType uint8) (*Sender, error) {
 	c, ok := parseAVCC(visualConfig(e, "avcC"))
 	if !ok {
-		return nil, errors.New("no SPS and PPS in the avcC box")
+		return nil, errors.New("the avcC box is missing or damaged")
 	}
 	f := &format.H264{PayloadTyp: payloadType, SPS: c.sps, PPS: c.pps, PacketizationMode: 1}
 	encoder, err := f.CreateEncoder()

@@ -166,8 +166,8 @@ func sendH265(e media.SampleEntry, payloadType uint8) (*Sender, error) {
 		PayloadTyp: payloadType,
 		VPS:        c.sets[h265.NALUType_VPS_NUT], SPS: c.sets[h265.NALUType_SPS_NUT], PPS: c.sets[h265.NALUType_PPS_NUT],
 	}
-	if !ok || f.VPS == nil || f.SPS == nil || f.PPS == nil {
-		return nil, errors.New("no VPS, SPS and PPS in the hvcC box")
+	if !ok {
+		return nil, errors.New("the hvcC box is missing or damaged")
 	}
 	encoder, err := f.CreateEncoder()
 	if err != nil {
