@@ -133,8 +133,7 @@ func (r *aacReceiver) Flush() []Unit { return nil }
 
 // Samples implements Receiver.
 func (r *aacReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) {
-	samples, err := r.times.samples(u.Parts, pts, func([]byte) uint32 { return r.frameTicks })
-	return samples, false, err
+	return r.times.samples(u.Parts, pts, func([]byte) uint32 { return r.frameTicks }), false, nil
 }
 
 // Entry implements Receiver.

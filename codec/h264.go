@@ -18,7 +18,7 @@ import (
 var h264Codec = &Codec{
 	Name: "H.264", Kind: media.Video,
 	receive: receiveH264,
-	boxes:   []string{"avc1", "avc3"}, importEntry: importH264,
+	boxes:   []string{"avc1", "avc3"}, importEntry: importH264, isSync: h264SyncFinder,
 	send: sendH264,
 }
 
@@ -43,7 +43,7 @@ func (f h264Format) entry(p *nal.Picture) media.SampleEntry {
 	return h264Entry(s, sps, pps)
 }
 
-func (f h264Format) order(p *nal.Picture) (o pictureOrder, sets [][]byte, ok bool) {
+func (f h264Format) order(p *nal.Picture) (o nal.Order, sets [][]byte, ok bool) {
 	if p.Start != nal.StartIDR {
 		return nil, nil, false
 	}
@@ -170,11 +170,11 @@ func parseAVCC(p []byte) (c avcC, ok bool) {
 		return c, false
 	}
 	c = avcC{profile: [3]byte(p[1:]), lengthSize: int(p[4]&3) + 1}
-	sps, rest, ok := nalUnits(p[6:], int(p[5]&0x1f))
+	sps, rest, ok := nal.ReadList(p[6:], int(p[5]&0x1f))
 	if !ok || len(rest) < 1 {
 		return c, false
 	}
-	pps, _, ok := nalUnits(rest[1:], int(rest[0]))
+	pps, _, ok := nal.ReadList(rest[1:], int(rest[0]))
 	if len(sps) > 0 && len(pps) > 0 {
 		c.sps, c.pps = sps[0], pps[0]
 	}

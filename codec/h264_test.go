@@ -10,6 +10,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
 	"nvrfs/codec/codectest"
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 )
 
@@ -48,7 +49,7 @@ func mustAccessUnit(t *testing.T, r Receiver, pts int64, au ...[]byte) (*media.S
 
 func naluTypes(t *testing.T, s *media.Sample) (types []h264.NALUType) {
 	t.Helper()
-	units, err := splitNALUnits(s.Data, 4)
+	units, err := nal.SplitSample(s.Data, 4)
 	if err != nil {
 		t.Fatal(err)
 	}

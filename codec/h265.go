@@ -20,7 +20,7 @@ import (
 var h265Codec = &Codec{
 	Name: "H.265", Kind: media.Video,
 	receive: receiveH265,
-	boxes:   []string{"hvc1", "hev1"}, importEntry: importH265,
+	boxes:   []string{"hvc1", "hev1"}, importEntry: importH265, isSync: h265SyncFinder,
 	send: sendH265,
 }
 
@@ -38,7 +38,7 @@ func receiveH265(f format.Format) (Receiver, error) {
 // h265Format implements nalFormat.
 type h265Format struct {
 	*nal.H265
-	reordering *reordering // nil before the first sync sample
+	reordering *nal.Reordering // nil before the first sync sample
 }
 
 func newH265Format() nalFormat { return &h265Format{H265: nal.NewH265(false)} }
@@ -49,13 +49,13 @@ func (f *h265Format) entry(p *nal.Picture) media.SampleEntry {
 	return h265Entry(s, f.Parallelism(p.SPS), vps, sps, pps)
 }
 
-func (f *h265Format) order(p *nal.Picture) (o pictureOrder, sets [][]byte, ok bool) {
+func (f *h265Format) order(p *nal.Picture) (o nal.Order, sets [][]byte, ok bool) {
 	s, _ := f.Sequence(p.SPS)
 	depth := int(s.Reordered)
-	if f.reordering != nil && f.reordering.depth >= depth {
+	if f.reordering != nil && f.reordering.Depth >= depth {
 		return nil, nil, false // it is in step, whatever was lost
 	}
-	f.reordering = &reordering{depth: depth}
+	f.reordering = &nal.Reordering{Depth: depth}
 	return f.reordering, nil, true
 }
 
@@ -139,7 +139,7 @@ func parseHVCC(p []byte) (c hvcC, ok bool) {
 		}
 		typ := h265.NALUType(rest[0] & 0x3f)
 		var units [][]byte
-		if units, rest, ok = nalUnits(rest[3:], int(binary.BigEndian.Uint16(rest[1:]))); !ok {
+		if units, rest, ok = nal.ReadList(rest[3:], int(binary.BigEndian.Uint16(rest[1:]))); !ok {
 			return c, false
 		}
 		if len(units) > 0 && c.sets[typ] == nil {

@@ -28,7 +28,7 @@ type nalFormat interface {
 	entry(p *nal.Picture) media.SampleEntry
 	// order returns what tells the decoding order of the pictures from a sync sample on, or nil where they do not say it, and the sets
 	// that it must read before. ok is false where the one that is in use goes on.
-	order(p *nal.Picture) (o pictureOrder, sets [][]byte, ok bool)
+	order(p *nal.Picture) (o nal.Order, sets [][]byte, ok bool)
 	// awaits says what a first sample takes: the picture, the parameter sets, and how to have the camera send such a picture.
 	awaits() (picture, sets, do string)
 }
@@ -48,7 +48,7 @@ type nalReceiver struct {
 	entry    media.SampleEntry
 	version  int    // of the parameter sets of entry
 	sps      uint32 // that pictures of entry refer to
-	times    decodeTimes
+	times    nal.DecodeTimes
 	inOrder  [][]byte  // lent to times
 	lastSync time.Time // when the newest sync sample came, or else the first picture
 	sawStart bool      // a picture came at which decoding can start
@@ -68,7 +68,7 @@ func newNALReceiver(fresh func() nalFormat, sets ...[]byte) *nalReceiver {
 			}
 		}
 	}
-	return &nalReceiver{assembler: nal.NewAssembler(ahead), format: format, times: decodeTimes{restartAtSync: true}}
+	return &nalReceiver{assembler: nal.NewAssembler(ahead), format: format, times: nal.NewDecodeTimes()}
 }
 
 // Packet implements Receiver.
@@ -109,7 +109,7 @@ func (r *nalReceiver) starts(u Unit) bool {
 // Lost implements Receiver.
 func (r *nalReceiver) Lost() {
 	r.assembler.Lost()
-	r.times.restartAtSync = true
+	r.times.RestartAtSync = true
 	if r.other != nil {
 		r.other.Lost()
 	}
@@ -200,14 +200,14 @@ func (r *nalReceiver) renewEntry(p *nal.Picture) (changed bool) {
 	if bytes.Equal(entry.Box, r.entry.Box) {
 		return false
 	}
-	r.entry, r.times.restartAtSync = entry, true
+	r.entry, r.times.RestartAtSync = entry, true
 	return true
 }
 
 // cannotFollow reports whether a picture is to be left out because it needs some from before the first sample.
 func (r *nalReceiver) cannotFollow(p *nal.Picture, sync bool, pts int64) bool {
 	switch {
-	case !r.times.started:
+	case !r.times.Started():
 		r.leadIn, r.start = p.Start != nal.StartIDR, pts
 	case sync:
 		r.leadIn = false
@@ -217,14 +217,14 @@ func (r *nalReceiver) cannotFollow(p *nal.Picture, sync bool, pts int64) bool {
 
 func (r *nalReceiver) decodeTime(p *nal.Picture, sync bool, pts int64) (dts, shown int64) {
 	r.inOrder = r.inOrder[:0]
-	if sync && r.times.restartAtSync {
+	if sync && r.times.RestartAtSync {
 		if order, sets, ok := r.format.order(p); ok {
-			r.times.restart(order)
+			r.times.Restart(order)
 			r.inOrder = append(r.inOrder, sets...)
 		}
 	}
 	r.inOrder = append(r.inOrder, p.First)
-	return r.times.next(r.inOrder, pts)
+	return r.times.Next(r.inOrder, pts)
 }
 
 // join makes a sample of NAL units, each behind its length in 4 bytes (ISO/IEC 14496-15 5.3.4.2).

@@ -335,7 +335,7 @@ func FuzzNALPackets(f *testing.F) {
 		k.take(k.r.Flush())
 		last, got := int64(-1<<62), 0
 		for i, s := range k.samples {
-			units, err := splitNALUnits(s.Data, 4)
+			units, err := nal.SplitSample(s.Data, 4)
 			if err != nil || s.DTS <= last || s.CTS < 0 || i == 0 && !s.Sync || k.entries[i].Box == nil {
 				t.Fatalf("sample %d: %+v after %d, %v", i, s, last, err)
 			}
