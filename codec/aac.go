@@ -239,13 +239,32 @@ func importAAC(entry []byte) (media.SampleEntry, error) {
 
 // readESDS returns the AudioSpecificConfig in the content of an esds box.
 func readESDS(p []byte) (asc []byte, err error) {
-	missing := errors.New("its decoder configuration is missing or damaged")
+	config, ok := esdsConfig(p)
+	if !ok {
+		return nil, errESDS
+	}
+	if config[0] != mpeg4AudioType {
+		return nil, fmt.Errorf("object type %#x is not AAC", config[0])
+	}
+	if asc, ok = findDescriptor(config[decoderConfigBytes:], decoderSpecificTag); !ok {
+		return nil, errESDS
+	}
+	return asc, nil
+}
+
+var errESDS = errors.New("its decoder configuration is missing or damaged")
+
+// decoderConfigBytes is how many bytes of a decoder configuration stand before the descriptors in it.
+const decoderConfigBytes = 13
+
+// esdsConfig returns the decoder configuration in the content of an esds box, which begins with the object type.
+func esdsConfig(p []byte) (config []byte, ok bool) {
 	if len(p) < 4 {
-		return nil, missing
+		return nil, false
 	}
 	es, ok := findDescriptor(p[4:], esTag)
 	if !ok || len(es) < 3 {
-		return nil, missing
+		return nil, false
 	}
 	flags, es := es[2], es[3:]
 	skip := 0
@@ -258,17 +277,8 @@ func readESDS(p []byte) (asc []byte, err error) {
 	if flags&0x20 != 0 {
 		skip += 2 // OCR_ES_Id
 	}
-	config, ok := findDescriptor(es[min(skip, len(es)):], decoderConfigTag)
-	if !ok || len(config) < 13 {
-		return nil, missing
-	}
-	if config[0] != mpeg4AudioType {
-		return nil, fmt.Errorf("object type %#x is not AAC", config[0])
-	}
-	if asc, ok = findDescriptor(config[13:], decoderSpecificTag); !ok {
-		return nil, missing
-	}
-	return asc, nil
+	config, ok = findDescriptor(es[min(skip, len(es)):], decoderConfigTag)
+	return config, ok && len(config) >= decoderConfigBytes
 }
 
 // findDescriptor returns the body of the first descriptor with a tag (ISO/IEC 14496-1 8.3.3).
