@@ -19,8 +19,12 @@ var otherNames = map[string]string{
 // saysName has parameters of the format (fmtp) that only one format has, for cameras that do not name it. The first that is there
 // counts.
 var saysName = []struct{ parameter, name string }{
-	{"sprop-vps", "H265"}, {"sprop-sps", "H265"}, {"sprop-parameter-sets", "H264"}, {"packetization-mode", "H264"},
-	{"cpresent", "MP4A-LATM"}, {"sizelength", "mpeg4-generic"},
+	{"sprop-vps", "H265"},
+	{"sprop-sps", "H265"},
+	{"sprop-parameter-sets", "H264"},
+	{"packetization-mode", "H264"},
+	{"cpresent", "MP4A-LATM"},
+	{"sizelength", "mpeg4-generic"},
 }
 
 // RTPMap returns what a camera should have written as the rtpmap attribute (RFC 8866 6.6) of a format, behind the payload type:

@@ -3,9 +3,13 @@ package oddcamera
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A route is how the packets of a track travel.
@@ -25,6 +29,9 @@ func (s *Session) newRoute(transport string) (route, string, error) {
 	if m := interleaved.FindStringSubmatch(transport); m != nil {
 		channel, _ := strconv.Atoi(m[1])
 		return &tcpRoute{s, channel}, fmt.Sprintf("RTP/AVP/TCP;unicast;interleaved=%d-%d;ssrc=00000001", channel, channel+1), nil
+	}
+	if strings.Contains(transport, "multicast") && !s.Camera.Case.NoUDP {
+		return newMulticast()
 	}
 	m := clientPort.FindStringSubmatch(transport)
 	if m == nil || s.Camera.Case.NoUDP {
@@ -53,6 +60,39 @@ type tcpRoute struct {
 func (r *tcpRoute) rtp(data []byte)  { r.s.Write(Frame(r.channel, data)) }
 func (r *tcpRoute) rtcp(data []byte) { r.s.Write(Frame(r.channel+1, data)) }
 func (r *tcpRoute) close()           {}
+
+// newMulticast sends to a group on the loopback, from the ports that the group has.
+func newMulticast() (route, string, error) {
+	group := net.IPv4(239, 77, 1, byte(1+rand.IntN(250)))
+	var err error
+	for range 50 {
+		r, port := new(udpRoute), 20000+2*rand.IntN(20000)
+		for i := range r.socks {
+			if r.socks[i], err = multicastSocket(group, port+i); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			return r, fmt.Sprintf("RTP/AVP;multicast;destination=%v;port=%d-%d;ttl=1", group, port, port+1), nil
+		}
+		r.close()
+	}
+	return nil, "", err
+}
+
+func multicastSocket(group net.IP, port int) (*net.UDPConn, error) {
+	sock, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, &net.UDPAddr{IP: group, Port: port})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := sock.SyscallConn()
+	if err == nil {
+		err = errors.Join(raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInet4Addr(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, [4]byte{127, 0, 0, 1})
+		}), err)
+	}
+	return sock, err
+}
 
 // udpRoute is a pair of sockets, of ports that need not be neighbours.
 type udpRoute struct{ socks [2]*net.UDPConn }

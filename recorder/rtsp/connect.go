@@ -58,6 +58,9 @@ func (s *session) connect(ctx context.Context, network, address string, encrypte
 		return nil, err
 	}
 	d.in = bufio.NewReader(d.Conn)
+	if !encrypted { // TLS takes the batch apart, and so needs a buffer below
+		d.in = bufio.NewReaderSize(d.Conn, batchBuffer)
+	}
 	return d, nil
 }
 
@@ -102,7 +105,7 @@ func (s *session) requests(u *base.URL) error {
 
 // setUpTrack sends SETUP. Sound that is refused beside a picture is left out.
 func (s *session) setUpTrack(desc *description.Session, m *description.Media) error {
-	beside := s.video != nil && m != s.video.media
+	beside := m != s.master().media
 	s.optional.Store(beside)
 	defer s.optional.Store(false)
 	var err error

@@ -12,8 +12,6 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 	"github.com/bluenviron/gortsplib/v5/pkg/sdpunmarshaler"
-
-	"nvrfs/recorder/guard"
 )
 
 // maxTracks is how many tracks a session description may have. Real cameras have five at most.
@@ -218,6 +216,3 @@ func oneEach(formats []format.Format, chosen format.Format) []format.Format {
 	}
 	return out
 }
-
-// shortened is an error whose text, which quotes the camera, is bounded.
-func shortened(err error) error { return errors.New(guard.Shorten(err.Error(), guard.MaxReason)) }

@@ -32,6 +32,8 @@ func (d *dialogue) mend(req *request, status int, m *message) *message {
 	set("cseq", req.cseq)
 	set("session", mendSession(m.one("session")))
 	switch {
+	case status > 999:
+		status = 500
 	case status < 300:
 		status = 200
 	case req.method == "OPTIONS":

@@ -3,6 +3,7 @@ package rtsp
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,8 +85,9 @@ func startCamera(t *testing.T, c *testCamera, medias ...*description.Media) {
 // start finds a pair of UDP ports, which have to be neighbours.
 func (c *testCamera) start() {
 	var methods []auth.VerifyMethod
+	var encrypted *tls.Config
 	if c.server != nil {
-		methods = c.server.AuthMethods
+		methods, encrypted = c.server.AuthMethods, c.server.TLSConfig
 	}
 	for range 50 {
 		port := 20000 + 2*rand.IntN(20000)
@@ -95,6 +97,7 @@ func (c *testCamera) start() {
 			UDPRTPAddress:  fmt.Sprintf("127.0.0.1:%d", port),
 			UDPRTCPAddress: fmt.Sprintf("127.0.0.1:%d", port+1),
 			AuthMethods:    methods,
+			TLSConfig:      encrypted,
 
 			DisableRTCPSenderReports: true, // a test sends its own
 			Listen: func(network, address string) (l net.Listener, err error) {
@@ -114,7 +117,11 @@ func (c *testCamera) url(path string) string {
 	if c.locked {
 		userinfo = testUser + ":p%40ss%2Fw%23rd%25%3F@"
 	}
-	return "rtsp://" + userinfo + c.listener.Addr().String() + path
+	scheme := "rtsp://"
+	if c.server.TLSConfig != nil {
+		scheme = "rtsps://"
+	}
+	return scheme + userinfo + c.listener.Addr().String() + path
 }
 
 func (c *testCamera) answer(conn *gortsplib.ServerConn, req *base.Request) (*base.Response, *gortsplib.ServerStream, error) {
@@ -653,7 +660,7 @@ func TestRTSPEndsWithAReason(t *testing.T) {
 		{"no parameter sets", TCP, h264Media(nil, nil), "/live", func(cam *testCamera, m *description.Media) func(int) {
 			return cam.sendH264(m)
 		}, "no H.264 parameter sets (SPS and PPS) within 500ms"},
-		{"no video", TCP, aacMedia(), "/live", nothing, "there is no video to record: the camera offers mpeg4-generic"},
+		{"sound alone, and silent", TCP, aacMedia(), "/live", nothing, "no complete frame of sound came for 300ms"},
 		{"H.265 only", TCP, &description.Media{
 			Type: description.MediaTypeVideo, Formats: []format.Format{&format.H265{PayloadTyp: 98}},
 		}, "/live", nothing, "the camera offers H265; set it to H.264"},

@@ -1,7 +1,6 @@
 package rtsp
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,8 +53,13 @@ func (t *described) name() string {
 
 // readSDP reads a session description: the attributes of the session that gortsplib needs, whole, and the tracks.
 func readSDP(sdp []byte) (session []string, tracks []*described) {
-	text := strings.ToValidUTF8(string(bytes.ReplaceAll(sdp, []byte{0}, nil)), "?")
-	text = strings.TrimPrefix(text, "\ufeff")
+	text := strings.ToValidUTF8(string(sdp), "?")
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' && !strings.ContainsRune("\r\n\t", r) || r == '\ufeff' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, text)
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\r' || r == '\n' }) {
 		key, value, ok := strings.Cut(line, "=")
 		key, value = strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(value)

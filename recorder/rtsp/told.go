@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -71,6 +72,11 @@ func (l *leftOut) nothing() error {
 		return errors.New("the camera describes no track")
 	}
 	return fmt.Errorf("there is no video to record: the camera offers only %s", guard.Shorten(strings.Join(l.data, ", "), guard.MaxReason))
+}
+
+// has reports whether a track of a kind is lost.
+func (l *leftOut) has(kind string) bool {
+	return slices.ContainsFunc(l.lost, func(x lostTrack) bool { return x.kind == kind })
 }
 
 // video returns why pictures are not recorded that the camera offers.

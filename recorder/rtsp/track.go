@@ -86,12 +86,13 @@ func (s *session) choose(desc *description.Session) ([]*description.Media, error
 			s.left.lost = append(s.left.lost, lostTrack{string(m.Type), codecName(m), err})
 		}
 	}
-	if s.video == nil {
+	// Sound is recorded alone where there is nothing else, but not in place of a picture that somebody waits for.
+	if s.video == nil && (s.audio == nil || s.left.has("video")) {
 		return nil, s.left.noVideo(codecs)
 	}
-	chosen := []*description.Media{s.video.media}
-	if s.audio != nil {
-		chosen = append(chosen, s.audio.media)
+	var chosen []*description.Media
+	for _, t := range s.tracks() {
+		chosen = append(chosen, t.media)
 	}
 	return chosen, nil
 }

@@ -1,6 +1,7 @@
 package rtsp
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -16,6 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v5"
+
+	"nvrfs/codec/codectest"
 	"nvrfs/integration/oddcamera"
 )
 
@@ -199,6 +203,34 @@ func TestTunnel(t *testing.T) {
 	wrong := challenges(`Digest realm="c", nonce="NONCE"`)
 	wrong.Auth.Password = "another"
 	recordOdd(t, &Source{URL: testURL(oddcamera.Start(t, wrong)), Transport: HTTP}, "the camera refuses the user name or password")
+}
+
+// TestSRTP has a camera that encrypts its packets besides: gortsplib takes the keys from the answers of the camera.
+func TestSRTP(t *testing.T) {
+	t.Parallel()
+	certificate := newCertificate(t)
+	for _, transport := range []Transport{TCP, UDP, Auto} {
+		t.Run(string(transport), func(t *testing.T) {
+			m := h264Media(codectest.SPS(10, 0, false), codectest.PPS(0))
+			cam := &testCamera{locked: true, server: &gortsplib.Server{TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}}}
+			startVideo(t, cam, m, func() func(int) { return cam.sendH264(m) })
+			h, _ := recordOdd(t, &Source{URL: cam.url("/live"), Transport: transport, Fingerprint: Fingerprint(certificate.Certificate[0])}, "")
+			checkVideo(t, h.samples[0])
+		})
+	}
+}
+
+func TestSoundAlone(t *testing.T) {
+	t.Parallel()
+	for _, transport := range both {
+		cam := oddcamera.Start(t, oddcamera.Case{Speed: 20}, oddcamera.DemoSound())
+		h, _ := recordOdd(t, &Source{URL: testURL(cam), Transport: transport}, "")
+		for i, s := range h.samples[0] {
+			if want := cam.Sent(0)[i].Parts[0]; !bytes.Equal(s.Data, want) {
+				t.Fatalf("frame %d over %s has %d bytes, want %d", i, transport, len(s.Data), len(want))
+			}
+		}
+	}
 }
 
 // TestSaidOnce has a camera whose sound cannot be read, and that has data besides, be recorded three times: the log says so once.
