@@ -90,3 +90,59 @@ var crc8Table, crc16Table = func() (t8 [256]uint8, t16 [256]uint16) {
 	}
 	return t8, t16
 }()
+
+// A bitReader reads bits of p, the highest first. Behind the end it reads zeros, and says that p was too short.
+type bitReader struct {
+	p     []byte
+	end   int // bits of p that are read; 0 for all
+	pos   int
+	short bool
+}
+
+func (r *bitReader) size() int {
+	if r.end > 0 {
+		return r.end
+	}
+	return 8 * len(r.p)
+}
+
+// left is how many bits there are still.
+func (r *bitReader) left() int { return r.size() - r.pos }
+
+// bits reads n bits, of which the last 32 are returned.
+func (r *bitReader) bits(n int) (v uint32) {
+	if n > r.left() {
+		r.pos, r.short = r.size(), true
+		return 0
+	}
+	if n > 64 {
+		r.pos, n = r.pos+n-64, 64
+	}
+	for n > 0 {
+		here := min(8-r.pos%8, n)
+		b := r.p[r.pos/8] << (r.pos % 8) >> (8 - here)
+		v = v<<here | uint32(b)
+		r.pos += here
+		n -= here
+	}
+	return v
+}
+
+// align skips to the next whole byte.
+func (r *bitReader) align() { r.pos = min((r.pos+7)/8*8, r.size()) }
+
+// copy reads n bits, and fills up the last byte with zeros.
+func (r *bitReader) copy(n int) []byte {
+	if n < 0 || n > r.left() {
+		r.pos, r.short = r.size(), true
+		return nil
+	}
+	out := make([]byte, 0, (n+7)/8)
+	for ; n >= 8; n -= 8 {
+		out = append(out, byte(r.bits(8)))
+	}
+	if n > 0 {
+		out = append(out, byte(r.bits(n)<<(8-n)))
+	}
+	return out
+}
