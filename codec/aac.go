@@ -28,7 +28,8 @@ var aacCodec = &Codec{
 type aacReceiver struct {
 	frames    func(*rtp.Packet) ([][]byte, error)
 	forget    func() // what came of a frame that is not whole
-	latm      *latm  // nil for RFC 3640
+	assembly  assembly
+	latm      *latm // nil for RFC 3640
 	config    aacConfig
 	entry     media.SampleEntry
 	times     soundTimes
@@ -37,9 +38,8 @@ type aacReceiver struct {
 	clock clockFinder
 	held  []Unit // until the clock is known
 
-	moment, next uint32    // timestamps of the packet before, and of the unit that has another configuration
-	first        time.Time // when the first packet with that timestamp came
-	changed      *aacConfig
+	changed *aacConfig // of the unit with the timestamp next, and those behind it
+	next    uint32
 }
 
 func receiveAAC(f format.Format) (Receiver, error) {
@@ -157,26 +157,24 @@ func (r *aacReceiver) begin(c aacConfig) error {
 
 // Packet implements Receiver.
 func (r *aacReceiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, error) {
-	if pkt.Timestamp != r.moment || r.first.IsZero() {
-		r.moment, r.first = pkt.Timestamp, received
-	}
-	frames, err := r.frames(pkt)
+	units, err := r.assembly.decode(pkt, received, func(pkt *rtp.Packet) ([][]byte, error) {
+		frames, err := r.frames(pkt)
+		if len(frames) == 0 && err == nil {
+			err = errMore
+		}
+		return frames, err
+	})
 	if r.latm != nil && r.latm.fresh {
 		r.latm.fresh = false
 		if err := r.configure(pkt.Timestamp); err != nil {
 			return nil, err
 		}
 	}
-	if len(frames) == 0 || r.latm != nil && r.entry.Box == nil && r.changed == nil {
-		return nil, err
+	if len(units) == 0 || r.clock.found != 0 {
+		return units, err
 	}
-	u := Unit{Parts: frames, Timestamp: pkt.Timestamp, Received: r.first}
-	if r.clock.found != 0 {
-		return []Unit{u}, err
-	}
-	r.clock.look(u)
-	r.held = append(r.held, u)
-	if r.clock.found == 0 {
+	r.clock.look(units[0])
+	if r.held = append(r.held, units...); r.clock.found == 0 {
 		return nil, err
 	}
 	return r.Flush(), err
@@ -201,6 +199,7 @@ func (r *aacReceiver) configure(timestamp uint32) error {
 // Lost implements Receiver. The next packet shows where a frame begins.
 func (r *aacReceiver) Lost() {
 	r.forget()
+	r.assembly.packets = 0
 	r.clock.lost()
 }
 
@@ -266,7 +265,7 @@ func (c aacConfig) entry() (media.SampleEntry, error) {
 	var w writer
 	w.Box("mp4a", func() {
 		w.audioFields(uint16(channels), c.rate)
-		w.esds(mpeg4AudioType, c.bytes)
+		w.esds(mpeg4AudioType, audioStream, c.bytes)
 	})
 	e.Box = w.B
 	return e, nil

@@ -92,7 +92,7 @@ func TestAACModes(t *testing.T) {
 	hbr := []string{"config", "1408", "mode", "AAC-hbr", "sizelength", "13", "indexlength", "3", "indexdeltalength", "3"}
 	whole := au(13, 3, large)
 	part := func(from, to int) []byte { return append(bytes.Clone(whole[:4]), large[from:to]...) }
-	times := []byte{0, 28, 0x01, 0x6c, 0x12, 0x34, 0} // 45 bytes, index 0, CTS flag, 8 bits of CTS, DTS flag, RAP flag
+	times := []byte{0, 27, 0x01, 0x68, 0x89, 0x20} // 45 bytes, index 0, a CTS of 0x12, no DTS, a random access point
 	type packet struct {
 		payload []byte
 		marker  bool
@@ -115,7 +115,7 @@ func TestAACModes(t *testing.T) {
 		"constant size":        {[]string{"config", "1408", "mode", "generic", "constantsize", "40"}, []packet{{append(bytes.Clone(b), b...), true}}, [][]byte{b, b}, ""},
 		"with times": {
 			append(slices.Clone(hbr), "ctsdeltalength", "8", "dtsdeltalength", "8", "randomaccessindication", "1"),
-			[]packet{{append(times[:6], a...), true}},
+			[]packet{{append(times, a...), true}},
 			[][]byte{a},
 			"",
 		},
@@ -193,7 +193,7 @@ func TestAACClock(t *testing.T) {
 		"HE-AAC, below SBR":                    {"2b118800", "24000", 1024, 24000, 48000, 2048, "mp4a.40.5"},
 		"HE-AAC, described by its output only": {"2b118800", "48000", 1024, 24000, 48000, 2048, "mp4a.40.5"},
 		"HE-AAC, overlooked by old decoders":   {"131056e598", "48000", 2048, 48000, 48000, 2048, "mp4a.40.5"},
-		"HE-AAC version 2":                     {"eb0988", "48000", 2048, 48000, 48000, 2048, "mp4a.40.29"},
+		"HE-AAC version 2":                     {"eb098800", "48000", 2048, 48000, 48000, 2048, "mp4a.40.29"},
 		"HE-AAC of frozen timestamps":          {"2b118800", "48000", 0, 48000, 48000, 2048, "mp4a.40.5"},
 	} {
 		r := genericAAC(t, c.described, "config", c.config)
@@ -245,7 +245,7 @@ func TestAACRefuses(t *testing.T) {
 		"no configuration":    {describeAAC("mpeg4-generic", "16000", "sizelength", "13"), "config is missing"},
 		"no hexadecimal":      {describeAAC("mpeg4-generic", "16000", "config", "14zz"), "not hexadecimal"},
 		"cut short":           {describeAAC("mpeg4-generic", "16000", "config", "14"), "cut short"},
-		"MP3 in it":           {describeAAC("mpeg4-generic", "16000", "config", "f9440000"), "MP3 is not supported; set the camera to AAC-LC"},
+		"MP3 in it":           {describeAAC("mpeg4-generic", "16000", "config", "f8504000"), "MP3 is not supported; set the camera to AAC-LC"},
 		"no layout":           {describeAAC("mpeg4-generic", "16000", "config", "1400"), "channel layout"},
 		"no size":             {describeAAC("mpeg4-generic", "16000", "config", "1408", "sizelength", "0"), "sizelength"},
 		"fields of 64 bits":   {describeAAC("mpeg4-generic", "16000", "config", "1408", "sizelength", "64"), "64 bits, of 31 at most"},
@@ -304,7 +304,8 @@ func TestImportAAC(t *testing.T) {
 		{"QuickTime 2 cut short", entry(2, 10), "missing or damaged"},
 		{"boxes that do not fill it", entry(0, 3), "do not fill it"},
 		{"esds cut short", entry(0, 0, []byte("\x00\x00\x00\x0eesds\x00\x00\x00\x00\x03\x01")), "missing or damaged"},
-		{"MP3", bytes.Replace(ours.Box, []byte{0x40, 0x15}, []byte{0x6b, 0x15}, 1), "are not those of MP3"},
+		{"MPEG-2 AAC-LC", bytes.Replace(ours.Box, []byte{0x40, 0x15}, []byte{0x67, 0x15}, 1), ""},
+		{"AC-3", bytes.Replace(ours.Box, []byte{0x40, 0x15}, []byte{0xa5, 0x15}, 1), "object type 0xa5 is not AAC"},
 		{"cut short", ours.Box[:20], "not one whole box"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -46,11 +46,11 @@ func parseASC(asc []byte) (aacConfig, error) {
 		return c, fmt.Errorf("AudioSpecificConfig: %w", err)
 	}
 	c.bytes = asc
-	if r.left() >= 16 && c.output == c.rate && r.bits(11) == 0x2b7 && r.bits(5) == sbr && r.bits(1) == 1 {
+	if r.left() >= 16 && c.output == c.rate && r.u(11) == 0x2b7 && r.u(5) == sbr && r.flag() {
 		if rate := r.aacRate(); !r.short && rate > 0 && rate <= maxAACRate {
 			c.output = rate
 		}
-		c.ps = r.left() >= 12 && r.bits(11) == 0x548 && r.bits(1) == 1
+		c.ps = r.left() >= 12 && r.u(11) == 0x548 && r.flag()
 	}
 	return c, nil
 }
@@ -59,7 +59,7 @@ func parseASC(asc []byte) (aacConfig, error) {
 func readASC(r *bitReader) (c aacConfig, err error) {
 	c.object = r.audioObject()
 	c.rate = r.aacRate()
-	layout := r.bits(4)
+	layout := r.u(4)
 	c.output = c.rate
 	if c.object == sbr || c.object == ps {
 		c.ps = c.object == ps
@@ -70,7 +70,7 @@ func readASC(r *bitReader) (c aacConfig, err error) {
 	case r.short:
 		return c, errCutShort
 	case c.object == erELD:
-		c.frame = 512 - 32*uint32(r.bits(1)) // ELDSpecificConfig, 4.6.20.3
+		c.frame = 512 - 32*uint32(r.u(1)) // ELDSpecificConfig, 4.6.20.3
 	case c.object == aacMain, c.object == aacLC, c.object == aacLTP, c.object == erAACLC, c.object == erAACLD:
 		err = r.gaSpecificConfig(&c, layout == 0)
 	default:
@@ -104,7 +104,7 @@ var errCutShort = errors.New("it is cut short")
 
 // gaSpecificConfig reads a GASpecificConfig (ISO/IEC 14496-3 4.4.1). It counts the channels where only a list in it does.
 func (r *bitReader) gaSpecificConfig(c *aacConfig, listed bool) error {
-	short := r.bits(1) == 1
+	short := r.flag()
 	switch {
 	case c.object == erAACLD && short:
 		c.frame = 480
@@ -115,22 +115,22 @@ func (r *bitReader) gaSpecificConfig(c *aacConfig, listed bool) error {
 	default:
 		c.frame = 1024
 	}
-	if r.bits(1) == 1 { // dependsOnCoreCoder
-		r.bits(14)
+	if r.flag() { // dependsOnCoreCoder
+		r.skip(14)
 	}
-	extension := r.bits(1) == 1
+	extension := r.flag()
 	if listed {
 		if c.channels = r.programConfig(); c.channels < 1 || c.channels > 8 {
 			return errors.New("a channel layout that is described only in the stream, or has more than 8 channels, is not supported")
 		}
 	}
 	if extension && c.object >= erAACLC {
-		r.bits(3) // resilience
+		r.u(3) // resilience
 	}
 	if extension {
-		r.bits(1)
+		r.u(1)
 	}
-	if c.object >= erAACLC && r.bits(2) > 1 { // epConfig
+	if c.object >= erAACLC && r.u(2) > 1 { // epConfig
 		return errors.New("error protection is not supported")
 	}
 	return nil
@@ -138,25 +138,24 @@ func (r *bitReader) gaSpecificConfig(c *aacConfig, listed bool) error {
 
 // programConfig reads a program_config_element (ISO/IEC 14496-3 4.4.1.1), and returns how many channels it lists.
 func (r *bitReader) programConfig() (channels int) {
-	r.bits(4 + 2 + 4)
-	front, side, back, lfe, data, coupling := r.bits(4), r.bits(4), r.bits(4), r.bits(2), r.bits(3), r.bits(4)
+	r.skip(4 + 2 + 4)
+	front, side, back, lfe, data, coupling := r.u(4), r.u(4), r.u(4), r.u(2), r.u(3), r.u(4)
 	for _, n := range []int{4, 4} { // mono and stereo mixdown
-		if r.bits(1) == 1 {
-			r.bits(n)
+		if r.flag() {
+			r.skip(n)
 		}
 	}
-	if r.bits(1) == 1 { // matrix mixdown
-		r.bits(3)
+	if r.flag() { // matrix mixdown
+		r.u(3)
 	}
 	for range front + side + back {
-		channels += 1 + int(r.bits(1))
-		r.bits(4)
+		channels += 1 + int(r.u(1))
+		r.u(4)
 	}
 	channels += int(lfe)
-	r.bits(4 * int(lfe+data))
-	r.bits(5 * int(coupling))
+	r.skip(4*int(lfe+data) + 5*int(coupling))
 	r.align()
-	r.bits(8 * int(r.bits(8))) // a comment
+	r.skip(8 * int(r.u(8))) // a comment
 	if r.short {
 		return 0
 	}
@@ -165,18 +164,18 @@ func (r *bitReader) programConfig() (channels int) {
 
 // audioObject reads GetAudioObjectType (ISO/IEC 14496-3 1.6.2.1).
 func (r *bitReader) audioObject() int {
-	if object := r.bits(5); object != 31 {
+	if object := r.u(5); object != 31 {
 		return int(object)
 	}
-	return 32 + int(r.bits(6))
+	return 32 + int(r.u(6))
 }
 
 // aacRate reads a sampling frequency, 0 where it is a reserved one.
 func (r *bitReader) aacRate() uint32 {
-	i := r.bits(4)
+	i := r.u(4)
 	switch {
 	case i == 15:
-		return uint32(r.bits(24))
+		return uint32(r.u(24))
 	case int(i) < len(aacRates):
 		return aacRates[i]
 	}

@@ -93,8 +93,8 @@ func (d *aacDepacketizer) headers(p []byte) (sizes []int, rest []byte, err error
 		return nil, nil, fmt.Errorf("a packet of AAC of %d bytes says that its headers have %d bits", len(p), bits)
 	}
 	for n := d.index; r.left() >= d.size+n; n = d.delta {
-		sizes = append(sizes, int(r.bits(d.size)))
-		if r.bits(n) != 0 {
+		sizes = append(sizes, int(r.u(d.size)))
+		if r.u(n) != 0 {
 			return nil, nil, errors.New("the camera interleaves frames of AAC, which is not supported; have it send them in order")
 		}
 		d.skipTimes(&r)
@@ -105,7 +105,7 @@ func (d *aacDepacketizer) headers(p []byte) (sizes []int, rest []byte, err error
 	rest = p[2+(bits+7)/8:]
 	if d.auxiliary > 0 {
 		a := bitReader{p: rest}
-		n := (d.auxiliary + int(a.bits(d.auxiliary)) + 7) / 8
+		n := (d.auxiliary + int(a.u(d.auxiliary)) + 7) / 8
 		if a.short || n > len(rest) {
 			return nil, nil, errors.New("the auxiliary part of a packet of AAC is cut short")
 		}
@@ -117,14 +117,14 @@ func (d *aacDepacketizer) headers(p []byte) (sizes []int, rest []byte, err error
 // skipTimes skips what an AU header says of times, which frames in order need not.
 func (d *aacDepacketizer) skipTimes(r *bitReader) {
 	for _, n := range []int{d.cts, d.dts} {
-		if n > 0 && r.bits(1) == 1 {
-			r.bits(n)
+		if n > 0 && r.flag() {
+			r.u(n)
 		}
 	}
 	if d.random {
-		r.bits(1)
+		r.u(1)
 	}
-	r.bits(d.state)
+	r.u(d.state)
 }
 
 // adtsFrames takes frames out of ADTS without AU headers, as some cameras send it.

@@ -91,11 +91,11 @@ var crc8Table, crc16Table = func() (t8 [256]uint8, t16 [256]uint16) {
 	return t8, t16
 }()
 
-// A bitReader reads bits of p, the highest first. Behind the end it reads zeros, and says that p was too short.
+// A bitReader reads bits of p, the highest first. Behind the end it reads zeros, and short is true.
 type bitReader struct {
 	p     []byte
 	end   int // bits of p that are read; 0 for all
-	pos   int
+	at    int // bits that were read
 	short bool
 }
 
@@ -107,42 +107,48 @@ func (r *bitReader) size() int {
 }
 
 // left is how many bits there are still.
-func (r *bitReader) left() int { return r.size() - r.pos }
+func (r *bitReader) left() int { return r.size() - r.at }
 
-// bits reads n bits, of which the last 32 are returned.
-func (r *bitReader) bits(n int) (v uint32) {
+// u reads n bits, 64 at most.
+func (r *bitReader) u(n int) (v uint64) {
 	if n > r.left() {
-		r.pos, r.short = r.size(), true
+		r.at, r.short = r.size(), true
 		return 0
 	}
-	if n > 64 {
-		r.pos, n = r.pos+n-64, 64
-	}
 	for n > 0 {
-		here := min(8-r.pos%8, n)
-		b := r.p[r.pos/8] << (r.pos % 8) >> (8 - here)
-		v = v<<here | uint32(b)
-		r.pos += here
+		here := min(8-r.at%8, n)
+		v = v<<here | uint64(r.p[r.at/8]<<(r.at%8)>>(8-here))
+		r.at += here
 		n -= here
 	}
 	return v
 }
 
+func (r *bitReader) flag() bool { return r.u(1) == 1 }
+
+// skip skips n bits.
+func (r *bitReader) skip(n int) {
+	if n > r.left() {
+		n, r.short = r.left(), true
+	}
+	r.at += n
+}
+
 // align skips to the next whole byte.
-func (r *bitReader) align() { r.pos = min((r.pos+7)/8*8, r.size()) }
+func (r *bitReader) align() { r.at = min((r.at+7)/8*8, r.size()) }
 
 // copy reads n bits, and fills up the last byte with zeros.
 func (r *bitReader) copy(n int) []byte {
 	if n < 0 || n > r.left() {
-		r.pos, r.short = r.size(), true
+		r.at, r.short = r.size(), true
 		return nil
 	}
 	out := make([]byte, 0, (n+7)/8)
 	for ; n >= 8; n -= 8 {
-		out = append(out, byte(r.bits(8)))
+		out = append(out, byte(r.u(8)))
 	}
 	if n > 0 {
-		out = append(out, byte(r.bits(n)<<(8-n)))
+		out = append(out, byte(r.u(n)<<(8-n)))
 	}
 	return out
 }

@@ -16,6 +16,8 @@ import (
 var registry = []*Codec{
 	h264Codec,
 	h265Codec,
+	av1Codec,
+	mjpegCodec,
 	aacCodec,
 	opusCodec,
 	g711Codec,

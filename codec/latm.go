@@ -38,17 +38,21 @@ func (l *latm) frames(pkt *rtp.Packet) ([][]byte, error) {
 		l.part = nil
 	}
 	l.moment = pkt.Timestamp
+	begins := len(l.part) == 0
 	p := append(l.part, pkt.Payload...)
 	l.part = nil
-	if len(p) > maxFrameBytes {
+	switch {
+	case len(p) > maxFrameBytes:
 		return nil, errors.New("an element of LATM is too large")
+	case pkt.Marker:
+		return l.elements(p)
+	case begins: // some cameras never mark the last packet of an element, which is the only one as a rule
+		if frames, err := l.elements(p); err == nil {
+			return frames, nil
+		}
 	}
-	frames, err := l.elements(p)
-	if err != nil && !pkt.Marker { // some cameras never mark the last packet of an element
-		l.part = p
-		return nil, nil
-	}
-	return frames, err
+	l.part = p
+	return nil, nil
 }
 
 func (l *latm) lost() { l.part = nil }
@@ -81,7 +85,7 @@ func (l *latm) elementsBy(p []byte, inBand bool) (frames [][]byte, err error) {
 			return frames, err
 		}
 		frames = append(frames, some...)
-		if r.align(); bytes.Count(r.p[r.pos/8:], []byte{0}) == r.left()/8 {
+		if r.align(); bytes.Count(r.p[r.at/8:], []byte{0}) == r.left()/8 {
 			break // filled up
 		}
 	}
@@ -91,13 +95,13 @@ func (l *latm) elementsBy(p []byte, inBand bool) (frames [][]byte, err error) {
 // element reads an AudioMuxElement (ISO/IEC 14496-3 1.7.3.1).
 func (l *latm) element(r *bitReader, inBand bool) (frames [][]byte, err error) {
 	mux := l.mux
-	if inBand && r.bits(1) == 0 {
+	if inBand && r.u(1) == 0 {
 		if mux, err = readMuxConfig(r); err != nil {
 			return nil, err
 		}
 	}
 	if mux == nil {
-		r.copy(r.left())
+		r.skip(r.left())
 		return nil, nil // the configuration comes later
 	}
 	for range mux.subframes {
@@ -109,7 +113,7 @@ func (l *latm) element(r *bitReader, inBand bool) (frames [][]byte, err error) {
 			frames = append(frames, frame)
 		}
 	}
-	r.copy(mux.other)
+	r.skip(mux.other)
 	if r.short {
 		return nil, errors.New("an element of LATM is cut short")
 	}
@@ -136,8 +140,8 @@ func (m *muxConfig) subframe(r *bitReader) (frame []byte) {
 	}
 	type chunk struct{ layer, size int }
 	var chunks []chunk
-	for range r.bits(4) + 1 {
-		c := chunk{layer: int(r.bits(4))}
+	for range r.u(4) + 1 {
+		c := chunk{layer: int(r.u(4))}
 		if c.layer >= len(m.layers) {
 			r.short = true
 			return nil
@@ -145,7 +149,7 @@ func (m *muxConfig) subframe(r *bitReader) (frame []byte) {
 		layer := m.layers[c.layer]
 		c.size = layer.size(r)
 		if layer.bits == 0 {
-			r.bits(1) // the frame ends with it
+			r.u(1) // the frame ends with it
 		}
 		chunks = append(chunks, c)
 	}
@@ -163,7 +167,7 @@ func (l muxLayer) size(r *bitReader) (bits int) {
 		return l.bits
 	}
 	for {
-		n := r.bits(8)
+		n := r.u(8)
 		bits += 8 * int(n)
 		if n != 255 {
 			return bits
@@ -174,16 +178,16 @@ func (l muxLayer) size(r *bitReader) (bits int) {
 // readMuxConfig reads a StreamMuxConfig. One that ends behind the first AudioSpecificConfig is that of frames that tell their
 // size, as some cameras describe them.
 func readMuxConfig(r *bitReader) (*muxConfig, error) {
-	version := r.bits(1)
+	version := r.u(1)
 	if version == 1 {
-		if r.bits(1) != 0 {
+		if r.u(1) != 0 {
 			return nil, errors.New("LATM of a version that is not known (audioMuxVersionA 1)")
 		}
 		r.latmValue() // taraBufferFullness
 	}
-	m := &muxConfig{together: r.bits(1) == 1, subframes: int(r.bits(6)) + 1}
-	for range r.bits(4) + 1 {
-		for range r.bits(3) + 1 {
+	m := &muxConfig{together: r.flag(), subframes: int(r.u(6)) + 1}
+	for range r.u(4) + 1 {
+		for range r.u(3) + 1 {
 			if err := m.readLayer(r, version); err != nil {
 				return nil, err
 			}
@@ -192,25 +196,25 @@ func readMuxConfig(r *bitReader) (*muxConfig, error) {
 			}
 		}
 	}
-	if r.bits(1) == 1 {
+	if r.flag() {
 		if version == 1 {
 			m.other = r.latmValue()
 		} else {
 			for more := true; more && m.other < 8*maxFrameBytes; {
-				more = r.bits(1) == 1
-				m.other = m.other<<8 | int(r.bits(8))
+				more = r.flag()
+				m.other = m.other<<8 | int(r.u(8))
 			}
 		}
 	}
-	if r.bits(1) == 1 {
-		r.bits(8) // a CRC
+	if r.flag() {
+		r.u(8) // a CRC
 	}
 	return m, nil
 }
 
-func (m *muxConfig) readLayer(r *bitReader, version uint32) error {
+func (m *muxConfig) readLayer(r *bitReader, version uint64) error {
 	first := len(m.layers) == 0
-	if first || r.bits(1) == 0 { // else it has the configuration of the one before
+	if first || r.u(1) == 0 { // else it has the configuration of the one before
 		asc, err := readLayerASC(r, version)
 		if err != nil {
 			return err
@@ -220,14 +224,14 @@ func (m *muxConfig) readLayer(r *bitReader, version uint32) error {
 		}
 	}
 	var layer muxLayer
-	switch kind := r.bits(3); {
+	switch kind := r.u(3); {
 	case r.short && first:
 		m.layers = []muxLayer{{}}
 		return nil
 	case kind == 0:
-		r.bits(8) // latmBufferFullness
+		r.u(8) // latmBufferFullness
 	case kind == 1:
-		layer.bits = 8 * int(r.bits(9)+20)
+		layer.bits = 8 * int(r.u(9)+20)
 	default:
 		return fmt.Errorf("LATM: frames of type %d are not those of AAC", kind)
 	}
@@ -236,7 +240,7 @@ func (m *muxConfig) readLayer(r *bitReader, version uint32) error {
 }
 
 // readLayerASC reads an AudioSpecificConfig, and returns the bytes of it.
-func readLayerASC(r *bitReader, version uint32) ([]byte, error) {
+func readLayerASC(r *bitReader, version uint64) ([]byte, error) {
 	if version == 1 {
 		asc := r.copy(r.latmValue())
 		if r.short {
@@ -252,10 +256,10 @@ func readLayerASC(r *bitReader, version uint32) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("StreamMuxConfig: %w", err)
 	}
-	return from.copy(r.pos - from.pos), nil
+	return from.copy(r.at - from.at), nil
 }
 
 // latmValue reads a LatmGetValue (ISO/IEC 14496-3 1.7.3.1).
 func (r *bitReader) latmValue() int {
-	return int(min(r.bits(8*int(r.bits(2)+1)), 1<<24)) // which is more than there is of anything
+	return int(min(r.u(8*int(r.u(2)+1)), 1<<24)) // which is more than there is of anything
 }

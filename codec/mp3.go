@@ -195,7 +195,7 @@ func mp3Entry(objectType uint8, channels uint16, rate uint32) media.SampleEntry 
 	var w writer
 	w.Box("mp4a", func() {
 		w.audioFields(channels, rate)
-		w.esds(objectType, nil)
+		w.esds(objectType, audioStream, nil)
 	})
 	return media.SampleEntry{Kind: media.Audio, Codec: fmt.Sprintf("mp4a.%02x", objectType), Timescale: rate, Box: w.B}
 }

@@ -18,20 +18,23 @@ const (
 	mpeg2AACTypes  = 0x66 // to 0x68, of three profiles
 	mpeg2AudioType = 0x69 // MP3 and the layers before it, at half the rates
 	mpeg1AudioType = 0x6b
+
+	visualStream = 4 // 7.2.6.6.2
+	audioStream  = 5
 )
 
 // esds appends the elementary stream descriptor (ISO/IEC 14496-1 7.2.6.5, ISO/IEC 14496-14 3.1.2).
 // It has no decoder specific information where config is nil.
-func (w *writer) esds(objectType uint8, config []byte) {
+func (w *writer) esds(objectType, streamType uint8, config []byte) {
 	w.FullBox("esds", 0, 0, func() {
 		w.descriptor(esTag, func() {
 			w.U16(0) // ES_ID, 0 in files
 			w.U8(0)
 			w.descriptor(decoderConfigTag, func() {
 				w.U8(objectType)
-				w.U8(5<<2 | 1) // an audio stream
-				w.Zeros(3)     // buffer size: unknown
-				w.U32s(0, 0)   // greatest and average bit rate: unknown
+				w.U8(streamType<<2 | 1)
+				w.Zeros(3)   // buffer size: unknown
+				w.U32s(0, 0) // greatest and average bit rate: unknown
 				if config != nil {
 					w.descriptor(decoderSpecificTag, func() { w.Bytes(config) })
 				}

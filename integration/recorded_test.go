@@ -25,6 +25,7 @@ func TestRecorded(t *testing.T) {
 		{"demo", "../camera/clip.mp4"},
 		{"bframes", generate(t, dir, "bframes.mp4", "30000/1001", "-bf", "3", "-g", "20")},
 		{"silent", generate(t, dir, "silent.mp4", "15", "-bf", "0", "-g", "15", "-an")},
+		{"av1", generate(t, dir, "av1.mp4", "25", "-c:v", "libaom-av1", "-profile:v", "main", "-usage", "realtime", "-cpu-used", "8", "-g", "25", "-c:a", "libopus", "-ar", "48000")},
 	}
 	s := recordOnce(t, cameras)
 
@@ -34,6 +35,9 @@ func TestRecorded(t *testing.T) {
 		t.Run("packets/"+c.label, func(t *testing.T) { t.Parallel(); comparePackets(t, s, c) })
 		t.Run("files/"+c.label, func(t *testing.T) { t.Parallel(); checkAllFiles(t, s, c.label) })
 		t.Run("ranges/"+c.label, func(t *testing.T) { t.Parallel(); readRanges(t, s, c.label) })
+		if c.label == "av1" {
+			continue // ffmpeg's decoder shows the frames before the cut, which the edit list hides: dav1d's wrapper of 5.1 does not know of them
+		}
 		t.Run("frames/"+c.label, func(t *testing.T) { t.Parallel(); cutFrames(t, s, c) })
 	}
 	t.Run("mpv", func(t *testing.T) { t.Parallel(); playInMPV(t, s.entries(t, "bframes")[0]) })

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""An RTSP camera made of GStreamer's own server: H.264 with B-frames, and sound.
+"""An RTSP camera made of GStreamer's own server.
 
 Usage: camera.py USER PASSWORD PATH...
 
@@ -7,10 +7,13 @@ Each PATH is a stream of its own, for one reader: a second one would set back th
 times of the first. The port is printed on standard output once it listens. It
 ends with standard input.
 
-The encoder looks no further ahead than its B-frames take it; that of a PATH that
-begins with "ahead" looks 40 frames further. A sender report that comes before
-such a delay has settled puts the picture too early, by as much. The sound is
-AAC; that of a PATH that begins with "opus" is Opus.
+The words of a PATH, with - between them, say what it sends: one of VIDEO and one
+of AUDIO. Where there is none, it is H.264 with B-frames, and AAC; "novideo" and
+"mute" leave a track out.
+
+The H.264 encoder looks no further ahead than its B-frames take it; that of
+"ahead" looks 40 frames further. A sender report that comes before such a delay
+has settled puts the picture too early, by as much.
 """
 
 import sys
@@ -22,20 +25,45 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
-PIPELINE = """(
-  videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=25/1
-    ! x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=25 bitrate=300
-      %s threads=1
-    ! video/x-h264,profile=high ! rtph264pay name=pay0 pt=96 config-interval=-1
-  audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=48000,channels=1
-    ! %s name=pay1 pt=97
-)"""
+PICTURES = "videotestsrc is-live=true pattern=%s ! video/x-raw,format=%s,width=320,height=240,framerate=25/1 ! %s name=pay0"
+H264 = """x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=25 bitrate=300 %s threads=1
+    ! video/x-h264,profile=high ! rtph264pay pt=96 config-interval=-1"""
+H265 = """x265enc speed-preset=superfast key-int-max=25 bitrate=300
+    option-string=bframes=2:b-adapt=0:rc-lookahead=3:pools=1:frame-threads=1:no-scenecut=1%s
+    ! h265parse ! rtph265pay pt=96 config-interval=-1"""
+VIDEO = {
+    "h264": ("ball", "I420", H264 % "rc-lookahead=0 sync-lookahead=0 mb-tree=false"),
+    "ahead": ("ball", "I420", H264 % "rc-lookahead=40"),
+    "h265": ("ball", "I420", H265 % ""),
+    "main10": ("ball", "I420_10LE", H265 % ""),
+    "opengop": ("ball", "I420", H265 % ":open-gop=1"),
+    # A picture of which ffmpeg does not wrongly say that its end is missing.
+    "mjpeg": ("pinwheel", "I420", "jpegenc ! rtpjpegpay pt=26"),
+}
 
-AT_ONCE = "rc-lookahead=0 sync-lookahead=0 mb-tree=false"
-AHEAD = "rc-lookahead=40"
+SOUND = "audiotestsrc is-live=true wave=ticks ! audioconvert ! audioresample ! audio/x-raw,rate=%d,channels=1 ! %s name=pay%d"
+AUDIO = {
+    "aac": (48000, "avenc_aac bitrate=64000 ! aacparse ! rtpmp4gpay pt=97"),
+    "latm": (16000, "avenc_aac bitrate=32000 ! aacparse ! rtpmp4apay pt=97"),
+    "opus": (48000, "opusenc bitrate=48000 ! rtpopuspay pt=97"),
+    "pcma": (8000, "alawenc ! rtppcmapay pt=8"),
+    "pcmu": (8000, "mulawenc ! rtppcmupay pt=0"),
+    "l16": (16000, "audioconvert ! rtpL16pay pt=97"),
+    "mp3": (44100, "lamemp3enc target=bitrate bitrate=64 cbr=true ! mpegaudioparse ! rtpmpapay pt=14"),
+    "g722": (16000, "avenc_g722 ! rtpg722pay pt=9"),
+}
 
-AAC = "avenc_aac bitrate=64000 ! aacparse ! rtpmp4gpay"
-OPUS = "opusenc bitrate=48000 ! rtpopuspay"
+
+def pipeline(path):
+    words = path.split("-")
+    tracks = []
+    if "novideo" not in words:
+        word = next((w for w in words if w in VIDEO), "h264")
+        tracks.append(PICTURES % VIDEO[word])
+    if "mute" not in words:
+        word = next((w for w in words if w in AUDIO), "aac")
+        tracks.append(SOUND % (*AUDIO[word], len(tracks)))
+    return "( %s )" % "\n".join(tracks)
 
 
 def main(user, password, *paths):
@@ -53,8 +81,7 @@ def main(user, password, *paths):
 
     for path in paths:
         factory = GstRtspServer.RTSPMediaFactory()
-        look = AHEAD if path.startswith("ahead") else AT_ONCE
-        factory.set_launch(PIPELINE % (look, OPUS if path.startswith("opus") else AAC))
+        factory.set_launch(pipeline(path))
         factory.add_role_from_structure(allowed(user))
         server.get_mount_points().add_factory("/" + path, factory)
 
