@@ -57,6 +57,7 @@ func parseASC(asc []byte) (aacConfig, error) {
 
 // readASC reads an AudioSpecificConfig that ends where it says, as StreamMuxConfig has it.
 func readASC(r *bitReader) (c aacConfig, err error) {
+	start := r.at
 	c.object = r.audioObject()
 	c.rate = r.aacRate()
 	layout := r.u(4)
@@ -72,7 +73,7 @@ func readASC(r *bitReader) (c aacConfig, err error) {
 	case c.object == erELD:
 		c.frame = 512 - 32*uint32(r.u(1)) // ELDSpecificConfig, 4.6.20.3
 	case c.object == aacMain, c.object == aacLC, c.object == aacLTP, c.object == erAACLC, c.object == erAACLD:
-		err = r.gaSpecificConfig(&c, layout == 0)
+		err = r.gaSpecificConfig(&c, layout == 0, start)
 	default:
 		name, known := notAAC[c.object]
 		if !known {
@@ -103,7 +104,7 @@ func readASC(r *bitReader) (c aacConfig, err error) {
 var errCutShort = errors.New("it is cut short")
 
 // gaSpecificConfig reads a GASpecificConfig (ISO/IEC 14496-3 4.4.1). It counts the channels where only a list in it does.
-func (r *bitReader) gaSpecificConfig(c *aacConfig, listed bool) error {
+func (r *bitReader) gaSpecificConfig(c *aacConfig, listed bool, start int) error {
 	short := r.flag()
 	switch {
 	case c.object == erAACLD && short:
@@ -120,7 +121,7 @@ func (r *bitReader) gaSpecificConfig(c *aacConfig, listed bool) error {
 	}
 	extension := r.flag()
 	if listed {
-		if c.channels = r.programConfig(); c.channels < 1 || c.channels > 8 {
+		if c.channels = r.programConfig(start); c.channels < 1 || c.channels > 8 {
 			return errors.New("a channel layout that is described only in the stream, or has more than 8 channels, is not supported")
 		}
 	}
@@ -136,8 +137,9 @@ func (r *bitReader) gaSpecificConfig(c *aacConfig, listed bool) error {
 	return nil
 }
 
-// programConfig reads a program_config_element (ISO/IEC 14496-3 4.4.1.1), and returns how many channels it lists.
-func (r *bitReader) programConfig() (channels int) {
+// programConfig reads a program_config_element (ISO/IEC 14496-3 4.4.1.1), in an AudioSpecificConfig that begins at start, and
+// returns how many channels it lists.
+func (r *bitReader) programConfig(start int) (channels int) {
 	r.skip(4 + 2 + 4)
 	front, side, back, lfe, data, coupling := r.u(4), r.u(4), r.u(4), r.u(2), r.u(3), r.u(4)
 	for _, n := range []int{4, 4} { // mono and stereo mixdown
@@ -154,8 +156,8 @@ func (r *bitReader) programConfig() (channels int) {
 	}
 	channels += int(lfe)
 	r.skip(4*int(lfe+data) + 5*int(coupling))
-	r.align()
-	r.skip(8 * int(r.u(8))) // a comment
+	r.skip(-(r.at - start) & 7) // the next whole byte since start
+	r.skip(8 * int(r.u(8)))     // a comment
 	if r.short {
 		return 0
 	}

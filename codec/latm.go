@@ -57,30 +57,31 @@ func (l *latm) frames(pkt *rtp.Packet) ([][]byte, error) {
 
 func (l *latm) lost() { l.part = nil }
 
-// elements reads one AudioMuxElement or more. It finds out whether they say their configuration, where that is not known.
+// elements reads one AudioMuxElement or more. It finds out whether they say their configuration: where both can be read of the first
+// ones, those are meant that are fewer, because what is misread ends at the end of the packet by chance alone.
 func (l *latm) elements(p []byte) ([][]byte, error) {
-	before := *l
-	frames, err := l.elementsBy(p, l.inBand)
-	if err == nil && len(frames) > 0 {
-		l.sure = true
+	if l.sure {
+		return l.elementsBy(p)
 	}
-	if l.sure || err == nil {
+	other := *l
+	other.inBand = !l.inBand
+	frames, err := l.elementsBy(p)
+	otherFrames, otherErr := other.elementsBy(p)
+	read, otherRead := err == nil && len(frames) > 0, otherErr == nil && len(otherFrames) > 0
+	switch {
+	case otherRead && (!read || len(otherFrames) < len(frames)):
+		*l, frames, err = other, otherFrames, nil
+	case !read:
 		return frames, err
 	}
-	other := before
-	other.inBand, other.sure = !before.inBand, true
-	if frames, err := other.elementsBy(p, other.inBand); err == nil && len(frames) > 0 {
-		*l = other
-		return frames, nil
-	}
-	*l = before
+	l.sure = read != otherRead
 	return frames, err
 }
 
-func (l *latm) elementsBy(p []byte, inBand bool) (frames [][]byte, err error) {
+func (l *latm) elementsBy(p []byte) (frames [][]byte, err error) {
 	r := bitReader{p: p}
 	for r.left() > 0 {
-		some, err := l.element(&r, inBand)
+		some, err := l.element(&r)
 		if err != nil {
 			return frames, err
 		}
@@ -93,9 +94,9 @@ func (l *latm) elementsBy(p []byte, inBand bool) (frames [][]byte, err error) {
 }
 
 // element reads an AudioMuxElement (ISO/IEC 14496-3 1.7.3.1).
-func (l *latm) element(r *bitReader, inBand bool) (frames [][]byte, err error) {
+func (l *latm) element(r *bitReader) (frames [][]byte, err error) {
 	mux := l.mux
-	if inBand && r.u(1) == 0 {
+	if l.inBand && !r.flag() {
 		if mux, err = readMuxConfig(r); err != nil {
 			return nil, err
 		}
