@@ -15,7 +15,6 @@ type clockFinder struct {
 	rate0 float64 // samples a second, and of a frame, below SBR
 	frame float64
 
-	begun        bool
 	last         uint32 // the timestamp of the last unit
 	frames       int    // in it; 0 where packets behind it were lost
 	units        int
