@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
 // A pictureOrder tells when pictures are decoded by what they say of their order.
 type pictureOrder interface {
@@ -29,16 +26,17 @@ type decodeTimes struct {
 	last    int64 // what next returned last
 }
 
-// next returns the DTS of an access unit that is to be shown at pts: at most pts, and greater than the one before. It
-// fails when pts is too early for that. The SPS comes before the other NAL units of a sync sample.
-func (d *decodeTimes) next(nalus [][]byte, sync bool, pts int64) (int64, error) {
-	if d.started && pts <= d.last {
-		return 0, fmt.Errorf("the camera's video timestamps went back: a picture is to be shown at %d, but the one before it is decoded at %d (90 kHz)", pts, d.last)
+// next returns the DTS of an access unit that is to be shown at pts, which is greater than the one before, and when the access
+// unit is shown: at pts, unless that is before it can be decoded. Cameras repeat timestamps, and step back by some; such a
+// picture follows one tick after the one before it. The SPS comes before the other NAL units of a sync sample.
+func (d *decodeTimes) next(nalus [][]byte, sync bool, pts int64) (dts, shown int64) {
+	if d.started {
+		pts = max(pts, d.last+1)
 	}
 	if sync && d.restartAtSync {
 		d.order, d.restartAtSync = d.orderOf(nalus), false
 	}
-	dts := pts
+	dts = pts
 	if d.started {
 		dts = d.last + (pts-d.last)/8
 	}
@@ -55,5 +53,5 @@ func (d *decodeTimes) next(nalus [][]byte, sync bool, pts int64) (int64, error) 
 		dts = max(dts, d.last+1)
 	}
 	d.started, d.last = true, min(dts, pts)
-	return d.last, nil
+	return d.last, pts
 }

@@ -144,15 +144,12 @@ func (t *h264Receiver) Samples(u Unit, pts int64) (samples []media.Sample, newEn
 	if idr {
 		inOrder = append([][]byte{t.sps}, nalus...)
 	}
-	dts, err := t.times.next(inOrder, idr, pts)
-	if err != nil {
-		return nil, false, err
-	}
+	dts, shown := t.times.next(inOrder, idr, pts)
 	data, err := h264.AVCC(nalus).Marshal()
 	if err != nil {
 		return nil, false, fmt.Errorf("store an access unit of %d NAL units: %w", len(nalus), err)
 	}
-	return []media.Sample{{DTS: dts, CTS: int32(pts - dts), Duration: usualPicture, Sync: idr, Data: data}}, newEntry, nil
+	return []media.Sample{{DTS: dts, CTS: int32(shown - dts), Duration: usualPicture, Sync: idr, Data: data}}, newEntry, nil
 }
 
 func naluType(nalu []byte) h264.NALUType { return h264.NALUType(nalu[0] & 0x1f) }

@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -192,14 +193,18 @@ func TestH264ForgetsLoss(t *testing.T) {
 	}
 }
 
-func TestH264RefusesTimeThatGoesBack(t *testing.T) {
-	for _, pts := range []int64{frame90k, frame90k - 1, -5} {
+func TestH264MendsTimeThatGoesBack(t *testing.T) {
+	for _, pts := range []int64{frame90k, frame90k - 1, -5, math.MinInt64 / 2} {
 		track := h264Of(codectest.SPS(10, 0, false))
 		mustAccessUnit(t, track, 0, codectest.Slice(true, 0))
 		mustAccessUnit(t, track, frame90k, codectest.Slice(false, 2))
-		_, _, err := track.Samples(Unit{Parts: [][]byte{codectest.Slice(false, 4)}}, pts)
-		if err == nil || !strings.Contains(err.Error(), "timestamps went back") {
-			t.Errorf("%d after %d: error is %v", pts, frame90k, err)
+		s, _ := mustAccessUnit(t, track, pts, codectest.Slice(false, 4))
+		if s.DTS != frame90k+1 || s.CTS != 0 {
+			t.Errorf("%d after %d: decoded at %d, shown %d later, want %d and 0", pts, frame90k, s.DTS, s.CTS, frame90k+1)
+		}
+		s, _ = mustAccessUnit(t, track, 3*frame90k, codectest.Slice(false, 6))
+		if s.DTS != 3*frame90k || s.CTS != 0 {
+			t.Errorf("after %d, which was mended: decoded at %d, shown %d later", pts, s.DTS, s.CTS)
 		}
 	}
 }
@@ -220,7 +225,7 @@ func FuzzH264(f *testing.F) {
 				return
 			}
 			if s != nil {
-				if started && s.DTS <= last || s.CTS < 0 || s.DTS+int64(s.CTS) != pts {
+				if started && s.DTS <= last || s.CTS < 0 || s.DTS+int64(s.CTS) != max(pts, last+1) && started {
 					t.Fatalf("%+v after DTS %d, to be shown at %d", s, last, pts)
 				}
 				if !started && !(changed && s.Sync) {

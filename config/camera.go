@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,9 +16,12 @@ type Camera struct {
 type Stream struct {
 	Name      string // "main", "sub" or any other, formed as a camera's
 	URL       URL
-	Transport string // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
-	Samples   string // directory of its sample files; "" is the one in Data
-	Retain    Limits // of the stream; if it has any of its own, none of the camera's hold
+	Transport string // "tcp" (the default: nothing is lost on the way), "udp", "auto", "multicast" or "http"
+	// Fingerprint is that of the certificate that the camera shows over rtsps://, "sha256:" and 64 digits in lower case, or "" where
+	// the host trusts it anyway.
+	Fingerprint string
+	Samples     string // directory of its sample files; "" is the one in Data
+	Retain      Limits // of the stream; if it has any of its own, none of the camera's hold
 }
 
 // Stream returns the camera's stream of that name.
@@ -62,11 +66,12 @@ var shortForms = []struct{ key, name string }{{"url", "main"}, {"sub", "sub"}}
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	c := Camera{Name: name}
 	common := Stream{Transport: "tcp", Retain: Limits{AtLeast: unsaid}} // what the streams have where they do not say otherwise
-	f := v.fields("url", "sub", "streams", "transport", "samples", "retain")
+	f := v.fields("url", "sub", "streams", "transport", "tls", "samples", "retain")
 	if !f.has("streams") {
 		f.need("url", urlExample)
 	}
 	optional(f, "transport", &common.Transport, readTransport)
+	optional(f, "tls", &common.Fingerprint, readTLS)
 	optional(f, "samples", &common.Samples, r.path(samplesExample))
 	optional(f, "retain", &common.Retain, readLimits)
 	for _, short := range shortForms {
@@ -130,15 +135,35 @@ func (r configReader) stream(name string, v yamlValue, s Stream) (Stream, error)
 		s.URL, err = r.url(v)
 		return s, err
 	}
-	f := v.fields("url", "transport", "samples", "retain")
+	f := v.fields("url", "transport", "tls", "samples", "retain")
 	required(f, "url", urlExample, &s.URL, r.url)
 	optional(f, "transport", &s.Transport, readTransport)
+	optional(f, "tls", &s.Fingerprint, readTLS)
 	optional(f, "samples", &s.Samples, r.path(samplesExample))
 	optional(f, "retain", &s.Retain, readLimits)
 	return s, f.err
 }
 
-var readTransport = oneOf("tcp", "udp", "auto")
+var readTransport = oneOf("tcp", "udp", "auto", "multicast", "http")
+
+// fingerprint matches what stands for a certificate. Other programs print it with colons.
+var fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+func readTLS(v yamlValue) (sum string, err error) {
+	f := v.fields("fingerprint")
+	required(f, "fingerprint", "sha256:…, which the log has where the camera's certificate is not trusted", &sum, func(v yamlValue) (string, error) {
+		text, err := v.text("sha256:…")
+		if err != nil {
+			return "", err
+		}
+		kind, digits, _ := strings.Cut(strings.ToLower(text), ":")
+		if sum := kind + ":" + strings.ReplaceAll(digits, ":", ""); fingerprint.MatchString(sum) {
+			return sum, nil
+		}
+		return "", v.errorf("%q; want sha256: and the 64 hexadecimal digits of the SHA-256 of the camera's certificate", text)
+	})
+	return sum, f.err
+}
 
 func (r configReader) url(v yamlValue) (URL, error) {
 	template, err := v.text(urlExample)

@@ -17,9 +17,9 @@ type StreamChange struct {
 	Old, New     *Stream // Old is nil for a stream that is new, New for one that is gone
 }
 
-// Source reports whether the URL or the transport of the stream changed.
+// Source reports whether the URL, the transport or the certificate of the stream changed.
 func (c StreamChange) Source() bool {
-	return c.Old == nil || c.New == nil || !c.Old.URL.Equal(c.New.URL) || c.Old.Transport != c.New.Transport
+	return c.Old == nil || c.New == nil || !c.Old.URL.Equal(c.New.URL) || c.Old.Transport != c.New.Transport || c.Old.Fingerprint != c.New.Fingerprint
 }
 
 // Samples reports whether the stream changed to another directory for its sample files.

@@ -32,6 +32,7 @@ func TestDiff(t *testing.T) {
 		{"stream added", "'rtsp://h/3'", "'rtsp://h/3', streams: { left: 'rtsp://h/5' }", "+b.left"},
 		{"password", "${PASSWORD}", "other", "a.main:source"},
 		{"transport", "'rtsp://h/3'", "'rtsp://h/3', transport: udp", "b.main:source"},
+		{"certificate", "'rtsp://h/3'", "'rtsp://h/3', tls: { fingerprint: '" + testFingerprint + "' }", "b.main:source"},
 		{"retain", "days: 3", "days: 4", "a.main:retain a.sub:retain"},
 		{"samples", "'rtsp://h/3'", "'rtsp://h/3', samples: /s", "b.main:samples"},
 		{"all of a stream", "'rtsp://h/3'", "'rtsp://h/9', samples: /s, retain: { days: 1 }", "b.main:source,samples,retain"},
@@ -95,7 +96,7 @@ func TestDiffKnowsAll(t *testing.T) {
 	for of, want := range map[reflect.Type]string{
 		reflect.TypeFor[Config](): "Data Mount Timezone HTTP Cache Recording Retain Cameras",
 		reflect.TypeFor[Camera](): "Name Streams",
-		reflect.TypeFor[Stream](): "Name URL Transport Samples Retain",
+		reflect.TypeFor[Stream](): "Name URL Transport Fingerprint Samples Retain",
 	} {
 		if got := fields(of); got != want {
 			t.Errorf("%v has %s; compare what is new in Diff", of, got)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,12 +140,12 @@ func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOp
 	for _, c := range cfg.Cameras {
 		for _, x := range c.Streams {
 			source := &rtsp.Source{
-				URL: x.URL.Reveal(), Transport: rtsp.Transport(x.Transport), UserAgent: "nvrfs/" + buildVersion(),
-				Log: env.log.With("stream", schema.Label(c.Name, x.Name)),
+				URL: x.URL.Reveal(), Transport: rtsp.Transport(x.Transport), Fingerprint: x.Fingerprint,
+				UserAgent: "nvrfs/" + buildVersion(), Log: env.log.With("stream", schema.Label(c.Name, x.Name)),
 			}
 			streams = append(streams, recorder.StreamOptions{
 				Camera: c.Name, Name: x.Name, Samples: x.Samples, Retain: recorder.Limits(x.Retain),
-				Source: source, Origin: x.Transport + " " + source.URL,
+				Source: source, Origin: strings.Join([]string{x.Transport, x.Fingerprint, source.URL}, " "),
 			})
 		}
 	}

@@ -113,7 +113,6 @@ type rtpSession struct {
 	s     *rtpSource
 	h     media.Handler
 	clock rtpclock.Clock
-	leap  rtpclock.LeapCheck
 	tie   rtpclock.Tie
 	begun time.Time // when the first picture comes
 	last  time.Time // when the last one came
@@ -135,9 +134,6 @@ func (x *rtpSession) yield(i, n int64) error {
 	pts, _ := x.clock.Extend(ts)
 	x.last = bench.Latest(bench.Latest(x.last, x.begun), s.taken(i).Add(s.delay()))
 	p := media.Sample{DTS: pts, Sync: n%s.gop == 0, Data: bench.PictureOf(i, n%s.gop == 0), Received: bench.Stepped(x.last, s.step(x.last))}
-	if err := x.leap.Check("video", &p, 90000); err != nil {
-		return err
-	}
 	if s.sound {
 		if err := x.yieldSound(i, n, pts, p.Received); err != nil {
 			return err
@@ -150,11 +146,8 @@ func (x *rtpSession) yield(i, n int64) error {
 func (x *rtpSession) yieldSound(i, n, videoPTS int64, received time.Time) error {
 	pts := videoPTS*soundRate/90000 - media.Ticks(soundEarly)*soundRate/90000
 	if x.s.taken(i).Sub(x.s.start) < x.s.reports {
-		for _, m := range []*rtpclock.Mark{&x.tie.Video, &x.tie.Audio} {
-			m.Report()
-		}
-		x.tie.Note(&x.tie.Video, x.s.taken(i), videoPTS)
-		x.tie.Note(&x.tie.Audio, x.s.taken(i), pts)
+		x.tie.Note(&x.tie.Video, x.s.taken(i), videoPTS, received)
+		x.tie.Note(&x.tie.Audio, x.s.taken(i), pts, received)
 	}
 	if n%x.s.gop == 0 {
 		if why := x.tie.Again(received); why != "" {

@@ -240,7 +240,7 @@ func TestOverlappingRuns(t *testing.T) {
 	}
 }
 
-// TestTimestampGlitches has a camera repeat a timestamp, go back, and leap: the recording ends with that reason, the next
+// TestTimestampGlitches has a camera repeat a timestamp, and go back: the recording ends with that reason, the next
 // run goes on, and what was kept plays.
 func TestTimestampGlitches(t *testing.T) {
 	const at = 600 // picture
@@ -248,11 +248,9 @@ func TestTimestampGlitches(t *testing.T) {
 		glitch func(i int64, ts uint32) uint32
 		want   string
 	}{
-		"stands still":  {func(_ int64, ts uint32) uint32 { return ts - 18000 }, "the timestamps of the video stand still or go back"},
-		"goes back":     {func(_ int64, ts uint32) uint32 { return ts - 18000*50 }, "the timestamps of the video stand still or go back"},
-		"starts anew":   {func(int64, uint32) uint32 { return 0 }, "the timestamps of the video stand still or go back"},
-		"leaps 20 s":    {func(_ int64, ts uint32) uint32 { return ts + 20*90000 }, "the camera's video clock leapt 20.2 s ahead"},
-		"leaps 6 hours": {func(_ int64, ts uint32) uint32 { return ts + 6*3600*90000 }, "the camera's video clock leapt 21600.2 s ahead"},
+		"stands still": {func(_ int64, ts uint32) uint32 { return ts - 18000 }, "the timestamps of the video stand still or go back"},
+		"goes back":    {func(_ int64, ts uint32) uint32 { return ts - 18000*50 }, "the timestamps of the video stand still or go back"},
+		"starts anew":  {func(int64, uint32) uint32 { return 0 }, "the timestamps of the video stand still or go back"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := bench.New(t, time.Minute)
