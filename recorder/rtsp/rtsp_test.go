@@ -168,10 +168,10 @@ func aacMedia() *description.Media {
 	}}}
 }
 
-func pcmuMedia() *description.Media {
+func g726Media() *description.Media {
 	return &description.Media{
 		Type:    description.MediaTypeAudio,
-		Formats: []format.Format{&format.G711{PayloadTyp: 0, MULaw: true, SampleRate: 8000, ChannelCount: 1}},
+		Formats: []format.Format{&format.G726{PayloadTyp: 98, BitRate: 32}},
 	}
 }
 
@@ -384,7 +384,7 @@ func TestRTSPRecords(t *testing.T) {
 				default:
 				}
 			}
-			startCamera(t, cam, pcmuMedia(), video, audio)
+			startCamera(t, cam, g726Media(), video, audio)
 			sendVideo, sendAudio = cam.sendH264(video), cam.sendAAC(audio)
 			close(startSending)
 
@@ -393,8 +393,8 @@ func TestRTSPRecords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := strings.Count(log, "not recorded"); n != 1 || !strings.Contains(log, "codec=PCMU") {
-				t.Errorf("the log does not tell once that PCMU is left out: %s", log)
+			if n := strings.Count(log, "not recorded"); n != 1 || !strings.Contains(log, "codec=G726-32") {
+				t.Errorf("the log does not tell once that G726-32 is left out: %s", log)
 			}
 			if len(h.tracks) != 2 || h.tracks[0].Width != 160 || h.tracks[1].Timescale != 16000 || len(h.newEntries) > 0 {
 				t.Errorf("tracks are %+v, then %+v", h.tracks, h.newEntries)
