@@ -44,7 +44,7 @@ func (r *h264Reader) unpack(n *nalPackets, p []byte) error {
 		return n.aggregate(p[min(3, len(p)):], 0, 4, 3)
 	case h264FUA, h264FUB:
 		if len(p) < 2 {
-			return errCutShort
+			return errShortUnit
 		}
 		header := []byte{p[0]&^0x1f | p[1]&0x1f}
 		rest := p[2:]

@@ -45,14 +45,14 @@ func (r *h265Reader) unpack(n *nalPackets, p []byte) error {
 		number = 2
 	}
 	if len(p) < 2+number {
-		return errCutShort
+		return errShortUnit
 	}
 	switch h265Type(p) {
 	case h265Aggregation:
 		return n.aggregate(p[2+number:], number/2, 0, 0) // all but the first have a difference of one byte
 	case h265Fragment:
 		if len(p) < 3 {
-			return errCutShort
+			return errShortUnit
 		}
 		start, rest := p[2]&h265FragmentStart != 0, p[3:]
 		if start {
@@ -71,12 +71,12 @@ func (r *h265Reader) unpack(n *nalPackets, p []byte) error {
 // unpackPACI implements RFC 7798 4.4.4: a packet of another type, with an extension behind its header.
 func (r *h265Reader) unpackPACI(n *nalPackets, p []byte) error {
 	if len(p) < 4 {
-		return errCutShort
+		return errShortUnit
 	}
 	fields := uint16(p[2])<<8 | uint16(p[3])
 	kind, extension := uint8(fields>>9&0x3f), int(fields>>4&0x1f)
 	if kind == h265PACI || len(p) < 4+extension {
-		return errCutShort
+		return errShortUnit
 	}
 	header := []byte{p[0]&1 | kind<<1 | p[2]&0x80, p[1]}
 	return r.unpack(n, append(header, p[4+extension:]...))

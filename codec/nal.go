@@ -70,8 +70,8 @@ func sendNALUnits(lengthSize int, encode func([][]byte) ([]*rtp.Packet, error)) 
 	}
 }
 
-// errCutShort says that a packet ends within what every packet of its type begins with.
-var errCutShort = errors.New("a packet of NAL units is cut short")
+// errShortUnit says that a packet ends within what every packet of its type begins with.
+var errShortUnit = errors.New("a packet of NAL units is cut short")
 
 // startOf says how well decoding can start at a picture.
 func startOf(anew, recovers, atOnce, intra bool) startKind {
