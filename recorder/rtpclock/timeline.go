@@ -13,7 +13,7 @@ const (
 	mostBuffered = 10.0
 	// mostAhead is by how much an access unit may come too early for its timestamp, once the camera has settled. Less is what the
 	// shortest delay of a network varies by.
-	mostAhead = 1.5
+	mostAhead = 1.2
 	// mostStanding is how long access units of one timestamp may come.
 	mostStanding = 1.0
 )
@@ -131,6 +131,9 @@ func (t *Timeline) At(timestamp uint32, received float64) (time int64, f Fault) 
 		t.from, t.to = ext, m
 		t.lags.reset()
 	}
+	if f.Kind != None {
+		t.delays.restart()
+	}
 	t.note(m, received)
 	lag := received - float64(m)/t.rate - t.delays.floor
 	if t.reorder == PictureReorder {
@@ -244,6 +247,8 @@ func (t *Timeline) setRate(rate float64, ext, m int64) Fault {
 	if math.Abs(rate/before-1) < minOff && !t.arrival {
 		return Fault{}
 	}
+	t.delays.restart()
+	t.delays.add(t.last, t.last-float64(m)/t.rate)
 	return Fault{Kind: Rated, Hz: rate * t.hz}
 }
 
