@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"fmt"
 	"io"
 	"time"
 
@@ -17,6 +18,11 @@ func ParseClip(r io.ReaderAt, size int64) (*Clip, error) {
 	f, err := demux.Read(r, size)
 	if err != nil {
 		return nil, err
+	}
+	for _, t := range f.Tracks() {
+		if len(t.Entries) > 1 {
+			return nil, fmt.Errorf("its %s changes its parameters on the way, which is not sent", t.Entry.Kind)
+		}
 	}
 	return &Clip{f}, nil
 }

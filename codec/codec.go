@@ -40,6 +40,8 @@ type Codec struct {
 	importEntry func(box []byte) (media.SampleEntry, error)
 	// transcode makes what turns the samples of such a file into ours, where they do not stay as they are.
 	transcode func(box []byte) (*Transcoder, error)
+	// isSync returns what SyncFinder does.
+	isSync func(media.SampleEntry) func(start []byte) (sync, known bool)
 	// send makes what turns samples of an entry, whose Box is one of boxes, into RTP packets.
 	send func(e media.SampleEntry, payloadType uint8) (*Sender, error)
 }

@@ -3,6 +3,7 @@ package demux
 import (
 	"fmt"
 	"io"
+	"sort"
 
 	"nvrfs/media"
 )
@@ -27,9 +28,10 @@ func (f *File) Tracks() []*Track {
 // A Track is one track of a file. Its times are on the file's timeline, which all tracks share: the edit list (ISO/IEC 14496-12
 // 8.6.6) has been applied, so that the first times of a track may be negative.
 type Track struct {
-	Entry     media.SampleEntry // as codec.Import makes it, with the timescale that recordings have
-	Timescale uint32            // in which the file counts: that of all times below
-	End       int64             // when the last sample ends: its DTS plus its duration
+	Entry     media.SampleEntry   // of its first sample, as codec.Import makes it, with the timescale that recordings have
+	Entries   []media.SampleEntry // all that its samples have: more than one where it changes its parameters on the way
+	Timescale uint32              // in which the file counts: that of all times below
+	End       int64               // when the last sample ends: its DTS plus its duration
 
 	source  io.ReaderAt
 	dts     []int64
@@ -37,6 +39,16 @@ type Track struct {
 	sizes   []uint32
 	offsets []int64
 	syncs   []bool // nil where every sample is a sync sample
+	changes []change
+}
+
+// A change says from which sample on another sample entry holds.
+type change struct{ first, entry int }
+
+// EntryOf returns the index in Entries of the sample entry of sample i, from 0.
+func (t *Track) EntryOf(i int) int {
+	n := sort.Search(len(t.changes), func(n int) bool { return t.changes[n].first > i })
+	return t.changes[n-1].entry
 }
 
 // Len is how many samples there are, which is never none.

@@ -143,6 +143,10 @@ var clockCases = map[string]clockCase{
 		}
 		return []*oddcamera.Packet{p}
 	}), runs: []string{pictureJumps}, log: pictureWrong},
+	"numbers that jump ahead": {Case: packetsOf(0, func(p *oddcamera.Packet) []*oddcamera.Packet {
+		p.SequenceNumber += uint16(p.Unit.N / 25 * 9000)
+		return []*oddcamera.Packet{p}
+	}), transports: []Transport{TCP}, log: lossLine},
 	"numbers that start anew": {Case: packetsOf(0, func(p *oddcamera.Packet) []*oddcamera.Packet {
 		p.SequenceNumber -= uint16(p.Unit.N / 25 * 9000)
 		return []*oddcamera.Packet{p}
