@@ -322,7 +322,7 @@ func (d *dialogue) answerLocked(m *message) error {
 	case req.authorized:
 		d.login.answered(m.all("authentication-info"))
 	}
-	if status == 457 && req.method == "PLAY" && !req.plain { // Invalid Range
+	if req.method == "PLAY" && !req.plain && slices.Contains([]int{400, 451, 456, 457, 500, 501}, status) { // some know no Range
 		req.plain = true
 		req.rest = withoutHeader(req.rest, "Range")
 		return d.sendAgainLocked(req)

@@ -247,7 +247,7 @@ var oddCases = map[string]oddCase{
 	"sets that are no base64": {Case: oddcamera.Case{SDP: func(s string) string {
 		return regexp.MustCompile(`sprop-parameter-sets=.*`).ReplaceAllString(s, "sprop-parameter-sets=*,*")
 	}, Unit: inBand}, recorded: 1},
-	"no parameters at all":            {Case: oddcamera.Case{SDP: func(s string) string { return regexp.MustCompile(`a=fmtp:96.*\r\n`).ReplaceAllString(s, "") }, Unit: inBand}, transports: overTCP, recorded: 1},
+	"no parameters at all":            {Case: oddcamera.Case{SDP: func(s string) string { return regexp.MustCompile(`a=fmtp:96.*\r\n`).ReplaceAllString(s, "") }, Unit: inBand}, transports: []Transport{TCP, UDP, Auto}, recorded: 1},
 	"sets in Annex B":                 {Case: sdp(annexB), recorded: 1},
 	"an empty c=":                     {Case: replace("c=IN IP4 0.0.0.0", "c="), transports: both, recorded: 1},
 	"spaces in rtpmap":                {Case: replace("a=rtpmap:96 H264/90000", "a=rtpmap:96  H264 / 90000 "), recorded: 1},
