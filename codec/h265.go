@@ -14,12 +14,75 @@ import (
 	"nvrfs/media/box"
 )
 
-// h265Codec is H.265 (ITU-T H.265, ISO/IEC 23008-2). It is read from files, and sent by RFC 7798. A sample is an access unit
-// whose NAL units have their lengths in front (ISO/IEC 14496-15 8.3.2).
+// h265Codec is H.265 (ITU-T H.265, ISO/IEC 23008-2), which RTP carries by RFC 7798. A sample is an access unit whose NAL units have
+// their lengths in front (ISO/IEC 14496-15 8.3.2).
 var h265Codec = &Codec{
 	Name: "H.265", Kind: media.Video,
-	boxes: []string{"hvc1", "hev1"}, importEntry: importH265,
+	receive: receiveH265,
+	boxes:   []string{"hvc1", "hev1"}, importEntry: importH265,
 	send: sendH265,
+}
+
+func receiveH265(f format.Format) (Receiver, error) {
+	h, ok := f.(*format.H265)
+	if !ok {
+		return nil, nil
+	}
+	fresh := func() nalReader { return &h265Reader{numbered: h.MaxDONDiff > 0} }
+	r := newNALReceiver(fresh, h.VPS, h.SPS, h.PPS)
+	r.other = newNALReceiver(newH264Reader)
+	return r, nil
+}
+
+func newH265Reader() nalReader { return new(h265Reader) }
+
+// h265Entry makes the hvc1 entry (ISO/IEC 14496-15 8.4) of a stream, of whose sequence parameter sets s is the first. hvc1 is the
+// form that Apple's players take.
+func h265Entry(s *h265Sequence, parallelism uint8, vps, sps, pps [][]byte) media.SampleEntry {
+	var w writer
+	w.Box("hvc1", func() {
+		w.visualFields(s.width, s.height)
+		w.hvcC(s, parallelism, vps, sps, pps)
+		if s.vui.hasColour {
+			c := s.vui.colour
+			w.colr(uint16(c[0]), uint16(c[1]), uint16(c[2]), s.vui.fullRange)
+		}
+		w.pasp(s.vui.aspect, s.vui.aspectRatio)
+	})
+	c := hvcC{profile: s.profile}
+	return media.SampleEntry{
+		Kind: media.Video, Codec: c.codec("hvc1"), Timescale: media.VideoTimescale,
+		Width: s.width, Height: s.height, Box: w.B,
+	}
+}
+
+// hvcC appends the HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 8.3.3.1).
+func (w *writer) hvcC(s *h265Sequence, parallelism uint8, sets ...[][]byte) {
+	nested := uint8(0)
+	if s.nested {
+		nested = 1
+	}
+	if s.vui.minSegmentation == 0 {
+		parallelism = 0 // it says nothing then
+	}
+	w.Box("hvcC", func() {
+		w.U8(1) // configurationVersion
+		w.Bytes(s.profile[:])
+		w.U16(0xf000 | uint16(min(s.vui.minSegmentation, 4095)))
+		w.U8(0xfc | parallelism)
+		w.U8(0xfc | uint8(s.chroma))
+		w.U8(0xf8 | uint8(s.lumaDepth))
+		w.U8(0xf8 | uint8(s.chromaDepth))
+		w.U16(0)                             // avgFrameRate: unspecified
+		w.U8(s.subLayers<<3 | nested<<2 | 3) // constantFrameRate unknown; NAL unit lengths of 4 bytes
+		w.U8(uint8(len(sets)))
+		for i, list := range sets {
+			// array_completeness is 0: the samples may have more sets, because cameras change them between sync samples, too.
+			w.U8(h265VPS + uint8(i))
+			w.U16(uint16(len(list)))
+			w.nalUnits(list)
+		}
+	})
 }
 
 func importH265(entry []byte) (media.SampleEntry, error) {

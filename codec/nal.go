@@ -24,6 +24,14 @@ func nalUnits(p []byte, count int) (units [][]byte, rest []byte, ok bool) {
 	return units, p, true
 }
 
+// nalUnits appends NAL units, each behind its length in 2 bytes.
+func (w *writer) nalUnits(units [][]byte) {
+	for _, u := range units {
+		w.U16(uint16(len(u)))
+		w.Bytes(u)
+	}
+}
+
 // splitNALUnits cuts a video sample, in which each NAL unit stands behind its length (ISO/IEC 14496-15 5.3.4.2.1). Empty units
 // hold nothing to send, and are left out.
 func splitNALUnits(sample []byte, lengthSize int) ([][]byte, error) {
@@ -60,4 +68,51 @@ func sendNALUnits(lengthSize int, encode func([][]byte) ([]*rtp.Packet, error)) 
 		}
 		return encode(units)
 	}
+}
+
+// errShortUnit says that a packet ends within what every packet of its type begins with.
+var errShortUnit = errors.New("a packet of NAL units is cut short")
+
+// startOf says how well decoding can start at a picture.
+func startOf(anew, recovers, atOnce, intra bool) startKind {
+	switch {
+	case anew:
+		return startIDR
+	case recovers && atOnce && intra:
+		return startOpen
+	case recovers:
+		return startRefresh
+	case intra:
+		return startIntra
+	}
+	return startNever
+}
+
+// recoveryPoint reads a NAL unit of supplemental enhancement information behind its header. ok says that decoding can start at the
+// picture behind it, and atOnce that this picture is right then, and those that are shown after it (ITU-T H.264 D.2.8, H.265 D.3.8).
+func recoveryPoint(b *nalBits) (ok, atOnce bool) {
+	for {
+		kind, size := seiNumber(b), seiNumber(b)
+		switch {
+		case b.short:
+			return false, false
+		case kind == 6:
+			return true, b.ue() == 0 // a signed code is 0 where an unsigned one is
+		case kind == 0x80 && size == 0: // the end
+			return false, false
+		}
+		b.skip(8 * size)
+	}
+}
+
+// seiNumber reads a number whose bytes are added up, of which only the last is not 255 (ITU-T H.264 7.3.2.3.1).
+func seiNumber(b *nalBits) int {
+	n := 0
+	for !b.short && n < 1<<20 {
+		v := int(b.u(8))
+		if n += v; v != 255 {
+			break
+		}
+	}
+	return n
 }

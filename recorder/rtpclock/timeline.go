@@ -14,7 +14,7 @@ const (
 	// mostAhead is by how much an access unit may come too early for its timestamp, once the camera has settled. Less is what the
 	// shortest delay of a network varies by.
 	mostAhead = 1.5
-	// mostStanding is how long a clock may stand, or go on below where it has been, while access units come.
+	// mostStanding is how long access units of one timestamp may come.
 	mostStanding = 1.0
 )
 
@@ -25,6 +25,10 @@ const (
 	// SoundReorder is for sound, which is sent in order, by clocks that jitter.
 	SoundReorder = 0.3
 )
+
+// mostBelow is how many access units may come whose times are not later than all before: as many as B-frames ever are (ITU-T H.264
+// A.3.1).
+const mostBelow = 16
 
 // arrivalRate is the rate, as a part of the one that is described, below which timestamps say nothing of the time.
 const arrivalRate = 0.005
@@ -50,7 +54,8 @@ type Timeline struct {
 	began   float64 // when the first did
 	newest  int64   // the time of the newest
 	highest int64   // the greatest time
-	raised  float64 // when it was
+	below   int     // access units since
+	since   float64 // when the first of the newest timestamp came
 	delays  delays
 	lags    lags
 	pace    pace
@@ -142,7 +147,7 @@ func (t *Timeline) At(timestamp uint32, received float64) (time int64, f Fault) 
 func (t *Timeline) start(timestamp uint32, received float64) {
 	t.clock.Start(timestamp, 0)
 	t.to = int64(received * t.rate)
-	t.began, t.raised = received, received
+	t.began, t.since = received, received
 	t.delays.settle = received + settleTime
 	t.newest, t.highest = t.to, t.to
 	t.note(t.to, received)
@@ -193,7 +198,6 @@ func (t *Timeline) judge(m int64, received float64) Fault {
 	if received < t.delays.settle {
 		mostAhead = mostBuffered
 	}
-	standing := received - t.raised
 	t.lags.add(received, -ahead)
 	switch {
 	case back > t.reorder:
@@ -202,8 +206,8 @@ func (t *Timeline) judge(m int64, received float64) Fault {
 		return Fault{Kind: Jumped, By: float64(m-t.newest) / t.rate}
 	case ahead > mostAhead && received > t.delays.settle && !t.pace.replays():
 		return Fault{Kind: Ahead, By: ahead}
-	case back >= 0 && standing > mostStanding:
-		return Fault{Kind: Stood, By: standing}
+	case m == t.newest && received-t.since > mostStanding, back >= 0 && t.below >= mostBelow:
+		return Fault{Kind: Stood, By: back}
 	case t.lags.last(-ahead):
 		return Fault{Kind: Behind, By: -ahead}
 	}
@@ -212,9 +216,12 @@ func (t *Timeline) judge(m int64, received float64) Fault {
 
 // note takes in the time of an access unit.
 func (t *Timeline) note(m int64, received float64) {
+	if m != t.newest {
+		t.since = received
+	}
 	t.newest, t.last = m, received
-	if m > t.highest {
-		t.highest, t.raised = m, received
+	if t.below++; m > t.highest {
+		t.highest, t.below = m, 0
 	}
 	t.delays.add(received, received-float64(m)/t.rate)
 }

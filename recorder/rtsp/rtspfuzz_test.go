@@ -66,6 +66,9 @@ func (f *fuzzSession) begin() {
 			Payload: nalu,
 		})
 	}
+	if err := f.videoUnits(f.video.receiver.Flush()); err != nil {
+		f.t.Fatal(err)
+	}
 	none := rtpclock.Call{Do: func(int64) error { return nil }}
 	if err := f.tie.Do(none, f.started, time.Now().Add(time.Hour)); err != nil || !f.tie.Tied() { // no report is waited for any more
 		f.t.Fatalf("tied %v, %v", f.tie.Tied(), err)

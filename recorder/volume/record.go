@@ -8,7 +8,7 @@ import (
 // A Record is what the database is to have of a recording: its row, and what the row refers to.
 type Record struct {
 	Row     schema.Recording // Put finds its Run, where that is 0, and the entries of its Tracks
-	Entries []media.SampleEntry
+	Entries []media.SampleEntry // by track: each stands for all that the recording uses, see media.EntryList
 	Index   []byte // packed
 
 	Run         string // UUID
