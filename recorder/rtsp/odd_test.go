@@ -163,10 +163,13 @@ var oddCases = map[string]oddCase{
 	"a huge header": {Case: raw(func(s string) string {
 		return strings.Replace(s, "\r\n", "\r\nX: "+strings.Repeat("y", 30000)+"\r\n", 1)
 	}), recorded: 1},
-	"many headers":            {Case: raw(func(s string) string { return strings.Replace(s, "\r\n", "\r\n"+strings.Repeat("X: y\r\n", 250), 1) }), recorded: 1},
-	"another version":         {Case: raw(func(s string) string { return strings.Replace(s, "RTSP/1.0 200 OK", "RTSP/1.1  200", 1) }), recorded: 1},
-	"OPTIONS refused":         {Case: refuse("OPTIONS", "451 Parameter Not Understood"), transports: both, recorded: 1},
-	"another status for good": {Case: oddcamera.Case{Answer: answer("SETUP", func(a *oddcamera.Answer) { a.Status = "201 Created" })}, recorded: 1},
+	"many headers":              {Case: raw(func(s string) string { return strings.Replace(s, "\r\n", "\r\n"+strings.Repeat("X: y\r\n", 250), 1) }), recorded: 1},
+	"another version":           {Case: raw(func(s string) string { return strings.Replace(s, "RTSP/1.0 200 OK", "RTSP/1.1  200", 1) }), recorded: 1},
+	"OPTIONS refused":           {Case: refuse("OPTIONS", "451 Parameter Not Understood"), transports: both, recorded: 1},
+	"OPTIONS without an answer": {Case: oddcamera.Case{Answer: answer("OPTIONS", func(a *oddcamera.Answer) { a.None = true })}, recorded: 1},
+	"PLAY without an answer":    {Case: oddcamera.Case{Speed: 5, Answer: answer("PLAY", func(a *oddcamera.Answer) { a.Raw = "\r\n" })}, transports: both, sound: true, recorded: 2},
+	"control in quotes":         {Case: sdp(func(s string) string { return regexp.MustCompile(`trackID=\d`).ReplaceAllString(s, `"$0"`) }), sound: true, recorded: 2},
+	"another status for good":   {Case: oddcamera.Case{Answer: answer("SETUP", func(a *oddcamera.Answer) { a.Status = "201 Created" })}, recorded: 1},
 	"PLAY without a range": {Case: oddcamera.Case{Answer: func(_ *oddcamera.Session, req *oddcamera.Request, a *oddcamera.Answer) {
 		if req.Method == "PLAY" && req.Header.Get("Range") != "" {
 			a.Refuse("457 Invalid Range")
@@ -216,6 +219,9 @@ var oddCases = map[string]oddCase{
 	},
 	"server_port of 0": {Case: transport(func(s string) string {
 		return regexp.MustCompile(`server_port=[\d-]*`).ReplaceAllString(s, "server_port=0-0")
+	}), transports: []Transport{UDP}, sound: true, recorded: 2},
+	"another server_port": {Case: transport(func(s string) string {
+		return regexp.MustCompile(`server_port=[\d-]*`).ReplaceAllString(s, "server_port=9-10")
 	}), transports: []Transport{UDP}, sound: true, recorded: 2},
 	"no UDP":                   {Case: oddcamera.Case{NoUDP: true}, transports: []Transport{Auto}, sound: true, recorded: 2, log: "the camera refuses UDP"},
 	"no UDP, by another name":  {Case: refuseUDP("400 Bad Request"), transports: []Transport{Auto}, sound: true, recorded: 2, log: "the camera refuses UDP"},

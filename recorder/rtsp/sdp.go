@@ -138,7 +138,7 @@ func (t *described) attribute(value string) {
 		}
 	case "control":
 		if t.control == "" {
-			t.control = rest
+			t.control = strings.Trim(rest, `"`)
 		}
 	case "sendonly":
 		t.sendonly = true
