@@ -19,7 +19,7 @@ import (
 var h265Codec = &Codec{
 	Name: "H.265", Kind: media.Video,
 	receive: receiveH265,
-	boxes:   []string{"hvc1", "hev1"}, importEntry: importH265,
+	boxes:   []string{"hvc1", "hev1"}, importEntry: importH265, isSync: h265SyncFinder,
 	send: sendH265,
 }
 

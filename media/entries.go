@@ -3,7 +3,6 @@ package media
 import (
 	"bytes"
 	"encoding/binary"
-	"iter"
 	"slices"
 	"strings"
 )
@@ -50,15 +49,13 @@ func (l *EntryList) Joined() SampleEntry {
 }
 
 // Boxes yields the boxes of stsd that Box is made of: one, or all that a recording uses, see EntryList.
-func (e *SampleEntry) Boxes() iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for rest := e.Box; len(rest) > 0; {
-			n := firstBox(rest)
-			if !yield(rest[:n:n]) {
-				return
-			}
-			rest = rest[n:]
+func (e *SampleEntry) Boxes(yield func([]byte) bool) {
+	for rest := e.Box; len(rest) > 0; {
+		n := firstBox(rest)
+		if !yield(rest[:n:n]) {
+			return
 		}
+		rest = rest[n:]
 	}
 }
 
@@ -83,9 +80,9 @@ func firstBox(p []byte) int {
 }
 
 // Alike reports whether samples of two sample entries can follow each other in one track without a reader noticing more than other
-// parameter sets: they have the same form and timescale, the same size of picture, or as many channels of sound.
+// parameter sets: they have the same form and timescale, the same size of picture, turned alike, or as many channels of sound.
 func (e *SampleEntry) Alike(o *SampleEntry) bool {
-	if e.Kind != o.Kind || e.Timescale != o.Timescale || e.Width != o.Width || e.Height != o.Height || e.form() != o.form() {
+	if e.Kind != o.Kind || e.Timescale != o.Timescale || e.Width != o.Width || e.Height != o.Height || e.Rotation != o.Rotation || e.form() != o.form() {
 		return false
 	}
 	return e.Kind == Video || e.channels() == o.channels() && e.soundCodec() == o.soundCodec()

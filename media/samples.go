@@ -1,9 +1,6 @@
 package media
 
-import (
-	"iter"
-	"slices"
-)
+import "slices"
 
 // Samples describes each sample of one track, a column a property. Slices that describe samples have equal lengths, and so have
 // those that describe chunks.
@@ -120,7 +117,7 @@ func (s *Samples) Sum(start int64) Sums {
 	if t.Samples == 0 {
 		return t
 	}
-	for range s.ChunkRuns() {
+	for range s.ChunkRuns {
 		t.ChunkRuns++
 	}
 	if s.Raw {
@@ -152,7 +149,7 @@ func (s *Samples) sumPackets(t *Sums) {
 			}
 		}
 	}
-	for range s.TimeRuns() {
+	for range s.TimeRuns {
 		t.TimeRuns++
 	}
 }
@@ -171,23 +168,22 @@ func PacketRuns(size, duration uint32) [2]Run {
 }
 
 // TimeRuns yields the runs of equal durations among all samples but the last one, as stts has them; of RawAudio each byte is a
-// sample.
-func (s *Samples) TimeRuns() iter.Seq[Run] {
+// sample. Like ChunkRuns, it is ranged over as it is: what a call returned would be allocated.
+func (s *Samples) TimeRuns(yield func(Run) bool) {
 	if s.Raw {
-		return s.byteRuns
+		s.byteRuns(yield)
+		return
 	}
-	return func(yield func(Run) bool) {
-		v := s.Durations[:max(0, len(s.Durations)-1)]
-		for i := 0; i < len(v); {
-			j := i + 1
-			for j < len(v) && v[j] == v[i] {
-				j++
-			}
-			if !yield(Run{uint32(j - i), v[i]}) {
-				return
-			}
-			i = j
+	v := s.Durations[:max(0, len(s.Durations)-1)]
+	for i := 0; i < len(v); {
+		j := i + 1
+		for j < len(v) && v[j] == v[i] {
+			j++
 		}
+		if !yield(Run{uint32(j - i), v[i]}) {
+			return
+		}
+		i = j
 	}
 }
 
@@ -222,25 +218,23 @@ type ChunkRun struct {
 }
 
 // ChunkRuns yields the runs of chunks, as stsc has them.
-func (s *Samples) ChunkRuns() iter.Seq[ChunkRun] {
-	return func(yield func(ChunkRun) bool) {
-		var last ChunkRun
-		packet := 0
-		for c, n := range s.ChunkCounts {
-			r := ChunkRun{Chunk: uint32(c), Samples: n}
-			if s.Raw {
-				r.Samples = uint32(SumSizes(s.Sizes[packet : packet+int(n)]))
-				packet += int(n)
-			}
-			if s.ChunkEntries != nil {
-				r.Entry = s.ChunkEntries[c]
-			}
-			if c > 0 && r.Samples == last.Samples && r.Entry == last.Entry {
-				continue
-			}
-			if last = r; !yield(r) {
-				return
-			}
+func (s *Samples) ChunkRuns(yield func(ChunkRun) bool) {
+	var last ChunkRun
+	packet := 0
+	for c, n := range s.ChunkCounts {
+		r := ChunkRun{Chunk: uint32(c), Samples: n}
+		if s.Raw {
+			r.Samples = uint32(SumSizes(s.Sizes[packet : packet+int(n)]))
+			packet += int(n)
+		}
+		if s.ChunkEntries != nil {
+			r.Entry = s.ChunkEntries[c]
+		}
+		if c > 0 && r.Samples == last.Samples && r.Entry == last.Entry {
+			continue
+		}
+		if last = r; !yield(r) {
+			return
 		}
 	}
 }

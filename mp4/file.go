@@ -201,7 +201,7 @@ func (t *track) addEntry(e *media.SampleEntry) error {
 	}
 	t.timescale = uint32(ts)
 	first := len(t.numbers)
-	for b := range e.Boxes() {
+	for b := range e.Boxes {
 		i := slices.IndexFunc(t.boxes, func(x []byte) bool { return bytes.Equal(x, b) })
 		if i < 0 {
 			i, t.boxes = len(t.boxes), append(t.boxes, b)

@@ -203,7 +203,7 @@ func (g *tableWriter) sttsOfRow() error {
 // stts: runs of equal durations (8.6.1.2), then the last sample by itself, since its duration depends on what follows it
 // in this File.
 func (g *tableWriter) stts() error {
-	for r := range g.s.TimeRuns() {
+	for r := range g.s.TimeRuns {
 		if err := g.sttsRun(int(r.Samples), r.Duration); err != nil {
 			return err
 		}
@@ -258,7 +258,7 @@ func (g *tableWriter) cttsRun(samples int, cts int64) error {
 
 // stsc: runs of chunks with equally many samples of one sample entry (8.7.4).
 func (g *tableWriter) stsc() error {
-	for r := range g.s.ChunkRuns() {
+	for r := range g.s.ChunkRuns {
 		if err := g.stscRun(r); err != nil {
 			return err
 		}

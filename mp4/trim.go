@@ -67,7 +67,7 @@ func shorten(s *media.Samples, duration uint32) {
 
 // only returns the sample entry that has the numbered boxes of another.
 func only(e *media.SampleEntry, numbers []uint8) (*media.SampleEntry, error) {
-	boxes := slices.Collect(e.Boxes())
+	boxes := slices.Collect(e.Boxes)
 	kept := *e
 	kept.Box = nil
 	for _, n := range numbers {

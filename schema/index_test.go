@@ -176,7 +176,7 @@ func TestIndexGivesBackWhatWasAdded(t *testing.T) {
 		}
 		several := false
 		for k, s := range r.samples(len(r.fragments)) {
-			entries := slices.Collect(x.Entries()[k].Boxes())
+			entries := slices.Collect(x.Entries()[k].Boxes)
 			used := 1
 			if s.ChunkEntries != nil {
 				used, several = 1+int(slices.Max(s.ChunkEntries)), true

@@ -95,7 +95,7 @@ func (f *flipping) check(t *testing.T) (pictures int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		boxes, s := slices.Collect(e.Boxes()), all[0]
+		boxes, s := slices.Collect(e.Boxes), all[0]
 		for c, at := range s.ChunkOffsets {
 			n := 0
 			if s.ChunkEntries != nil {

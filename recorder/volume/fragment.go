@@ -13,7 +13,7 @@ import (
 // any number of goroutines may read it. Its bytes come from a pool and go back there when the last holder has released it: until
 // then nobody else uses that memory.
 type Fragment struct {
-	Tracks    [][]media.Sample // by track, without their data
+	Tracks    [][]media.Sample     // by track, without their data
 	Entries   []*media.SampleEntry // as in mp4.Fragment
 	HeaderLen int                  // bytes before the data of the first sample
 

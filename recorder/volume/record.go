@@ -7,9 +7,9 @@ import (
 
 // A Record is what the database is to have of a recording: its row, and what the row refers to.
 type Record struct {
-	Row     schema.Recording // Put finds its Run, where that is 0, and the entries of its Tracks
+	Row     schema.Recording    // Put finds its Run, where that is 0, and the entries of its Tracks
 	Entries []media.SampleEntry // by track: each stands for all that the recording uses, see media.EntryList
-	Index   []byte // packed
+	Index   []byte              // packed
 
 	Run         string // UUID
 	RunStart90k int64
@@ -22,6 +22,7 @@ type Known map[entryKey]int64
 type entryKey struct {
 	box       string
 	timescale uint32
+	rotation  uint16
 }
 
 // Put puts a record into the database. known may be nil. If the transaction fails, known must not be used again, because the ids in
@@ -52,7 +53,7 @@ func (r *Record) Put(tx *schema.Tx, known Known) error {
 
 // id returns the id of a sample entry.
 func (known Known) id(tx *schema.Tx, e media.SampleEntry) (int64, error) {
-	k := entryKey{string(e.Box), e.Timescale}
+	k := entryKey{string(e.Box), e.Timescale, e.Rotation}
 	if id, ok := known[k]; ok {
 		return id, nil
 	}
