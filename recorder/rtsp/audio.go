@@ -81,6 +81,9 @@ func (s *session) soundSamples(a *track, p packet) (all []media.Sample, newEntry
 }
 
 func (s *session) soundUnit(a *track, u codec.Unit) ([]media.Sample, bool, error) {
+	if codec.ClockRate(a.receiver) != a.hz {
+		s.beginSound()
+	}
 	pts := s.at(a, u.Timestamp, u.Received)
 	if a.end-pts > int64(mostSoundExcess*float64(a.rate)) {
 		s.say("more sound comes than the camera's clock has time for; what is too much is left out")
@@ -136,9 +139,7 @@ func (s *session) soundEntry(changed bool, now time.Time) (again bool, err error
 		return false, nil
 	}
 	if again = e.Timescale != a.rate; again {
-		a.setRate(e.Timescale)
-		s.tie.Rate = float64(a.rate)
-		s.tie.Forget()
+		s.beginSound()
 	}
 	before := s.runs.entry
 	switch {

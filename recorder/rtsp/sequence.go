@@ -10,8 +10,8 @@ import (
 const (
 	// mostReordered is how many packets may come before one that was sent before them.
 	mostReordered = 32
-	// reorderTime is how long they wait for it.
-	reorderTime = 100 * time.Millisecond
+	// reorderTime is how long they wait for it: longer than the kernel may hold it back, see batchTime.
+	reorderTime = 3 * batchTime
 	// mostLate is how far the sequence numbers of a source may go back where a packet is only late; beyond, it counts anew.
 	mostLate = 128
 )

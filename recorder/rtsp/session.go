@@ -51,8 +51,10 @@ type session struct {
 	refused       error     // why the last of them could not be stored, where it could not
 	started       bool      // the first sample of the first track has come
 	runs          runs
-	soundFailures int  // panics of what takes the sound
-	ended         bool // h is to be called no more
+	soundFailures int // panics of what takes the sound
+	udp           []*udpConn
+	tried         time.Time // when other sources of packets were last tried
+	ended         bool      // h is to be called no more
 	loss          lossLog
 	tie           rtpclock.Tie
 }
@@ -71,6 +73,7 @@ func newSession(r *Source, h media.Handler) *session {
 		loss:           lossLog{log: log},
 		source:         r,
 	}
+	s.tie.Apart = s.apart
 	s.client = &gortsplib.Client{
 		Protocol:       r.Transport.protocol(),
 		UserAgent:      cmp.Or(r.UserAgent, "nvrfs"),
@@ -129,6 +132,7 @@ func (s *session) overdue(now time.Time) error {
 	if err := s.late(now); err != nil {
 		return err
 	}
+	s.trySources(now)
 	if s.tie.Tied() { // until then, the tracks may be tied by when their packets come
 		s.conn.adjust(s.silenceTimeout / ticksInSilence)
 	}
