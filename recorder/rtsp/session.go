@@ -80,6 +80,7 @@ func newSession(r *Source, h media.Handler) *session {
 		ReadTimeout:    s.silenceTimeout + responseSlack,
 		WriteTimeout:   s.silenceTimeout,
 		ListenPacket:   s.listenUDP,
+		AnyPortEnable:  true, // cameras send from other ports than they say, or say none
 		DialContext:    s.dial,
 		DialTLSContext: s.dialTLS,
 		OnTransportSwitch: func(reason error) {
