@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 
 	"nvrfs/codec"
@@ -145,7 +146,7 @@ func (s *session) soundEntry(changed bool, now time.Time) (again bool, err error
 	switch {
 	case !s.runs.handed:
 	case !s.runs.sound:
-		s.runs.due = "the camera's sound began"
+		s.runs.due = cmp.Or(s.runs.due, "the camera's sound began")
 	case e.Kind != before.Kind || e.Timescale != before.Timescale:
 		s.runs.sound, s.runs.due = false, "the camera's sound changed"
 		if s.video == nil {
