@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"nvrfs/codec"
 	"nvrfs/media"
 	"nvrfs/mp4/demux"
 )
@@ -28,6 +29,11 @@ func ParseClip(r io.ReaderAt, size int64) (*Clip, error) {
 	f, err := demux.Read(r, size)
 	if err != nil {
 		return nil, err
+	}
+	if f.Audio != nil {
+		if _, err := codec.Send(f.Audio.Entry, 96); err != nil || f.Audio.Transcoder() != nil {
+			f.Audio, f.LeftOut = nil, append(f.LeftOut, "its sound, which cannot be sent")
+		}
 	}
 	for _, t := range f.Tracks() {
 		if len(t.Entries) > 1 {

@@ -20,6 +20,10 @@ var registry = []*Codec{
 	mjpegCodec,
 	aacCodec,
 	opusCodec,
+	g711Codec,
+	mp3Codec,
+	lpcmCodec,
+	flacCodec,
 }
 
 // A Codec is one way to code pictures or sound. What it cannot do is nil.
@@ -36,6 +40,8 @@ type Codec struct {
 	importEntry func(box []byte) (media.SampleEntry, error)
 	// isSync returns what SyncFinder does.
 	isSync func(media.SampleEntry) func(start []byte) (sync, known bool)
+	// transcode makes what turns the samples of such a file into ours, where they do not stay as they are.
+	transcode func(box []byte) (*Transcoder, error)
 	// send makes what turns samples of an entry, whose Box is one of boxes, into RTP packets.
 	send func(e media.SampleEntry, payloadType uint8) (*Sender, error)
 }
@@ -61,7 +67,7 @@ type Receiver interface {
 	Flush() []Unit
 
 	// Samples makes samples of an access unit that is to be shown, or of which the first frame is to be heard, at pts, in ticks
-	// of the RTP clock. Their Duration is how long such a sample lasts as a rule. There may be none, for one that cannot be
+	// of the Timescale of Entry. Their Duration is how long such a sample lasts as a rule. There may be none, for one that cannot be
 	// decoded. The DTS of the samples of a track strictly increase, and none is greater than the PTS. newEntry says that Entry
 	// changed, and that the first of the samples is a sync sample.
 	//
@@ -71,6 +77,19 @@ type Receiver interface {
 	// Entry is the sample entry of the newest sample. Its Box is nil while it is not known yet.
 	Entry() media.SampleEntry
 }
+
+// ClockRate returns how many ticks a second the RTP clock of a track has, which are as many as the Timescale of its samples
+// where its Receiver does not say otherwise. The times that Samples gets are in ticks of the Timescale all the same. It is known
+// with the first access unit.
+func ClockRate(r Receiver) uint32 {
+	if c, ok := r.(clocked); ok {
+		return c.clockRate()
+	}
+	return r.Entry().Timescale
+}
+
+// clocked is a Receiver whose RTP clock counts otherwise than its samples do.
+type clocked interface{ clockRate() uint32 }
 
 // A Predictor is a Receiver of pictures that depend on others. Where a Receiver is none, every access unit is a sync sample,
 // and stands for itself.
@@ -97,17 +116,25 @@ func Receive(f format.Format) (*Codec, Receiver, error) {
 			return c, r, err
 		}
 	}
+	if name := unplayable(f); name != "" {
+		return nil, nil, fmt.Errorf("hardly any player reads %s in an mp4 file; set the camera's sound to %s", name, Recorded("or", media.Audio))
+	}
 	return nil, nil, fmt.Errorf("only %s are supported", Recorded("and", media.Video, media.Audio))
 }
 
 // Recorded lists the codecs of some kinds that are received from cameras, for people: "H.264, AAC and Opus".
 func Recorded(and string, kinds ...media.Kind) string {
-	return list(and, func(c *Codec) bool { return c.receive != nil && slices.Contains(kinds, c.Kind) })
+	return list(and, func(c *Codec) bool { return c.receive != nil && sameKind(c, kinds) })
 }
 
 // Imported lists the codecs of some kinds that are read from mp4 files, for people: "H.264 and H.265".
 func Imported(and string, kinds ...media.Kind) string {
-	return list(and, func(c *Codec) bool { return c.importEntry != nil && slices.Contains(kinds, c.Kind) })
+	return list(and, func(c *Codec) bool { return (c.importEntry != nil || c.transcode != nil) && sameKind(c, kinds) })
+}
+
+// sameKind reports whether a codec is of one of some kinds, where all sound is one.
+func sameKind(c *Codec, kinds []media.Kind) bool {
+	return slices.ContainsFunc(kinds, func(k media.Kind) bool { return k == c.Kind || k.Sound() && c.Kind.Sound() })
 }
 
 func list(and string, want func(*Codec) bool) string {
@@ -134,6 +161,25 @@ func Import(box []byte) (media.SampleEntry, error) {
 		return media.SampleEntry{}, err
 	}
 	return c.importEntry(box)
+}
+
+// Transcode returns what makes samples of uncompressed sound whose samples cannot be stored as they are in another program's mp4
+// file: each of them is a single value there. A file has them by the chunk.
+//
+// It fails when the sample entry is of no such sound, is cut short, or does not say what a decoder must know.
+func Transcode(box []byte) (*Transcoder, error) {
+	typ := boxType(box)
+	for _, c := range registry {
+		if c.transcode != nil && slices.Contains(c.boxes, typ) {
+			return c.transcode(box)
+		}
+	}
+	return nil, fmt.Errorf("sample entry %q: its samples are stored as they are, or not at all", typ)
+}
+
+// Transcodes reports whether a sample entry box is of a type of which Transcode may make samples.
+func Transcodes(box []byte) bool {
+	return slices.ContainsFunc(registry, func(c *Codec) bool { return c.transcode != nil && slices.Contains(c.boxes, boxType(box)) })
 }
 
 // ImportedKind returns whether a sample entry box is of a codec that is imported, and of which kind it is.

@@ -15,7 +15,7 @@ import (
 func TestRegistry(t *testing.T) {
 	var names, boxes []string
 	for _, c := range registry {
-		if c.Name == "" || c.Kind != media.Video && c.Kind != media.Audio {
+		if c.Name == "" || c.Kind != media.Video && !c.Kind.Sound() {
 			t.Errorf("a codec is %q, %v", c.Name, c.Kind)
 		}
 		if c.receive == nil && c.importEntry == nil || len(c.boxes) == 0 {
@@ -32,6 +32,15 @@ func TestReceiveRefuses(t *testing.T) {
 	c, r, err := Receive(&format.VP8{PayloadTyp: 96})
 	if c != nil || r != nil || err == nil || !strings.HasPrefix(err.Error(), "only H.264") || !strings.HasSuffix(err.Error(), " are supported") {
 		t.Errorf("got %v, %v, %v", c, r, err)
+	}
+	for name, f := range map[string]format.Format{
+		"G.722": &format.G722{}, "G.726": &format.G726{PayloadTyp: 96, BitRate: 32}, "Speex": &format.Speex{}, "Vorbis": &format.Vorbis{},
+		"G.729": &format.Generic{PayloadTyp: 18}, "AMR": &format.Generic{PayloadTyp: 97, RTPMa: "AMR-WB/16000/1"},
+	} {
+		want := "reads " + name + " in an mp4 file; set the camera's sound to " + Recorded("or", media.Audio)
+		if c, r, err := Receive(f); c != nil || r != nil || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v, %v", name, c, r, err)
+		}
 	}
 	if _, err := Send(media.SampleEntry{Box: []byte("\x00\x00\x00\x08vp09")}, 96); err == nil || !strings.Contains(err.Error(), `"vp09"`) {
 		t.Errorf("error is %v", err)

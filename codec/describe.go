@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 )
 
@@ -19,6 +20,14 @@ func Words(e media.SampleEntry) string {
 				words = c.Name
 			}
 		}
+	}
+	switch {
+	case typ == "alaw":
+		words = "G.711 A-law"
+	case typ == "ulaw":
+		words = "G.711 mu-law"
+	case e.Codec == "mp4a.6B", e.Codec == "mp4a.69": // object types of MPEG-1 and MPEG-2 audio
+		words = "MP3"
 	}
 	if e.Kind == media.Video {
 		return words + profileWords(e.Codec)
@@ -82,7 +91,7 @@ func Advice(e media.SampleEntry) string {
 
 // SyncWords says of which kind a sync sample of video is: "IDR", "CRA", "recovery point". It is empty where the codec has one kind.
 func SyncWords(e media.SampleEntry, data []byte) string {
-	units, err := splitNALUnits(data, 4)
+	units, err := nal.SplitSample(data, 4)
 	if err != nil {
 		return ""
 	}

@@ -174,6 +174,43 @@ func audioChildren(entry []byte) ([]box.Child, error) {
 	return boxes, nil
 }
 
+// A soundEntry is what an AudioSampleEntry says besides the boxes in it.
+type soundEntry struct {
+	typ      string
+	channels int
+	rate     uint32 // samples a second
+	bits     int    // of a value, where the type does not tell
+	flags    uint32 // of QuickTime's version 2, how values are stored
+	boxes    []box.Child
+}
+
+// readSound reads an AudioSampleEntry, or QuickTime's version 1 or 2 of it.
+func readSound(entry []byte) (soundEntry, error) {
+	boxes, err := audioChildren(entry)
+	if err != nil {
+		return soundEntry{}, err
+	}
+	s := soundEntry{
+		typ:      boxType(entry),
+		channels: int(binary.BigEndian.Uint16(entry[audioVersion+8:])),
+		bits:     int(binary.BigEndian.Uint16(entry[audioVersion+10:])),
+		rate:     binary.BigEndian.Uint32(entry[audioVersion+16:]) >> 16,
+		boxes:    boxes,
+	}
+	if binary.BigEndian.Uint16(entry[audioVersion:]) == 2 && len(entry) >= audioBoxes+36 {
+		more := entry[audioBoxes:] // sizeOfStructOnly, audioSampleRate, numAudioChannels, always7F000000, constBitsPerChannel, formatSpecificFlags, …
+		rate := math.Float64frombits(binary.BigEndian.Uint64(more[4:]))
+		if !(rate >= 1 && rate <= math.MaxUint32) || rate != math.Trunc(rate) {
+			return soundEntry{}, fmt.Errorf("sample entry %s: %v samples a second", s.typ, rate)
+		}
+		s.rate = uint32(rate)
+		s.channels = int(min(binary.BigEndian.Uint32(more[12:]), math.MaxUint16))
+		s.bits = int(min(binary.BigEndian.Uint32(more[20:]), math.MaxUint16))
+		s.flags = binary.BigEndian.Uint32(more[24:])
+	}
+	return s, nil
+}
+
 // withoutTerminator leaves out the zeros with which QuickTime ends a list of boxes.
 func withoutTerminator(p []byte) []byte {
 	if n := len(p) - 4; n >= 0 && binary.BigEndian.Uint32(p[n:]) == 0 {

@@ -61,8 +61,7 @@ func (r *opusReceiver) Flush() []Unit { return nil }
 
 // Samples implements Receiver.
 func (r *opusReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) {
-	samples, err := r.times.samples(u.Parts, pts, func(p []byte) uint32 { return uint32(opus.PacketDuration2(p)) })
-	return samples, false, err
+	return r.times.samples(u.Parts, pts, func(p []byte) uint32 { return uint32(opus.PacketDuration2(p)) }), false, nil
 }
 
 // Entry implements Receiver.

@@ -2,12 +2,11 @@ package playback
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
 	"nvrfs/media"
-	"nvrfs/schema"
+	"nvrfs/playback/marks"
 )
 
 // Info says what an entry is made of. Times are in the Library's zone.
@@ -23,47 +22,12 @@ type Info struct {
 	Codecs          []string        `json:"codecs"`  // RFC 6381
 	Gaps            []InfoGap       `json:"gaps"`
 	Recordings      []InfoRecording `json:"recordings"`
-	Marks           []InfoMark      `json:"marks"`                // what the camera told of meanwhile, by start
+	Marks           []marks.Mark    `json:"marks"`                // what the camera told of meanwhile, by start
 	MoreMarks       bool            `json:"more_marks,omitempty"` // than are listed; nvrfs marks lists all
 }
 
 // mostInfoMarks is more marks than nvrfs keeps of an hour.
 const mostInfoMarks = 5000
-
-// InfoMark is an event that the camera told of, which has a part in the time of the entry.
-type InfoMark struct {
-	Start time.Time  `json:"start"`
-	End   *time.Time `json:"end"` // null while it goes on
-	Kind  string     `json:"kind"`
-	Text  string     `json:"text"`
-}
-
-// goesOn reports whether a mark goes on, so that it will be another.
-func (i *Info) goesOn() bool {
-	return slices.ContainsFunc(i.Marks, func(m InfoMark) bool { return m.End == nil })
-}
-
-// marks lists the marks of the camera that have a part in the time of an entry.
-func (l *Library) marks(ctx context.Context, e *Entry, info *Info) error {
-	info.Marks = []InfoMark{}
-	src, ok := l.src.(markedSource)
-	if !ok {
-		return nil
-	}
-	marks, err := src.Marks(ctx, e.stream.Camera, media.FromTime(e.Start), media.FromTime(e.End), schema.MarkCursor{}, mostInfoMarks+1)
-	if len(marks) > mostInfoMarks {
-		marks, info.MoreMarks = marks[:mostInfoMarks], true
-	}
-	for _, m := range marks {
-		x := InfoMark{Start: media.ToTime(m.Start90k).In(l.o.Location), Kind: m.Kind, Text: m.Text}
-		if !m.GoesOn {
-			end := media.ToTime(m.End90k).In(l.o.Location)
-			x.End = &end
-		}
-		info.Marks = append(info.Marks, x)
-	}
-	return err
-}
 
 // InfoGap is a span of wall time that an entry leaves out.
 type InfoGap struct {
@@ -123,5 +87,9 @@ func (l *Library) Info(ctx context.Context, e *Entry) (*Info, error) {
 		info.Growing = !r.Sealed
 		info.Recordings = append(info.Recordings, InfoRecording{r.ID.Number(), local(r.Start90k), local(r.End90k()), r.Bytes})
 	}
-	return info, l.marks(ctx, e, info)
+	info.Marks = []marks.Mark{}
+	if src, ok := l.src.(marks.Source); ok {
+		info.Marks, info.MoreMarks, err = marks.Some(ctx, src, info.Camera, marks.Range{From: info.Start, To: info.End}, mostInfoMarks)
+	}
+	return info, err
 }

@@ -11,17 +11,18 @@ import (
 	"nvrfs/integration/footage"
 	"nvrfs/media"
 	"nvrfs/playback"
+	"nvrfs/playback/marks"
 	"nvrfs/schema"
 )
 
-func putMarks(t *testing.T, dir string, marks ...schema.Mark) {
+func putMarks(t *testing.T, dir string, rows ...schema.Mark) {
 	t.Helper()
 	db, err := schema.OpenExisting(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = db.Write(t.Context(), func(tx *schema.Tx) error {
-		for _, m := range marks {
+		for _, m := range rows {
 			if _, err := tx.PutMark(m); err != nil {
 				return err
 			}
@@ -33,15 +34,19 @@ func putMarks(t *testing.T, dir string, marks ...schema.Mark) {
 	}
 }
 
-func marksOf(t *testing.T, v *playback.View, camera string, from, to time.Time) (marks []playback.Mark) {
+func marksOf(t *testing.T, v *playback.View, camera string, from, to time.Time) (found []marks.Mark) {
 	t.Helper()
-	for m, err := range v.Marks(t.Context(), camera, from, to) {
+	all, err := v.Marks(t.Context(), camera, from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m, err := range all {
 		if err != nil {
 			t.Fatal(err)
 		}
-		marks = append(marks, m)
+		found = append(found, m)
 	}
-	return marks
+	return found
 }
 
 var forEver = media.ToTime(math.MaxInt64 / 2)
@@ -101,20 +106,20 @@ func TestMarksOfCameras(t *testing.T) {
 		makeFootage(t, dir, footage.Camera{Name: name, Tiny: true, Start: noon, Duration: time.Minute})
 	}
 	start90k, n := media.FromTime(noon), 2500
-	var marks []schema.Mark
+	var rows []schema.Mark
 	for i := range n {
 		at := start90k + int64(i)*90000
-		marks = append(marks, schema.Mark{Camera: []string{"a", "b"}[i/3%2], Start90k: at, End90k: at + 5, Kind: "motion"})
+		rows = append(rows, schema.Mark{Camera: []string{"a", "b"}[i/3%2], Start90k: at, End90k: at + 5, Kind: "motion"})
 	}
-	putMarks(t, dir, marks...)
+	putMarks(t, dir, rows...)
 	l := openLibrary(t, playback.Options{Data: dir})
 	got := marksOf(t, l.View(nil), "", time.Time{}.AddDate(1970, 0, 0), forEver)
 	if len(got) != n {
 		t.Fatalf("%d marks, want %d", len(got), n)
 	}
 	for i, m := range got {
-		if want := noon.Add(time.Duration(i) * time.Second); !m.Start.Equal(want) || m.Camera != marks[i].Camera {
-			t.Fatalf("mark %d is %+v, want one of %s at %v", i, m, marks[i].Camera, want)
+		if want := noon.Add(time.Duration(i) * time.Second); !m.Start.Equal(want) || m.Camera != rows[i].Camera {
+			t.Fatalf("mark %d is %+v, want one of %s at %v", i, m, rows[i].Camera, want)
 		}
 	}
 	one := l.View(func(s playback.Stream) bool { return s.Camera == "b" })
@@ -123,10 +128,8 @@ func TestMarksOfCameras(t *testing.T) {
 			t.Fatalf("a viewer of b sees %+v", m)
 		}
 	}
-	for _, err := range one.Marks(t.Context(), "a", noon, forEver) {
-		if !errors.Is(err, playback.ErrNotFound) {
-			t.Errorf("a viewer of b asks for a: %v", err)
-		}
+	if _, err := one.Marks(t.Context(), "a", noon, forEver); !errors.Is(err, playback.ErrNotFound) {
+		t.Errorf("a viewer of b asks for a: %v", err)
 	}
 	if path, err := one.PathAt(t.Context(), "a", noon.Add(time.Second)); path != "" || err != nil {
 		t.Errorf("a viewer of b is told %q, %v", path, err)

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
+	"slices"
 	"time"
+
+	"nvrfs/playback/marks"
 )
 
 // A Text is a small file that is made when it is looked up. It must not be changed.
@@ -36,6 +39,7 @@ func (v *View) infoText(ctx context.Context, e *Entry) (*Text, error) {
 		return nil, err
 	}
 	text, err := encode(info)
-	changes := info.goesOn() || time.Since(e.End) < marksSettle // since nobody is told of marks
+	goesOn := slices.ContainsFunc(info.Marks, func(m marks.Mark) bool { return m.End == nil })
+	changes := goesOn || time.Since(e.End) < marksSettle // since nobody is told of marks
 	return &Text{Bytes: text, ModTime: e.End, Changes: changes, ref: refOf(e, true)}, err
 }

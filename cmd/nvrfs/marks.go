@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nvrfs/config"
 	"nvrfs/media"
 	"nvrfs/playback"
+	"nvrfs/playback/marks"
 )
 
 func newMarksCommand(env *environment) *cobra.Command {
@@ -53,7 +53,7 @@ For the forms of times, see: nvrfs ts --help`,
 			if asJSON {
 				list = l.json
 			}
-			return l.explain(cmd.Context(), list(cmd.Context()))
+			return list(cmd.Context())
 		},
 	}
 	of.add(cmd)
@@ -72,15 +72,10 @@ type markLister struct {
 	from, to time.Time
 }
 
-// markListing is a mark in JSON.
+// markListing is a mark in JSON. Its end is null where it goes on, or the recorder was cut off.
 type markListing struct {
-	Camera  string     `json:"camera"`
-	Start   time.Time  `json:"start"`
-	End     *time.Time `json:"end"` // null while it goes on, or where the recorder was cut off
-	Seconds *float64   `json:"seconds"`
-	Kind    string     `json:"kind"`
-	Text    string     `json:"text"`
-	Path    string     `json:"path"` // of the entry that shows its start, from the root of the mount; empty where none does
+	marks.Mark
+	Path string `json:"path"` // of the entry that shows its start, from the root of the mount; empty where none does
 }
 
 // between sets the range, of which each bound may be empty.
@@ -104,19 +99,22 @@ func (l *markLister) between(from, to string) (err error) {
 
 // each calls f with each mark. They are read as they are printed, because there may be a million.
 func (l *markLister) each(ctx context.Context, f func(markListing) error) error {
-	for m, err := range l.view.Marks(ctx, l.camera, l.from, l.to) {
+	all, err := l.view.Marks(ctx, l.camera, l.from, l.to)
+	if errors.Is(err, playback.ErrNotFound) {
+		_, err = stream(ctx, l.view, l.camera) // which names those that there are
+	}
+	if err != nil {
+		return err
+	}
+	for m, err := range all {
 		if err != nil {
 			return err
 		}
-		x := markListing{Camera: m.Camera, Start: m.Start, Kind: m.Kind, Text: m.Text}
-		if !m.End.IsZero() {
-			length := m.End.Sub(m.Start).Seconds()
-			x.End, x.Seconds = &m.End, &length
+		path, err := l.view.PathAt(ctx, m.Camera, m.Start)
+		if err == nil {
+			err = f(markListing{m, path})
 		}
-		if x.Path, err = l.view.PathAt(ctx, m.Camera, m.Start); err != nil {
-			return err
-		}
-		if err := f(x); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -146,8 +144,8 @@ func (l *markLister) table(ctx context.Context) error {
 
 func (l *markLister) length(m markListing) string {
 	switch {
-	case m.Seconds != nil:
-		return seconds(*m.Seconds).String()
+	case m.End != nil:
+		return seconds(m.End.Sub(m.Start).Seconds()).String()
 	case l.recorded:
 		return goingOn
 	default:
@@ -176,25 +174,4 @@ func (l *markLister) json(ctx context.Context) error {
 		_, err = io.WriteString(l.env.stdout, "\n]\n")
 	}
 	return err
-}
-
-// explain names the cameras that there are where the one that was asked for is not there.
-func (l *markLister) explain(ctx context.Context, err error) error {
-	if !errors.Is(err, playback.ErrNotFound) || l.camera == "" {
-		return err
-	}
-	streams, errStreams := l.view.Streams(ctx)
-	if errStreams != nil {
-		return errStreams
-	}
-	var names []string
-	for _, s := range streams {
-		if n := len(names); n == 0 || names[n-1] != s.Camera {
-			names = append(names, s.Camera)
-		}
-	}
-	if len(names) == 0 {
-		return usageErrorf("camera %s: there is no footage at all", l.camera)
-	}
-	return usageErrorf("there is no camera %s; there is %s", l.camera, config.OrList(names))
 }

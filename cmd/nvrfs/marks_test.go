@@ -115,7 +115,7 @@ func TestMarksAsJSON(t *testing.T) {
 func TestMarksOfNoCamera(t *testing.T) {
 	dir := footageWithMarks(t)
 	for args, want := range map[string]string{
-		"attic":                                  "there is no camera attic; there is door or yard",
+		"attic":                                  "camera attic has no footage; there is some of door or yard",
 		"door --from 2026-11-20 --to 2026-11-19": "--to 2026-11-19 is not after --from 2026-11-20",
 		"door --from then":                       "then",
 	} {

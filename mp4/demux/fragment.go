@@ -216,8 +216,8 @@ func (r *runReader) run(trun []byte) error {
 	if r.t != nil && (r.t.over || r.t.err != nil) {
 		return nil
 	}
-	if perSample == 0 && (r.t == nil || r.t.bytewise(r.defaults.size) && r.defaults.duration == 1) {
-		return r.bytes(int64(count))
+	if perSample == 0 && (r.t == nil || r.t.momentary(r.defaults.size) && r.defaults.duration == 1) {
+		return r.alike(int64(count))
 	}
 	if perSample == 0 && count > maxSamples {
 		return errOutside
@@ -247,15 +247,15 @@ func (r *runReader) run(trun []byte) error {
 	return nil
 }
 
-// bytes reads a run of samples that are all alike: of a track that is not read, or of sound of which each is a byte.
-func (r *runReader) bytes(count int64) error {
+// alike reads a run of samples that are all alike: of a track that is not read, or moments of uncompressed sound.
+func (r *runReader) alike(count int64) error {
 	if r.t == nil {
 		r.at += count * int64(r.defaults.size)
 		return nil
 	}
 	for count > 0 {
-		n := min(count, maxRawPacket)
-		if err := r.sample(media.Sample{Size: uint32(n), Sync: true}, uint64(n)); err != nil {
+		n := min(count, packetMoments)
+		if err := r.sample(media.Sample{Size: uint32(n) * uint32(r.t.moment), Sync: true}, uint64(n)); err != nil {
 			return err
 		}
 		count -= n

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/abema/go-mp4"
@@ -156,6 +157,14 @@ func (p *parser) addTrack(trak *mp4.BoxInfo) error {
 		return nil
 	}
 	kind, known := codec.ImportedKind(entries[0])
+	transcoder, err := transcoderOf(entries[0])
+	if err != nil {
+		p.note("%s: %v", printable(entries[0][4:8]), err)
+		return nil
+	}
+	if transcoder != nil {
+		kind, known = media.Audio, true
+	}
 	if !known {
 		p.note("%s: only %s are supported", printable(entries[0][4:8]), codec.Imported("and", media.Video, media.Audio, media.RawAudio))
 		return nil
@@ -169,6 +178,11 @@ func (p *parser) addTrack(trak *mp4.BoxInfo) error {
 		return err
 	}
 	t := newTrackReader(p, kind, entries, boxes)
+	if transcoder != nil {
+		t.moment, t.most = transcoder.Moment, transcoder.Most
+	} else if kind == media.RawAudio {
+		t.moment, t.most = 1, math.MaxUint16
+	}
 	if t.err == nil && boxes.hasSamples() {
 		t.err = boxes.fill(t)
 	}
@@ -177,6 +191,17 @@ func (p *parser) addTrack(trak *mp4.BoxInfo) error {
 	}
 	p.tracks = append(p.tracks, t)
 	return nil
+}
+
+// transcoderOf returns what is to make samples of those of a sample entry, or nil where they are stored as they are, if at all.
+func transcoderOf(entry []byte) (*codec.Transcoder, error) {
+	if !codec.Transcodes(entry) {
+		return nil, nil
+	}
+	if _, err := codec.Import(entry); err == nil {
+		return nil, nil
+	}
+	return codec.Transcode(entry)
 }
 
 // Where the boxes of a track are, below trak.

@@ -11,8 +11,8 @@ import (
 	"nvrfs/media"
 )
 
-// maxRawPacket is how many samples of sound of which each is a byte are handed out as one: as long as cameras' packets at most.
-const maxRawPacket = 1024
+// packetMoments is how many moments of uncompressed sound are handed out as one sample: as many as other sound has.
+const packetMoments = 1024
 
 // trackReader makes a Track. Its samples are added in decoding order, first those of the moov, then those of fragments.
 type trackReader struct {
@@ -22,6 +22,8 @@ type trackReader struct {
 	boxes    [][]byte    // of the sample entries
 	entries  map[int]int // from the index of a box to that of the entry in track.Entries, for those that are used
 	turn     matrix
+	moment   int // of sound whose samples are values of each channel at a moment: their bytes; else 0
+	most     int // moments that a sample may have
 	defaults fragmentDefaults
 	track    Track
 	err      error // why the track cannot be used
@@ -49,8 +51,11 @@ func newTrackReader(p *parser, kind media.Kind, entries [][]byte, b *trackBoxes)
 	return t
 }
 
-// bytewise reports whether samples of a size are those of sound of which each is a byte.
-func (t *trackReader) bytewise(size uint32) bool { return t.kind == media.RawAudio && size == 1 }
+// momentary reports whether samples that the tables say to be of a size are moments of uncompressed sound. Some of QuickTime's
+// tables say 1 for whatever a moment takes.
+func (t *trackReader) momentary(size uint32) bool {
+	return t.moment > 0 && (size == 1 || size == uint32(t.moment))
+}
 
 // describe says with which sample entry, counted from 1, the next samples are coded.
 func (t *trackReader) describe(number uint32) error {
@@ -62,10 +67,7 @@ func (t *trackReader) describe(number uint32) error {
 	if i >= len(t.boxes) {
 		return fmt.Errorf("samples of sample entry %d of %d", number, len(t.boxes))
 	}
-	if kind, _ := codec.ImportedKind(t.boxes[i]); kind != t.kind {
-		return fmt.Errorf("it goes on as %s", printable(t.boxes[i][4:8]))
-	}
-	e, err := codec.Import(t.boxes[i])
+	e, err := t.importEntry(t.boxes[i])
 	if err != nil {
 		return err
 	}
@@ -86,6 +88,18 @@ func (t *trackReader) describe(number uint32) error {
 	return nil
 }
 
+func (t *trackReader) importEntry(box []byte) (media.SampleEntry, error) {
+	x, err := transcoderOf(box)
+	if err == nil && x != nil && x.Moment == t.moment {
+		t.track.transcoded = box
+		return x.Entry, nil
+	}
+	if kind, _ := codec.ImportedKind(box); kind != t.kind || x != nil {
+		return media.SampleEntry{}, fmt.Errorf("it goes on as %s", printable(box[4:8]))
+	}
+	return codec.Import(box)
+}
+
 // add adds the next sample, which lasts for delta; its DTS and Duration are not looked at. An empty one only takes time.
 func (t *trackReader) add(s media.Sample, offset int64, delta uint64) error {
 	if t.err != nil {
@@ -97,14 +111,18 @@ func (t *trackReader) add(s media.Sample, offset int64, delta uint64) error {
 	if delta > 0 {
 		t.lasted = int64(delta)
 	}
+	if p.bytes += int64(s.Size); p.bytes > p.size {
+		return errors.New("its tables name more bytes than there are in the file")
+	}
+	if t.joins(dts, s.Size, offset) {
+		x.sizes[len(x.sizes)-1] += s.Size
+		return nil
+	}
 	if p.samples++; p.samples > maxSamples {
 		return fmt.Errorf("it has more than %d samples", maxSamples)
 	}
 	if s.Size == 0 {
 		return nil
-	}
-	if p.bytes += int64(s.Size); p.bytes > p.size {
-		return errors.New("its tables name more bytes than there are in the file")
 	}
 	n := len(x.dts)
 	if n > 0 && (dts < x.dts[n-1] || dts-x.dts[n-1] > math.MaxUint32) {
@@ -121,6 +139,18 @@ func (t *trackReader) add(s media.Sample, offset int64, delta uint64) error {
 	}
 	x.dts, x.sizes, x.offsets, x.syncs = append(x.dts, dts), append(x.sizes, s.Size), append(x.offsets, offset), append(x.syncs, s.Sync)
 	return nil
+}
+
+// joins reports whether a sample of uncompressed sound follows the one before so closely, in time and in the file, that they are one.
+func (t *trackReader) joins(dts int64, size uint32, offset int64) bool {
+	x := &t.track
+	n := len(x.dts) - 1
+	if t.moment == 0 || n < 0 || size == 0 {
+		return false
+	}
+	before := int64(x.sizes[n])
+	return before+int64(size) <= packetMoments*int64(t.moment) && x.offsets[n]+before == offset &&
+		x.dts[n]+before/int64(t.moment) == dts && x.changes[len(x.changes)-1].entry == t.entry
 }
 
 // finish makes the track of what was added, or says why it cannot be used.
@@ -172,12 +202,19 @@ func (t *Track) decodeEarlier() {
 	t.End += int64(early)
 }
 
-// checkPackets checks that sound of which each sample is a byte lasts as many ticks as it has bytes.
+// checkPackets checks that uncompressed sound lasts as many ticks as it has moments.
 func (t *trackReader) checkPackets() error {
+	if t.moment == 0 {
+		return nil
+	}
+	if t.track.Timescale != t.track.Entry.Timescale {
+		return fmt.Errorf("its times count in 1/%d s, but its sound in 1/%d", t.track.Timescale, t.track.Entry.Timescale)
+	}
 	for i := range t.track.dts {
 		s := t.track.Sample(i)
-		if t.kind == media.RawAudio && i+1 < t.track.Len() && s.Duration < s.Size {
-			return fmt.Errorf("sample %d has %d bytes and lasts %d ticks", i+1, s.Size, s.Duration)
+		moments := int(s.Size) / t.moment
+		if moments*t.moment != int(s.Size) || moments > t.most || int(s.Duration) < moments {
+			return fmt.Errorf("sample %d has %d bytes, of %d for each moment, and lasts %d ticks", i+1, s.Size, t.moment, s.Duration)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 // fill reads the samples that the tables of the moov list, ISO/IEC 14496-12 8.6 and 8.7.
 func (b *trackBoxes) fill(t *trackReader) error {
 	count := int64(b.stsz.SampleCount)
-	if count > maxSamples && !t.bytewise(b.stsz.SampleSize) {
+	if count > maxSamples && !t.momentary(b.stsz.SampleSize) {
 		return fmt.Errorf("%d samples, at most %d are taken", count, maxSamples)
 	}
 	times := timeCursor{runs: b.stts.Entries}
@@ -115,12 +115,15 @@ type tableReader struct {
 // chunk adds the samples of a chunk (8.7.5).
 func (x *tableReader) chunk(offset uint64, samples int64) error {
 	size, fileSize := uint64(x.sizes.SampleSize), uint64(x.t.p.size)
-	bytewise := x.t.bytewise(x.sizes.SampleSize)
+	momentary := x.t.momentary(x.sizes.SampleSize)
+	if momentary {
+		size = uint64(x.t.moment)
+	}
 	for n := int64(1); samples > 0; samples -= n {
 		n = 1
 		delta := x.times.take()
-		if bytewise && delta == 1 {
-			n += x.times.skip(min(samples, maxRawPacket)-1, delta)
+		if momentary && delta == 1 {
+			n += x.times.skip(min(samples, packetMoments)-1, delta)
 		}
 		if x.sizes.SampleSize == 0 {
 			size = uint64(x.sizes.EntrySize[x.i])

@@ -5,6 +5,7 @@ import (
 	"io"
 	"sort"
 
+	"nvrfs/codec"
 	"nvrfs/media"
 )
 
@@ -40,6 +41,8 @@ type Track struct {
 	offsets []int64
 	syncs   []bool // nil where every sample is a sync sample
 	changes []change
+
+	transcoded []byte // the sample entry of the file, where its samples are not stored as they are
 }
 
 // A change says from which sample on another sample entry holds.
@@ -49,6 +52,18 @@ type change struct{ first, entry int }
 func (t *Track) EntryOf(i int) int {
 	n := sort.Search(len(t.changes), func(n int) bool { return t.changes[n].first > i })
 	return t.changes[n-1].entry
+}
+
+// Transcoder returns what makes samples of Entry of those of the file, in their order, or nil where they are stored as they are.
+func (t *Track) Transcoder() *codec.Transcoder {
+	if t.transcoded == nil {
+		return nil
+	}
+	x, err := codec.Transcode(t.transcoded)
+	if err != nil {
+		panic(err) // it was made once, when the file was read
+	}
+	return x
 }
 
 // Len is how many samples there are, which is never none.

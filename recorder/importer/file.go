@@ -27,6 +27,9 @@ type Track struct {
 	Timescale uint32              // of the times in the file
 	End       int64               // when the last sample ends
 	Table
+
+	// Make makes a sample of Entry of one of the file, in their order; nil: they are the same.
+	Make func([]byte) ([]byte, error)
 }
 
 // A Table says what samples a track has, in decoding order, as a demux.Track does.
@@ -214,7 +217,7 @@ type cursor struct {
 	lap      int64
 	lapStart int64 // in ticks of the recordings, as all below
 	i        int
-	last     int64 // DTS of the sample before
+	last     int64 // the last tick that the sample before takes
 
 	// The sample that comes next, unless there is none.
 	next     located
@@ -257,12 +260,12 @@ func (c *cursor) entry() media.SampleEntry {
 }
 
 // fragmentEnd returns the DTS of the picture before which the fragment ends that starts with the next one, as a session ends
-// its own: a sync sample, or, where two seconds pass without one, the last picture until then that is shown after all before
-// it.
+// its own: a sync sample at least half a second on, or, where two seconds pass without one, the last picture until then that is
+// shown after all before it. No fragment has two sample entries.
 func (c cursor) fragmentEnd() int64 {
-	start, shown, end := c.dts, c.pts, int64(0)
+	start, shown, end, first, entry := c.dts, c.pts, int64(0), c.next.Sync, c.track.EntryOf(c.i)
 	for c.take(); !c.over; c.take() {
-		if c.next.Sync {
+		if c.next.Sync && (c.dts-start >= leastFragment90k || !first || c.track.EntryOf(c.i) != entry) {
 			return c.dts
 		}
 		if c.pts > shown {
@@ -277,6 +280,10 @@ func (c cursor) fragmentEnd() int64 {
 	}
 	return math.MaxInt64
 }
+
+// leastFragment90k is the least that a fragment lasts between two sync samples, because of Motion JPEG every sample is one, and a
+// fragment costs some 200 bytes.
+const leastFragment90k = 90000 / 2
 
 // ticks converts a time of the file, in the current lap.
 func (c *cursor) ticks(t int64) int64 {
@@ -298,11 +305,16 @@ func (c *cursor) step() {
 
 // take hands out the sample that comes next. It lasts until the one behind it.
 func (c *cursor) take() (x located, cts int32, duration uint32) {
-	x, c.last, cts = c.next, c.dts, int32(c.pts-c.dts)
+	x, cts = c.next, int32(c.pts-c.dts)
+	dts, least := c.dts, int64(1)
+	if c.track.Entry.Kind == media.RawAudio {
+		least = int64(x.Size) // each of its bytes is a tick
+	}
+	c.last = dts + least - 1
 	c.step()
 	c.load()
 	if c.over {
-		return x, cts, uint32(max(1, c.ticks(c.track.End)-c.last))
+		return x, cts, uint32(max(least, c.ticks(c.track.End)-dts))
 	}
-	return x, cts, uint32(c.dts - c.last)
+	return x, cts, uint32(c.dts - dts)
 }

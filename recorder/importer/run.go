@@ -67,6 +67,7 @@ func newRun(im *Importer, f *File, start90k int64) (*run, error) {
 	for i := range f.Tracks {
 		b.cursors = append(b.cursors, newCursor(f, l, i))
 		b.tracks = append(b.tracks, f.Tracks[i].Entry)
+		b.fragment.Kinds = append(b.fragment.Kinds, f.Tracks[i].Entry.Kind)
 	}
 	b.firstPTS = b.cursors[volume.Video].pts
 	return b, nil
@@ -170,7 +171,12 @@ func (b *run) take(track int, more func() bool) (bytes int, err error) {
 		if err != nil {
 			return bytes, fmt.Errorf("%w: %w", ErrSource, err)
 		}
-		samples = append(samples, media.Sample{DTS: dts, CTS: cts, Duration: duration, Size: x.Size, Sync: x.Sync, Data: data})
+		if c.track.Make != nil {
+			if data, err = c.track.Make(data); err != nil {
+				return bytes, fmt.Errorf("%w: make a sample of its sound: %w", ErrSource, err)
+			}
+		}
+		samples = append(samples, media.Sample{DTS: dts, CTS: cts, Duration: duration, Size: uint32(len(data)), Sync: x.Sync, Data: data})
 		bytes += len(data)
 		if track == volume.Video {
 			b.rec.media90k += int64(duration)

@@ -26,7 +26,11 @@ func Open(path string, tell func(why string), use func(*importer.File) error) er
 	}
 	footage := &importer.File{Source: file, Laps: 1}
 	for _, t := range film.Tracks() {
-		footage.Tracks = append(footage.Tracks, importer.Track{Entry: t.Entry, Entries: t.Entries, Timescale: t.Timescale, End: t.End, Table: t})
+		track := importer.Track{Entry: t.Entry, Entries: t.Entries, Timescale: t.Timescale, End: t.End, Table: t}
+		if x := t.Transcoder(); x != nil {
+			track.Make = x.Sample
+		}
+		footage.Tracks = append(footage.Tracks, track)
 	}
 	for _, why := range film.LeftOut {
 		if tell != nil {
