@@ -17,7 +17,7 @@ type Camera struct {
 }
 
 const (
-	steadyAfter = 10 * time.Second // how long a session lasts that is taken for a good one
+	steadyAfter = 10 * time.Second
 	// A camera that refuses the password, or has no events, is asked rarely: some shut everyone out after a few attempts.
 	refusedWait = 10 * time.Minute
 	// tellAfter is how long a camera's events are away before the log says so. The log of its streams is faster.
@@ -32,6 +32,7 @@ type asker struct {
 	tracker *tracker
 	log     *slog.Logger
 	backoff func(attempt int) time.Duration
+	steady  time.Duration // how long a session lasts that is taken for a good one
 	guard   guard.Guard
 
 	gentle bool      // see onvif.Client.Subscribe
@@ -50,7 +51,7 @@ func (a *asker) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if pulled && time.Since(began) > steadyAfter {
+		if pulled && time.Since(began) > a.steady {
 			attempt = -1
 			continue // without a wait: its subscription may just have run out, and what goes on goes on
 		}

@@ -35,8 +35,8 @@ type keeper struct {
 	lost  bool    // the queue was full
 }
 
-func newKeeper(write func(context.Context, func(*schema.Tx) error) error, log *slog.Logger) *keeper {
-	return &keeper{write: write, log: log, every: writeEvery, wake: make(chan struct{}, 1)}
+func newKeeper(write func(context.Context, func(*schema.Tx) error) error, every time.Duration, log *slog.Logger) *keeper {
+	return &keeper{write: write, log: log, every: every, wake: make(chan struct{}, 1)}
 }
 
 // change changes a mark, which is written soon.

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -16,6 +17,8 @@ type Options struct {
 	// Backoff returns how long to wait after a number of failed attempts in a row.
 	Backoff func(attempt int) time.Duration
 	Log     *slog.Logger
+
+	steady, every time.Duration // for tests: those of an asker and of the keeper
 }
 
 // A Set asks cameras for their events, each in a goroutine of its own, and keeps them as marks. It is to be closed.
@@ -39,7 +42,7 @@ type running struct {
 
 // New returns a Set without cameras.
 func New(o Options) *Set {
-	s := &Set{o: o, keeper: newKeeper(o.Write, o.Log), kept: make(chan struct{}), askers: map[string]*running{}}
+	s := &Set{o: o, keeper: newKeeper(o.Write, cmp.Or(o.every, writeEvery), o.Log), kept: make(chan struct{}), askers: map[string]*running{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	go func() {
@@ -81,7 +84,7 @@ func (s *Set) start(c Camera) *running {
 	log := s.o.Log.With("camera", c.Name)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{camera: c, cancel: cancel, done: make(chan struct{})}
-	a := &asker{Camera: c, tracker: newTracker(c.Name, s.keeper, log), log: log, backoff: s.o.Backoff}
+	a := &asker{Camera: c, tracker: newTracker(c.Name, s.keeper, log), log: log, backoff: s.o.Backoff, steady: cmp.Or(s.o.steady, steadyAfter)}
 	go func() {
 		defer close(r.done)
 		a.run(ctx)
