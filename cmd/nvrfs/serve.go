@@ -179,7 +179,7 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, file str
 	defer reloading.Wait()
 	recording, stopRecording := context.WithCancel(ctx)
 	defer stopRecording()
-	asked := events.New(events.Options{Write: rec.Write, Backoff: recorder.BackoffNow, Log: env.log})
+	asked := events.New(events.Options{Write: rec.Write, Backoff: recorder.BackoffNow, Find: env.moved.find, Log: env.log})
 	defer asked.Close()
 	defer context.AfterFunc(recording, asked.Close)() // while recording ends, since a camera that is away takes time
 	asked.Set(askedForEvents(cfg))

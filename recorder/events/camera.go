@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
+	"net/url"
+	"strings"
 	"time"
 
 	"nvrfs/recorder/guard"
@@ -13,14 +16,14 @@ import (
 // A Camera is one that is asked for its events.
 type Camera struct {
 	Name  string
-	ONVIF onvif.Options // where, and as whom
+	ONVIF onvif.Options // where, by a URL, and as whom
 }
 
 const (
 	steadyAfter = 10 * time.Second
 	// A camera that refuses the password, or has no events, is asked rarely: some shut everyone out after a few attempts.
 	refusedWait = 10 * time.Minute
-	// tellAfter is how long a camera's events are away before the log says so. The log of its streams is faster.
+	// The log of a camera's streams is faster than this.
 	tellAfter = time.Minute
 	// Reasons of the network have another port each time, and so are others all the time.
 	tellEvery = time.Hour
@@ -32,9 +35,12 @@ type asker struct {
 	tracker *tracker
 	log     *slog.Logger
 	backoff func(attempt int) time.Duration
+	find    func(context.Context) (host string, ok bool)
 	steady  time.Duration // how long a session lasts that is taken for a good one
+	tell    time.Duration // how long its events are away before the log says so, and the camera is looked for
 	guard   guard.Guard
 
+	host   string    // where the camera is asked; "" is where the configuration says
 	gentle bool      // see onvif.Client.Subscribe
 	since  time.Time // since when its events are away; zero where they are not
 	told   string    // the reason that is in the log
@@ -57,6 +63,7 @@ func (a *asker) run(ctx context.Context) {
 		}
 		a.tracker.silent()
 		a.away(err, began)
+		a.look(ctx)
 		wait := a.backoff(attempt)
 		if errors.Is(err, onvif.ErrRefused) || errors.Is(err, onvif.ErrNoEvents) {
 			wait = refusedWait
@@ -71,7 +78,11 @@ func (a *asker) run(ctx context.Context) {
 
 // session subscribes, and takes events until something fails. It sets pulled when events can be had.
 func (a *asker) session(ctx context.Context, pulled *bool) error {
-	c, err := onvif.Open(ctx, a.ONVIF)
+	o := a.ONVIF
+	if a.host != "" {
+		o.Address = atHost(o.Address, a.host)
+	}
+	c, err := onvif.Open(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -101,6 +112,33 @@ func (a *asker) session(ctx context.Context, pulled *bool) error {
 	}
 }
 
+// look looks for a camera that has been away for a while. Where it is found at another address, it is asked there next, and otherwise
+// where the configuration says; either gets no more than a digest of the password. The log of its streams says where it is.
+func (a *asker) look(ctx context.Context) {
+	tried := a.host
+	a.host = ""
+	if time.Since(a.since) < a.tell {
+		return
+	}
+	if host, ok := a.find(ctx); ok && host != tried {
+		a.host = host
+	}
+}
+
+// atHost returns the address of a device at another host.
+func atHost(address, host string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	if port := u.Port(); port != "" || strings.Contains(host, ":") {
+		u.Host = strings.TrimSuffix(net.JoinHostPort(host, port), ":")
+	} else {
+		u.Host = host
+	}
+	return u.String()
+}
+
 // away has the log say why there are no events, once it has lasted, and again when the reason is another.
 func (a *asker) away(err error, began time.Time) {
 	if a.since.IsZero() {
@@ -108,7 +146,7 @@ func (a *asker) away(err error, began time.Time) {
 	}
 	lasts := errors.Is(err, onvif.ErrRefused) || errors.Is(err, onvif.ErrNoEvents)
 	reason := guard.Shorten(err.Error(), guard.MaxReason)
-	if reason == a.told || a.told != "" && time.Since(a.toldAt) < tellEvery || !lasts && time.Since(a.since) < tellAfter {
+	if reason == a.told || a.told != "" && time.Since(a.toldAt) < tellEvery || !lasts && time.Since(a.since) < a.tell {
 		return
 	}
 	a.log.Warn("the camera's events are not kept; trying again", "reason", reason)

@@ -16,9 +16,11 @@ type Options struct {
 	Write func(context.Context, func(*schema.Tx) error) error
 	// Backoff returns how long to wait after a number of failed attempts in a row.
 	Backoff func(attempt int) time.Duration
-	Log     *slog.Logger
+	// Find returns the host at which a camera is found that is away, if it is known.
+	Find func(ctx context.Context, camera string) (host string, ok bool)
+	Log  *slog.Logger
 
-	steady, every time.Duration // for tests: those of an asker and of the keeper
+	steady, tell, every time.Duration // for tests: those of an asker and of the keeper
 }
 
 // A Set asks cameras for their events, each in a goroutine of its own, and keeps them as marks. It is to be closed.
@@ -84,7 +86,8 @@ func (s *Set) start(c Camera) *running {
 	log := s.o.Log.With("camera", c.Name)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{camera: c, cancel: cancel, done: make(chan struct{})}
-	a := &asker{Camera: c, tracker: newTracker(c.Name, s.keeper, log), log: log, backoff: s.o.Backoff, steady: cmp.Or(s.o.steady, steadyAfter)}
+	a := &asker{Camera: c, tracker: newTracker(c.Name, s.keeper, log), log: log, backoff: s.o.Backoff, steady: cmp.Or(s.o.steady, steadyAfter), tell: cmp.Or(s.o.tell, tellAfter)}
+	a.find = func(ctx context.Context) (string, bool) { return s.o.Find(ctx, c.Name) }
 	go func() {
 		defer close(r.done)
 		a.run(ctx)

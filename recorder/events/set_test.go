@@ -61,6 +61,9 @@ func newYard(t *testing.T, o Options) *yard {
 		}
 		return db.Write(ctx, f)
 	}
+	if o.Find == nil {
+		o.Find = func(context.Context, string) (string, bool) { return "", false }
+	}
 	o.Backoff = func(int) time.Duration { return 10 * time.Millisecond }
 	o.every, o.Log = time.Millisecond, slog.New(slog.NewTextHandler(y, nil))
 	y.Set = New(o)
@@ -115,7 +118,7 @@ func (y *yard) until(what string, is func() bool) {
 }
 
 func cameraAt(name string, d *onviftest.Device) Camera {
-	return Camera{Name: name, ONVIF: onvif.Options{Address: d.Address(), User: user, Password: secret}}
+	return Camera{Name: name, ONVIF: onvif.Options{Address: d.HTTP.URL, User: user, Password: secret}}
 }
 
 func subscribed(d *onviftest.Device) func() bool {
@@ -236,5 +239,38 @@ func TestDatabaseThatFails(t *testing.T) {
 	y.Close() // before the device ends, which waits for who pulls
 	if log := y.logged(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "written again") {
 		t.Errorf("log: %s", log)
+	}
+}
+
+// A camera that is away is asked where it is found, and where the configuration says when nothing answers there.
+func TestCameraThatMoved(t *testing.T) {
+	var found atomic.Value
+	found.Store("")
+	y := newYard(t, Options{tell: time.Millisecond, Find: func(_ context.Context, camera string) (string, bool) {
+		host, _ := found.Load().(string)
+		return host, host != "" && camera == "a"
+	}})
+	d := onviftest.Start(t, onviftest.Options{Auth: onviftest.WS, User: user, Password: secret})
+	c := cameraAt("a", d)
+	c.ONVIF.Address = strings.Replace(c.ONVIF.Address, "127.0.0.1", "127.0.0.9", 1) // where nothing listens
+	y.Set.Set([]Camera{c})
+	y.until("told", func() bool { return strings.Contains(y.logged(), "not kept") })
+	found.Store("127.0.0.1")
+	y.until("subscribed", subscribed(d))
+	d.Emit(motionIs(d, "true"))
+	y.want("a", "motion…")
+	y.Close() // before the device ends, which waits for who pulls
+}
+
+func TestAtHost(t *testing.T) {
+	for _, tt := range [][3]string{
+		{"http://192.0.2.1:8000/x", "192.0.2.2", "http://192.0.2.2:8000/x"},
+		{"http://192.0.2.1/x", "192.0.2.2", "http://192.0.2.2/x"},
+		{"http://[2001:db8::1]/x", "2001:db8::2", "http://[2001:db8::2]/x"},
+		{"http://camera:1/x", "2001:db8::2", "http://[2001:db8::2]:1/x"},
+	} {
+		if got := atHost(tt[0], tt[1]); got != tt[2] {
+			t.Errorf("%s at %s: %s, want %s", tt[0], tt[1], got, tt[2])
+		}
 	}
 }
