@@ -118,7 +118,7 @@ func (s *session) noteReport(t *track, now time.Time) {
 	}
 	if pts, ok := t.times.Of(r.RTPTime); ok {
 		t.report = nil
-		s.tie.Note(t.mark, rtpclock.NTP(r.NTPTime), pts, now)
+		s.tie.Note(t.mark, rtpclock.NTP(r.NTPTime), t.ticks(pts), now)
 	}
 }
 
@@ -131,5 +131,5 @@ func (s *session) at(t *track, timestamp uint32, received time.Time) (pts int64)
 	if t.report != nil {
 		s.noteReport(t, received)
 	}
-	return pts
+	return t.ticks(pts)
 }

@@ -110,7 +110,7 @@ func (s *session) mended(t *track, f rtpclock.Fault, now time.Time) {
 	s.tie.Forget()
 	reason := fmt.Sprintf("the clock of the camera's %s %s", t.name(), f)
 	if f.Kind == rtpclock.Rated {
-		reason += fmt.Sprintf(" instead of %d", t.rate)
+		reason += fmt.Sprintf(" instead of %d", t.clock)
 	}
 	if t == s.master() {
 		s.runs.due = reason

@@ -27,6 +27,7 @@ type track struct {
 	sound    bool
 	packets  string // what its packets are called in errors
 	rate     uint32 // ticks a second of its samples
+	clock    uint32 // of its RTP timestamps
 
 	sources  sources[packet]
 	sequence sequence
@@ -36,13 +37,21 @@ type track struct {
 	report   *rtcp.SenderReport // that came before the first packet
 }
 
-// setRate sets how many ticks a second the samples of the track have, and begins its times anew.
-func (t *track) setRate(rate uint32) {
+// setRates sets how many ticks a second the samples of the track and its RTP timestamps have, and begins its times anew.
+func (t *track) setRates(rate, clock uint32) {
 	reorder := rtpclock.PictureReorder
 	if t.sound {
 		reorder = rtpclock.SoundReorder
 	}
-	t.rate, t.times, t.end = rate, rtpclock.NewTimeline(rate, reorder), 0
+	t.rate, t.clock, t.times, t.end = rate, clock, rtpclock.NewTimeline(clock, reorder), 0
+}
+
+// ticks turns ticks of the RTP clock, as the Timeline has them, into those of samples.
+func (t *track) ticks(ofClock int64) int64 {
+	if t.clock == t.rate {
+		return ofClock
+	}
+	return media.Rescale(ofClock, t.clock, t.rate)
 }
 
 // awaits says what the first sample waits for.
@@ -135,23 +144,19 @@ func codecName(m *description.Media) string {
 	if name == "" {
 		return fmt.Sprintf("%s of RTP payload type %d", m.Type, f.PayloadType())
 	}
-	return guard.Shorten(name, maxCodecName)
+	return guard.Shorten(strings.TrimSpace(name), maxCodecName)
 }
 
 func (s *session) takeVideo(t *track) {
 	t.mark = &s.tie.Video
-	t.setRate(media.VideoTimescale)
+	t.setRates(media.VideoTimescale, media.VideoTimescale)
 	s.video = t
 }
 
 func (s *session) takeSound(t *track) {
 	t.sound, t.mark = true, &s.tie.Audio
-	rate := t.receiver.Entry().Timescale
-	if rate == 0 { // the stream will say it
-		rate = uint32(max(1, t.format.ClockRate()))
-	}
-	t.setRate(rate)
-	s.audio, s.tie.Rate = t, float64(rate)
+	s.audio = t
+	s.soundRates()
 }
 
 // listen has the packets of the tracks come to the session.
