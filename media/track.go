@@ -34,14 +34,14 @@ type SampleEntry struct {
 	Timescale uint32 // ticks a second of the track: 90000 for video, the sampling rate for audio
 	Width     uint16 // pixels, video only, without what the parameter sets crop away
 	Height    uint16
-	Box       []byte // the sample entry box, size and type included
+	Box       []byte // the sample entry box, size and type included; of a row all boxes that the recording uses, see EntryList
 }
 
 // VideoTimescale is the timescale of every video track: the clock rate of video in RTP (RFC 3551 5).
 const VideoTimescale = TicksPerSecond
 
 // Sums counts what one track has in some footage: the figures from which sizes and times of virtual files follow. Times
-// are in the track's timescale.
+// are in the track's timescale. Of RawAudio, every byte counts as a sample.
 type Sums struct {
 	Start        int64  // DTS of the first sample, since the start of the run
 	Duration     int64  // of all samples, the last included
@@ -53,7 +53,7 @@ type Sums struct {
 	TimeRuns  uint32 // runs of equal durations among all samples but the last
 	CTSRuns   uint32 // runs of equal CTS; 0 when every CTS is 0
 	Chunks    uint32 // fragments in which the track has samples
-	ChunkRuns uint32 // runs of such fragments with equally many samples
+	ChunkRuns uint32 // runs of such fragments with equally many samples and the same sample entry
 }
 
 // Steady returns how long each sample but the last lasts, where all of those last equally long. A row that contradicts itself is

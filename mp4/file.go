@@ -42,9 +42,11 @@ type TableCache interface {
 // track is a track of the File, in the order of the first part's tracks.
 type track struct {
 	kind      media.Kind
-	timescale uint32 // a multiple of that of every entry
-	entries   []*media.SampleEntry
-	pieces    []piece // one a part
+	timescale uint32       // a multiple of that of every entry
+	entries   []trackEntry // sample entries of parts, each once
+	boxes     [][]byte     // of stsd, each once
+	numbers   []uint32     // of boxes: see trackEntry
+	pieces    []piece      // one a part
 	total     [numTables]uint32
 	hasCTS    bool
 
@@ -53,11 +55,17 @@ type track struct {
 	duration int64 // from there to the end of the last sample
 }
 
+// trackEntry is a sample entry of a part, which may be made of several boxes.
+type trackEntry struct {
+	*media.SampleEntry
+	first, boxes int // numbers[first:first+boxes] are the sample description indexes of its boxes, from 1
+}
+
 // piece is the share of one part in one track.
 type piece struct {
 	src       int               // index in Part.Tracks, or -1
 	scale     int64             // from the entry's timescale to the track's
-	entry     uint32            // sample description index, from 1
+	entry     int               // index in track.entries
 	lastDelta uint32            // duration of the last sample: up to the track's next sample
 	first     [numTables]uint32 // entries of the parts before
 	count     [numTables]uint32
@@ -177,14 +185,14 @@ func (f *File) track(k media.Kind) *track {
 	n := len(f.tracks)
 	f.tracks = slices.Grow(f.tracks, 1)[:n+1]
 	t := &f.tracks[n]
-	*t = track{kind: k, timescale: 1, entries: t.entries[:0], pieces: t.pieces[:0]}
+	*t = track{kind: k, timescale: 1, entries: t.entries[:0], boxes: t.boxes[:0], numbers: t.numbers[:0], pieces: t.pieces[:0]}
 	return t
 }
 
 // addEntry adds a sample entry that the track does not have yet. The timescale becomes one in which every entry's ticks
 // are whole, so that joining a 44.1 kHz and a 48 kHz recording rounds nothing.
 func (t *track) addEntry(e *media.SampleEntry) error {
-	if t.entryIndex(e) > 0 {
+	if t.entryIndex(e) >= 0 {
 		return nil
 	}
 	ts := uint64(t.timescale) / uint64(gcd(t.timescale, e.Timescale)) * uint64(e.Timescale)
@@ -192,18 +200,34 @@ func (t *track) addEntry(e *media.SampleEntry) error {
 		return fmt.Errorf("%s recordings with %d and %d ticks a second have no common timescale; choose a range with one of them", t.kind, t.timescale, e.Timescale)
 	}
 	t.timescale = uint32(ts)
-	t.entries = append(t.entries, e)
+	first := len(t.numbers)
+	for b := range e.Boxes {
+		i := slices.IndexFunc(t.boxes, func(x []byte) bool { return bytes.Equal(x, b) })
+		if i < 0 {
+			i, t.boxes = len(t.boxes), append(t.boxes, b)
+		}
+		t.numbers = append(t.numbers, uint32(i+1))
+	}
+	t.entries = append(t.entries, trackEntry{e, first, len(t.numbers) - first})
 	return nil
 }
 
-// entryIndex returns the sample description index of e, from 1, or 0.
-func (t *track) entryIndex(e *media.SampleEntry) uint32 {
-	for i, x := range t.entries {
-		if x == e || x.Timescale == e.Timescale && bytes.Equal(x.Box, e.Box) {
-			return uint32(i + 1)
+// entryIndex returns where e is in entries, or -1.
+func (t *track) entryIndex(e *media.SampleEntry) int {
+	for i := range t.entries {
+		if x := t.entries[i].SampleEntry; x == e || x.Timescale == e.Timescale && bytes.Equal(x.Box, e.Box) {
+			return i
 		}
 	}
-	return 0
+	return -1
+}
+
+// entryBytes is how many bytes of a table an entry takes. All samples of raw audio have one size, which stsz says once (8.7.3.2).
+func (t *track) entryBytes(tab table) int64 {
+	if tab == stsz && t.kind == media.RawAudio {
+		return 0
+	}
+	return entryBytes[tab]
 }
 
 func gcd(a, b uint32) uint32 {

@@ -53,6 +53,10 @@ func show(t *testing.T, f *File, recs []*recorded) *shownFile {
 	}
 	for _, track := range report.Tracks {
 		kind := map[string]media.Kind{"vide": media.Video, "soun": media.Audio}[track.Handler]
+		if track.Handler == "soun" && track.Entries[0].Type == "ulaw" {
+			kind = media.RawAudio
+			joinPackets(t, track, whole, recs)
+		}
 		st := &shownTrack{Track: track}
 		for i, x := range track.Samples {
 			src := known[string(whole[x.Offset:x.Offset+int64(x.Size)])]
@@ -66,14 +70,39 @@ func show(t *testing.T, f *File, recs []*recorded) *shownFile {
 	return s
 }
 
-// entry returns the sample entry with which src was recorded.
-func (src *recordedSample) entry(k media.Kind) *media.SampleEntry {
-	for i := range src.rec.tracks {
-		if e := &src.rec.tracks[i].entry; e.Kind == k {
-			return e
+// joinPackets makes one sample of the bytes of each packet of raw sound, which the track has one by one.
+func joinPackets(t *testing.T, track *mp4check.Track, whole []byte, recs []*recorded) {
+	t.Helper()
+	packets := map[string]*recordedSample{} // each starts with a number of its own
+	for _, r := range recs {
+		for _, track := range r.tracks {
+			for _, x := range track.samples {
+				if x.entry.Kind == media.RawAudio {
+					packets[string(x.Data[:4])] = x
+				}
+			}
 		}
 	}
-	return nil
+	var joined []mp4check.Sample
+	for rest := track.Samples; len(rest) > 0; {
+		x := rest[0]
+		packet := packets[string(whole[x.Offset:x.Offset+4])]
+		if packet == nil || len(packet.Data) > len(rest) {
+			t.Fatalf("at byte %d is no packet that was recorded, or not all of it", x.Offset)
+		}
+		tick := track.Timescale / packet.entry.Timescale
+		x.Duration = 0
+		for i := range packet.Data {
+			y := &rest[i]
+			if y.Size != 1 || y.Offset != x.Offset+int64(i) || y.Entry != x.Entry || i < len(packet.Data)-1 && y.Duration != tick {
+				t.Fatalf("byte %d of %d of a packet is %+v", i, len(packet.Data), y)
+			}
+			x.Duration += y.Duration
+		}
+		x.Size = uint32(len(packet.Data))
+		joined, rest = append(joined, x), rest[len(packet.Data):]
+	}
+	track.Samples = joined
 }
 
 // edit returns the time on the movie's line, in seconds, of a track's media time 0, and the media time shown last.
@@ -104,7 +133,7 @@ func (s *shownFile) checkSamples(t *testing.T) {
 	t.Helper()
 	for kind, st := range s.tracks {
 		for i, src := range st.source {
-			x, e := &st.Samples[i], src.entry(kind)
+			x, e := &st.Samples[i], &src.entry
 			scale := int64(st.Timescale / e.Timescale)
 			if x.Sync != src.Sync || x.CTS-x.DTS != int64(src.CTS)*scale || !bytes.Contains(e.Box, st.Entries[x.Entry-1].Config) {
 				t.Fatalf("%s sample %d is %+v, recorded as %+v", kind, i+1, x, src.Sample)
@@ -150,10 +179,14 @@ func (s *shownFile) checkWhole(t *testing.T, recs []*recorded) {
 // checkInStep checks that in every recording sound and picture are as far apart as they were recorded, to a tick.
 func (s *shownFile) checkInStep(t *testing.T) {
 	t.Helper()
-	video, audio := s.tracks[media.Video], s.tracks[media.Audio]
-	if audio == nil {
-		return
+	for _, audio := range s.sounds() {
+		s.checkSoundInStep(t, audio)
 	}
+}
+
+func (s *shownFile) checkSoundInStep(t *testing.T, audio *shownTrack) {
+	t.Helper()
+	video := s.tracks[media.Video]
 	firstFrame := map[*recorded]int{}
 	for i, src := range video.source {
 		if _, ok := firstFrame[src.rec]; !ok {
@@ -162,8 +195,8 @@ func (s *shownFile) checkInStep(t *testing.T) {
 	}
 	for i, src := range audio.source {
 		k := firstFrame[src.rec]
-		frame, e := video.source[k], src.entry(media.Audio)
-		want := float64(src.DTS)/float64(e.Timescale) - float64(frame.DTS)/float64(frame.entry(media.Video).Timescale)
+		frame, e := video.source[k], &src.entry
+		want := float64(src.DTS)/float64(e.Timescale) - float64(frame.DTS)/float64(frame.entry.Timescale)
 		tick := 1/float64(min(e.Timescale, movieTimescale)) + 1e-9
 		if got := audio.at(i) - video.at(k); math.Abs(got-want) > tick {
 			t.Fatalf("%s: sound comes %.6f s after the picture, was recorded %.6f s after it", src.rec.part.Name, got, want)
@@ -175,7 +208,7 @@ func (s *shownFile) checkInStep(t *testing.T) {
 // of its B-frames or by the time that sound needs to rise.
 func (s *shownFile) checkJoins(t *testing.T) {
 	t.Helper()
-	video, audio := s.tracks[media.Video], s.tracks[media.Audio]
+	video := s.tracks[media.Video]
 	ends, delay := int64(0), int64(0)
 	for i, src := range video.source {
 		x := &video.Samples[i]
@@ -188,15 +221,40 @@ func (s *shownFile) checkJoins(t *testing.T) {
 			if late < 0 || late > movieTimescale*2048/16000 {
 				t.Fatalf("%s starts %d ticks after the recording before it ends", src.rec.part.Name, late)
 			}
-			if late > 0 {
-				k := slices.IndexFunc(audio.source, func(a *recordedSample) bool { return a.rec == src.rec })
-				if k < 1 || audio.Samples[k].DTS-audio.Samples[k-1].DTS > int64(audio.Timescale)/movieTimescale*2+2 {
-					t.Fatalf("%s starts %d ticks late, more than its sound needs", src.rec.part.Name, late)
-				}
+			if late > 0 && !s.soundNeedsIt(src.rec) {
+				t.Fatalf("%s starts %d ticks late, more than its sound needs", src.rec.part.Name, late)
 			}
 		}
 		ends = max(ends, x.CTS+int64(src.Duration))
 	}
+}
+
+// sounds are the tracks that are heard.
+func (s *shownFile) sounds() (all []*shownTrack) {
+	for _, kind := range []media.Kind{media.Audio, media.RawAudio} {
+		if st := s.tracks[kind]; st != nil {
+			all = append(all, st)
+		}
+	}
+	return all
+}
+
+// soundNeedsIt reports whether sound of a recording comes no later than it must behind that of the recording before it.
+func (s *shownFile) soundNeedsIt(r *recorded) bool {
+	for _, audio := range s.sounds() {
+		k := slices.IndexFunc(audio.source, func(a *recordedSample) bool { return a.rec == r })
+		if k < 1 {
+			continue
+		}
+		last := int64(0) // from the sample before to the last time in it that has to rise: of raw sound that of the last byte
+		if prev := audio.source[k-1]; prev.entry.Kind == media.RawAudio {
+			last = int64(len(prev.Data)-1) * int64(audio.Timescale/prev.entry.Timescale)
+		}
+		if audio.Samples[k].DTS-audio.Samples[k-1].DTS-last <= int64(audio.Timescale)/movieTimescale*2+2 {
+			return true
+		}
+	}
+	return false
 }
 
 // checkEdits checks what an uncut File shows: from its first frame to the end of its last, and all of the sound from there.
@@ -214,10 +272,13 @@ func (s *shownFile) checkEdits(t *testing.T, f *File) {
 	if f.Duration90k() != end-first {
 		t.Fatalf("the file lasts %d, its edit %d", f.Duration90k(), end-first)
 	}
-	audio := s.tracks[media.Audio]
-	if audio == nil {
-		return
+	for _, audio := range s.sounds() {
+		audio.checkSoundEdits(t)
 	}
+}
+
+func (audio *shownTrack) checkSoundEdits(t *testing.T) {
+	t.Helper()
 	zero, from, to := audio.edit()
 	begins, tick := zero+float64(from)/float64(audio.Timescale), int64(audio.Timescale)/movieTimescale+1
 	if len(audio.Edits) > 2 || begins < 0 || begins > 1e-9 && from != 0 || int64(audio.MediaDuration)-to > tick || to-int64(audio.MediaDuration) > tick {
@@ -289,6 +350,28 @@ func TestFileOfFootageOnPurpose(t *testing.T) {
 			a := c.run(2)
 			c.bFrames = true
 			return append(a, append(c.run(2), a[:0]...)...)
+		},
+		"parameter sets change within a recording, and from one to the next": func(c *testCamera) []*recorded {
+			c.flips = c.levels(3)
+			a := c.run(3)
+			c.video, c.flips = c.flips[1], nil
+			return append(a, c.run(1)...)
+		},
+		"mu-law that stops, and comes again": func(c *testCamera) []*recorded {
+			c.audio = testG711(t, 8000)
+			return append(c.run(3, 1), c.run(1)...)
+		},
+		"mu-law joins AAC": func(c *testCamera) []*recorded {
+			c.audio = testG711(t, 8000)
+			a := c.run(2)
+			c.audio = testAAC(t, "1210")
+			return append(a, c.run(2)...)
+		},
+		"mu-law of 8 kHz joins that of 16 kHz": func(c *testCamera) []*recorded {
+			c.audio = testG711(t, 8000)
+			a := c.run(2)
+			c.audio = testG711(t, 16000)
+			return append(a, c.run(2)...)
 		},
 		"parameter sets change": func(c *testCamera) []*recorded {
 			a := c.run(1)

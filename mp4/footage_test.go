@@ -29,13 +29,16 @@ type recorded struct {
 }
 
 type recordedTrack struct {
-	entry   media.SampleEntry
-	samples []*recordedSample // in decoding order
+	entry   media.SampleEntry   // that the recording starts with
+	used    []media.SampleEntry // all, in order of first use
+	row     media.SampleEntry   // stands for them
+	samples []*recordedSample   // in decoding order
 }
 
 type recordedSample struct {
 	media.Sample
-	rec *recorded
+	rec   *recorded
+	entry media.SampleEntry
 }
 
 func (s *recordedSample) end() int64 { return s.PTS() + int64(s.Duration) }
@@ -45,8 +48,9 @@ type testCamera struct {
 	t       testing.TB
 	rnd     *rand.Rand
 	video   media.SampleEntry
-	audio   *media.SampleEntry // nil for none
-	bFrames bool               // needs steady90k
+	flips   []media.SampleEntry // the video changes between these from GOP to GOP; nil where it does not
+	audio   *media.SampleEntry  // nil for none
+	bFrames bool                // needs steady90k
 	// steady90k is the duration of every frame; 0 is one that varies.
 	steady90k uint32
 	// startDTS is that of a run's first video sample, audioLate how many audio ticks after it the first audio sample is.
@@ -65,7 +69,10 @@ func newTestCamera(t testing.TB, seed uint64) *testCamera {
 
 // randomize changes everything that may differ between runs of one camera.
 func (c *testCamera) randomize() {
-	c.video = testAVC(c.t, c.rnd.IntN(2))
+	c.flips = nil
+	if c.video = testAVC(c.t, c.rnd.IntN(2)); c.rnd.IntN(3) == 0 {
+		c.flips = c.levels(2 + c.rnd.IntN(3))
+	}
 	c.bFrames = c.rnd.IntN(2) == 0
 	c.steady90k = []uint32{3600, 3003}[c.rnd.IntN(2)]
 	if !c.bFrames && c.rnd.IntN(2) == 0 {
@@ -75,8 +82,29 @@ func (c *testCamera) randomize() {
 	c.audio, c.audioLate = nil, 0
 	if c.rnd.IntN(3) > 0 {
 		c.audio = testAAC(c.t, []string{"1210", "1190", "1408"}[c.rnd.IntN(3)]) // 44.1, 48 and 16 kHz
+		if c.rnd.IntN(3) == 0 {
+			c.audio = testG711(c.t, []uint32{8000, 16000}[c.rnd.IntN(2)])
+		}
 		c.audioLate = []int64{0, c.rnd.Int64N(2*1024+1) - 1024}[min(1, c.rnd.IntN(4))]
 	}
+}
+
+// levels returns sample entries that differ from that of the video in nothing but their level_idc.
+func (c *testCamera) levels(n int) (entries []media.SampleEntry) {
+	i := 0
+	if c.video.Width < 1000 {
+		i = 1
+	}
+	for level := range n {
+		sps := unhex(c.t, avcStreams[i][0])
+		sps[3] += byte(level)
+		e, err := codec.H264Entry(sps, unhex(c.t, avcStreams[i][1]))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		entries = append(entries, e)
+	}
+	return entries
 }
 
 // avcStreams are SPS and PPS as libx264 (core 164) writes them: 1920x1080 of High profile, 640x360 of Baseline.
@@ -112,6 +140,24 @@ func testAAC(t testing.TB, asc string) *media.SampleEntry {
 	return &e
 }
 
+// testG711 is mu-law, as a camera sends it.
+func testG711(t testing.TB, rate uint32) *media.SampleEntry {
+	t.Helper()
+	e := media.SampleEntry{Kind: media.RawAudio, Codec: "ulaw", Timescale: rate}
+	w := writer{}
+	w.Box("ulaw", func() {
+		w.Zeros(6)
+		w.U16(1)
+		w.Zeros(8)
+		w.U16(1) // channel
+		w.U16(16)
+		w.Zeros(4)
+		w.U32(rate << 16)
+	})
+	e.Box = w.B
+	return &e
+}
+
 // run records a run. silent names the recordings of it in which no sound comes.
 func (c *testCamera) run(recordings int, silent ...int) (out []*recorded) {
 	c.runs++
@@ -132,7 +178,7 @@ func (c *testCamera) run(recordings int, silent ...int) (out []*recorded) {
 func (c *testCamera) lose() {
 	c.gop(3)
 	for c.audio != nil && c.soundIsDue() {
-		c.nextAudio += 1024
+		c.nextAudio += int64(c.sound().Duration)
 	}
 }
 
@@ -143,11 +189,15 @@ func (c *testCamera) soundIsDue() bool {
 // record records a few GOPs, some of them in two fragments.
 func (c *testCamera) record(gops int, mute bool) *recorded {
 	c.recordings++
+	c.flip()
 	r := &recorded{tracks: []recordedTrack{{entry: c.video}}}
 	if c.audio != nil {
 		r.tracks = append(r.tracks, recordedTrack{entry: *c.audio})
 	}
-	for range gops {
+	for i := range gops {
+		if i > 0 {
+			c.flip()
+		}
 		frames := c.gop(1 + c.rnd.IntN(8))
 		if n := len(frames); n > 4 && c.rnd.IntN(3) == 0 {
 			c.fragment(r, frames[:n/2], mute)
@@ -160,10 +210,30 @@ func (c *testCamera) record(gops int, mute bool) *recorded {
 	return r
 }
 
+// flip has the camera send other parameter sets with the next GOP.
+func (c *testCamera) flip() {
+	if c.flips != nil {
+		c.video = c.flips[c.rnd.IntN(len(c.flips))]
+	}
+}
+
+// sound returns the next sample of sound.
+func (c *testCamera) sound() *recordedSample {
+	s := &recordedSample{entry: *c.audio}
+	s.DTS, s.Sync, s.Data = c.nextAudio, true, c.unique()
+	if s.Duration = 1024; c.audio.Kind == media.RawAudio {
+		s.Duration = uint32(len(s.Data))
+		if c.rnd.IntN(4) == 0 {
+			s.Duration += uint32(c.rnd.IntN(300)) // some sound is missing
+		}
+	}
+	return s
+}
+
 // gop returns the frames up to the next sync sample, in decoding order.
 func (c *testCamera) gop(n int) (frames []*recordedSample) {
 	for i, shown := range decodingOrder(n, c.bFrames) {
-		s := &recordedSample{}
+		s := &recordedSample{entry: c.video}
 		s.DTS, s.Duration, s.Sync, s.Data = c.nextVideo, c.steady90k, i == 0, c.nal(i == 0)
 		if s.Duration == 0 {
 			s.Duration = uint32(2500 + 500*c.rnd.IntN(3))
@@ -218,9 +288,8 @@ func (c *testCamera) fragment(r *recorded, frames []*recordedSample, mute bool) 
 	if c.audio != nil {
 		var sound []*recordedSample
 		for c.soundIsDue() {
-			s := &recordedSample{}
-			s.DTS, s.Duration, s.Sync, s.Data = c.nextAudio, 1024, true, c.unique()
-			c.nextAudio += 1024
+			s := c.sound()
+			c.nextAudio += int64(s.Duration)
 			sound = append(sound, s)
 		}
 		if mute {
@@ -230,6 +299,12 @@ func (c *testCamera) fragment(r *recorded, frames []*recordedSample, mute bool) 
 	}
 	f := Fragment{Sequence: uint32(len(r.fragments) + 1), Wall90k: 160_000_000_000_000 + c.nextVideo}
 	for i, samples := range tracks {
+		if t := &r.tracks[i]; len(samples) > 0 {
+			if e := &samples[0].entry; t.use(e) && len(t.samples) > 0 {
+				f.Entries = make([]*media.SampleEntry, len(tracks))
+				f.Entries[i] = e
+			}
+		}
 		var track []media.Sample
 		for _, s := range samples {
 			s.rec, s.Size = r, uint32(len(s.Data))
@@ -239,6 +314,14 @@ func (c *testCamera) fragment(r *recorded, frames []*recordedSample, mute bool) 
 		f.Tracks = append(f.Tracks, track)
 	}
 	r.fragments = append(r.fragments, f)
+}
+
+// use notes a sample entry, and reports whether it is another than that of the newest sample.
+func (t *recordedTrack) use(e *media.SampleEntry) (another bool) {
+	if !slices.ContainsFunc(t.used, func(x media.SampleEntry) bool { return bytes.Equal(x.Box, e.Box) }) {
+		t.used = append(t.used, *e)
+	}
+	return len(t.samples) == 0 || !bytes.Equal(t.samples[len(t.samples)-1].entry.Box, e.Box)
 }
 
 // write makes the sample file of a recording, and its Part.
@@ -261,7 +344,7 @@ func (c *testCamera) write(r *recorded) {
 		var headerLen int
 		at := int64(len(file))
 		file, headerLen = r.fragments[i].Append(file)
-		describe(all, &r.fragments[i], at+int64(headerLen)-r.header)
+		describe(all, r, &r.fragments[i], at+int64(headerLen)-r.header)
 		r.ends = append(r.ends, int64(len(file)))
 	}
 	bytes := int64(len(file))
@@ -279,7 +362,14 @@ func (c *testCamera) write(r *recorded) {
 		if len(t.samples) > 0 {
 			start = t.samples[0].DTS
 		}
-		r.part.Tracks = append(r.part.Tracks, TrackPart{Entry: &r.tracks[i].entry, Sums: all[i].Sum(start)})
+		row := &r.tracks[i].row
+		if *row = t.entry; len(t.used) > 1 {
+			row.Box = nil
+			for _, e := range t.used {
+				row.Box = append(row.Box, e.Box...)
+			}
+		}
+		r.part.Tracks = append(r.part.Tracks, TrackPart{Entry: row, Sums: all[i].Sum(start)})
 	}
 }
 
@@ -295,6 +385,7 @@ func lend(load func() ([]media.Samples, error)) func(func([]media.Samples) error
 			s := &lent[i]
 			s.Durations, s.Sizes, s.Syncs = slices.Clone(s.Durations), slices.Clone(s.Sizes), slices.Clone(s.Syncs)
 			s.CTS, s.ChunkOffsets, s.ChunkCounts = slices.Clone(s.CTS), slices.Clone(s.ChunkOffsets), slices.Clone(s.ChunkCounts)
+			s.ChunkEntries = slices.Clone(s.ChunkEntries)
 		}
 		err = use(lent)
 		for _, s := range lent {
@@ -304,6 +395,9 @@ func lend(load func() ([]media.Samples, error)) func(func([]media.Samples) error
 			clear(s.CTS)
 			clear(s.ChunkOffsets)
 			clear(s.ChunkCounts)
+			for c := range s.ChunkEntries {
+				s.ChunkEntries[c] = 0xff
+			}
 		}
 		return err
 	}
@@ -327,11 +421,17 @@ func indexOf(t testing.TB, p *Part) (all []media.Samples) {
 func sourceOf(r *recorded) *bytes.Reader { return bytes.NewReader(r.file) }
 
 // describe adds a fragment whose first sample lies at an offset to the description of each track.
-func describe(all []media.Samples, f *Fragment, at int64) {
+func describe(all []media.Samples, r *recorded, f *Fragment, at int64) {
 	for i, t := range f.Tracks {
 		s := &all[i]
+		s.Raw = r.tracks[i].entry.Kind == media.RawAudio
 		if len(t) == 0 {
 			continue
+		}
+		if used := r.tracks[i].used; len(used) > 1 {
+			first := r.tracks[i].samples[len(s.Sizes)]
+			n := slices.IndexFunc(used, func(e media.SampleEntry) bool { return bytes.Equal(e.Box, first.entry.Box) })
+			s.ChunkEntries = append(s.ChunkEntries, uint8(n))
 		}
 		s.ChunkOffsets, s.ChunkCounts = append(s.ChunkOffsets, at), append(s.ChunkCounts, uint32(len(t)))
 		for _, x := range t {

@@ -17,6 +17,7 @@ var golden = map[string]string{
 	"B-frames, sound, cached": "4c562215acddf4ecb23e6d2888a416aa05ca72056a1b598d343d98e22ff18449",
 	"two runs, other codecs":  "d03f12ddd0b8e8b2e19f481599c577deec37e4ef53072c3d1f4c48ffe246e07e",
 	"cut at both ends":        "17a2f1e4f129dbfeccd132e1bbe1695e62c618c4f52febfaf16bac94d60382a5",
+	"mu-law, levels change":   "b9a68638e7afdce519771821b6041c482f2faf7cb521552f053371516ad3050b",
 }
 
 // Files that were read once are known by their ETags, in which the format version stands; so the same footage may have

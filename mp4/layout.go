@@ -100,7 +100,7 @@ func (l *layout) trak(k int) {
 		l.Str(typ)
 	}
 	container("trak")
-	l.tkhd(uint32(k+1), t.entries[0], uint64(e.empty90k+e.duration90k))
+	l.tkhd(uint32(k+1), t.entries[0].SampleEntry, uint64(e.empty90k+e.duration90k))
 	l.edts(e)
 	container("mdia")
 	l.mdhd(t.timescale, uint64(t.duration))
@@ -109,7 +109,7 @@ func (l *layout) trak(k int) {
 	l.mediaHeader(t.kind)
 	l.dinf()
 	container("stbl")
-	l.stsd(t.entries)
+	l.stsd(t.boxes...)
 	tableBytes := int64(0)
 	for tab := range numTables {
 		tableBytes += l.table(k, tab)
@@ -141,10 +141,10 @@ func (l *layout) edts(e edit) {
 func (l *layout) table(k int, tab table) int64 {
 	t := &l.f.tracks[k]
 	n := t.total[tab]
-	if tab == ctts && !t.hasCTS || tab == stss && t.kind == media.Audio {
+	if tab == ctts && !t.hasCTS || tab == stss && t.kind.Sound() {
 		return 0
 	}
-	size := int64(n) * entryBytes[tab]
+	size := int64(n) * t.entryBytes(tab)
 	version := uint8(0)
 	if tab == ctts {
 		version = 1 // offsets are signed
@@ -152,7 +152,11 @@ func (l *layout) table(k int, tab table) int64 {
 	start := len(l.B)
 	l.FullBox(tableName[tab], version, 0, func() {
 		if tab == stsz {
-			l.U32(0) // sizes differ
+			if t.kind == media.RawAudio {
+				l.U32(1) // of each
+			} else {
+				l.U32(0) // sizes differ
+			}
 		}
 		l.U32(n)
 	})

@@ -36,7 +36,8 @@ type Part struct {
 	memory   int64 // bytes that Load holds on to
 }
 
-// TrackPart counts what one track has in a Part. All times are in Entry.Timescale. Entry is shared, and never changes.
+// TrackPart counts what one track has in a Part. All times are in Entry.Timescale. Entry is shared, and never changes; it may stand
+// for several, which the index numbers in the order of its boxes.
 type TrackPart struct {
 	Entry *media.SampleEntry
 	media.Sums

@@ -152,11 +152,12 @@ func (f *File) edit(k int) edit {
 
 // dropUnseen leaves out the tracks of which a cut range shows less than a tick: an edit of no duration is not allowed.
 func (f *File) dropUnseen() {
-	kept := f.tracks[:1]
+	kept := 1
 	for k := 1; k < len(f.tracks); k++ {
 		if f.edit(k).duration90k > 0 {
-			kept = append(kept, f.tracks[k])
+			f.tracks[kept], f.tracks[k] = f.tracks[k], f.tracks[kept] // no two keep the same memory for the next File
+			kept++
 		}
 	}
-	f.tracks = kept
+	f.tracks = f.tracks[:kept]
 }

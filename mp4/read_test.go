@@ -58,6 +58,10 @@ func specimens(t testing.TB) map[string]*File {
 	if err != nil {
 		t.Fatal(err)
 	}
+	flips := newTestCamera(t, 25)
+	flips.flips, flips.audio = flips.levels(3), testG711(t, 8000)
+	raw := flips.run(3, 1)
+
 	cached, err := NewFile(parts(sound), &mapCache{got: map[string][]byte{}})
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +72,7 @@ func specimens(t testing.TB) map[string]*File {
 		"B-frames, sound, cached": cached,
 		"two runs, other codecs":  mustFile(t, parts(runs)),
 		"cut at both ends":        mustFile(t, ends),
+		"mu-law, levels change":   mustFile(t, parts(raw)),
 	}
 }
 

@@ -16,16 +16,25 @@ func ScanBehind(
 	r io.ReaderAt, size int64, before *SampleFile, visit func(*SampleFile, *ScannedFragment) error,
 ) (*SampleFile, error) {
 	s := &scanner{r: r, size: size, buf: make([]byte, 256<<10)}
+	holds := before.holds
+	if holds == nil { // the header is not from the file
+		holds = before.Tracks
+	}
 	for at := before.Bytes + 1; ; at++ {
 		var err error
 		if at, err = s.find(fragmentStart, at); err != nil || at < 0 {
 			return nil, err
 		}
-		f := &SampleFile{Identity: before.Identity, Tracks: before.Tracks, HeaderBytes: before.HeaderBytes, First: at, Bytes: at}
-		_, _, err = s.fragment(f)
+		f := &SampleFile{Identity: before.Identity, HeaderBytes: before.HeaderBytes, First: at, Bytes: at}
+		f.begin(holds)
+		frag, _, err := s.fragment(f)
 		var torn tornError
 		switch {
 		case err == nil:
+			if frag != nil {
+				f.hold(frag.Entries)
+			}
+			f.begin(f.holds)
 			return s.follow(f, visit)
 		case !errors.As(err, &torn):
 			return nil, err

@@ -24,7 +24,8 @@ type Identity struct {
 // headerInfo is the JSON of a header: the identity, and of the tracks what their boxes say only in a roundabout way.
 type headerInfo struct {
 	Identity
-	Codecs []string `json:"codecs"` // RFC 6381, one a track
+	Codecs   []string `json:"codecs"`              // RFC 6381, one a track
+	RawAudio []uint32 `json:"raw_audio,omitempty"` // IDs of the tracks that are media.RawAudio
 }
 
 // Seal is written behind the last fragment when a recording has ended; a sample file without one was cut off.
@@ -34,14 +35,18 @@ type Seal struct {
 	EndReason       string `json:"end_reason,omitempty"` // why the run ended; empty when the next recording continues it
 }
 
-// Fragment is one append to a sample file: at most one GOP, so only the first sample of a video track may be a sync sample.
+// Fragment is one append to a sample file.
 type Fragment struct {
 	Sequence uint32           // from 1 within the file
-	Wall90k  int64            // wall time of the first video sample's DTS
+	Wall90k  int64            // wall time of the DTS of the master's first sample
 	Tracks   [][]media.Sample // as in the header; the master first. A track may have none
 
-	// Entries is nil, or has for each track the sample entry that holds from this fragment on, nil where that of before does.
+	// Entries is nil, or has for each track the sample entry that holds from this fragment on, nil where that of before does. It is
+	// like that of before, see media.SampleEntry.Alike, and the fragment has samples of the track. The traf has it, for those who read
+	// the file back; players take the parameter sets that the sync sample has in band.
 	Entries []*media.SampleEntry
+	// Kinds has the kind of each track. It may be nil where no sample of video but the first of a fragment is a sync sample.
+	Kinds []media.Kind
 }
 
 // sample flags, ISO/IEC 14496-12 8.8.3.1
@@ -54,8 +59,11 @@ const (
 // checksum over all the rest.
 func AppendHeader(dst []byte, id Identity, tracks []media.SampleEntry) ([]byte, error) {
 	info := headerInfo{Identity: id}
-	for _, t := range tracks {
+	for i, t := range tracks {
 		info.Codecs = append(info.Codecs, t.Codec)
+		if t.Kind == media.RawAudio {
+			info.RawAudio = append(info.RawAudio, uint32(i+1))
+		}
 	}
 	identity, err := json.Marshal(info)
 	if err != nil {
@@ -88,11 +96,13 @@ func AppendHeader(dst []byte, id Identity, tracks []media.SampleEntry) ([]byte, 
 	return w.B, nil
 }
 
-func defaultFlags(e media.SampleEntry) uint32 {
-	if e.Kind == media.Video {
-		return nonSyncFlags
+func defaultFlags(e media.SampleEntry) uint32 { return sampleFlags(e.Kind != media.Video) }
+
+func sampleFlags(sync bool) uint32 {
+	if sync {
+		return syncFlags
 	}
-	return syncFlags
+	return nonSyncFlags
 }
 
 // emptyTrak is a track whose samples are all in fragments.
@@ -106,7 +116,7 @@ func (w *writer) emptyTrak(id uint32, e media.SampleEntry) {
 				w.mediaHeader(e.Kind)
 				w.dinf()
 				w.Box("stbl", func() {
-					w.stsd([]*media.SampleEntry{&e})
+					w.stsd(e.Box)
 					w.FullBox("stts", 0, 0, func() { w.U32(0) })
 					w.FullBox("stsc", 0, 0, func() { w.U32(0) })
 					w.FullBox("stsz", 0, 0, func() { w.U32s(0, 0) })
@@ -137,7 +147,7 @@ func (f *Fragment) Append(dst []byte) (out []byte, headerLen int) {
 		w.FullBox("mfhd", 0, 0, func() { w.U32(f.Sequence) })
 		for i, t := range f.Tracks {
 			if len(t) > 0 {
-				dataOffsets = append(dataOffsets, w.traf(uint32(i+1), t))
+				dataOffsets = append(dataOffsets, w.traf(uint32(i+1), t, i < len(f.Kinds) && f.Kinds[i] == media.Video, f.entry(i)))
 			}
 		}
 		w.uuidBox(checksumUUID, func() { w.U32(0) })
@@ -179,20 +189,31 @@ const (
 	trunFirstFlags = 0x004
 	trunDuration   = 0x100
 	trunSize       = 0x200
+	trunFlags      = 0x400
 	trunCTS        = 0x800
 )
 
-// traf writes a track's part of the moof and returns where its data_offset stands.
-func (w *writer) traf(id uint32, t []media.Sample) (dataOffsetAt int) {
-	flags := uint32(trunDataOffset | trunDuration | trunSize)
+// trunOf says which fields the trun of samples has. Of video, samples behind the first may be sync samples; then each has its flags,
+// because the flags of trex are those of a sample that is none.
+func trunOf(t []media.Sample, video bool) (flags uint32) {
+	flags = trunDataOffset | trunDuration | trunSize
 	if t[0].Sync {
 		flags |= trunFirstFlags
 	}
-	for _, s := range t {
-		if s.CTS != 0 {
+	for i := range t {
+		if t[i].CTS != 0 {
 			flags |= trunCTS
 		}
+		if video && i > 0 && t[i].Sync {
+			flags = flags&^trunFirstFlags | trunFlags
+		}
 	}
+	return flags
+}
+
+// traf writes a track's part of the moof and returns where its data_offset stands. e is nil where the sample entry stays.
+func (w *writer) traf(id uint32, t []media.Sample, video bool, e *media.SampleEntry) (dataOffsetAt int) {
+	flags := trunOf(t, video)
 	w.Box("traf", func() {
 		w.FullBox("tfhd", 0, 0x020000, func() { w.U32(id) }) // default-base-is-moof
 		w.FullBox("tfdt", 1, 0, func() { w.U64(uint64(t[0].DTS)) })
@@ -205,11 +226,15 @@ func (w *writer) traf(id uint32, t []media.Sample) (dataOffsetAt int) {
 			}
 			for _, s := range t {
 				w.U32s(s.Duration, uint32(len(s.Data)))
+				if flags&trunFlags != 0 {
+					w.U32(sampleFlags(s.Sync))
+				}
 				if flags&trunCTS != 0 {
 					w.U32(uint32(s.CTS))
 				}
 			}
 		})
+		w.newEntry(e)
 	})
 	return dataOffsetAt
 }

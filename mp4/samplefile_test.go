@@ -42,7 +42,7 @@ func (r *recorded) scanned() (frags []ScannedFragment) {
 	at := r.header
 	for i, f := range r.fragments {
 		data := int64(0)
-		x := ScannedFragment{Bytes: r.ends[i] - at, Wall90k: f.Wall90k, Tracks: make([][]media.Sample, len(f.Tracks))}
+		x := ScannedFragment{Bytes: r.ends[i] - at, Wall90k: f.Wall90k, Tracks: make([][]media.Sample, len(f.Tracks)), Entries: f.Entries}
 		for k, t := range f.Tracks {
 			for _, s := range t {
 				data += int64(len(s.Data))
@@ -113,6 +113,38 @@ func TestFragmentDataOffsets(t *testing.T) {
 		}
 		if at != len(b) {
 			t.Errorf("fragment %d: the samples end at %d of %d", i+1, at, len(b))
+		}
+	}
+}
+
+// TestFragmentOfManySyncSamples has pictures from each of which decoding can start, as a camera that sends Motion JPEG does, and
+// some from which it cannot.
+func TestFragmentOfManySyncSamples(t *testing.T) {
+	video, audio := testAVC(t, 0), *testAAC(t, "1210")
+	for _, syncs := range [][]bool{{true}, {true, true, true}, {true, false, true}, {false, false, true}, {false, false}, {true, false, false}} {
+		for _, cts := range []int32{0, 7200} {
+			var pictures, sounds []media.Sample
+			for i, sync := range syncs {
+				pictures = append(pictures, media.Sample{DTS: int64(i) * 3600, CTS: cts, Duration: 3600, Size: 5, Sync: sync, Data: []byte("image")})
+				sounds = append(sounds, media.Sample{Track: 1, DTS: int64(i) * 1024, Duration: 1024, Size: 5, Sync: true, Data: []byte("sound")})
+			}
+			file, err := AppendHeader(nil, Identity{}, []media.SampleEntry{video, audio})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := Fragment{Sequence: 1, Tracks: [][]media.Sample{pictures, sounds}, Kinds: []media.Kind{media.Video, media.Audio}}
+			file, _ = x.Append(file)
+			f, frags, _, err := scan(file)
+			if err != nil || f.Torn != nil || len(frags) != 1 {
+				t.Fatalf("%v: %d fragments, %v, %v", syncs, len(frags), err, f.Torn)
+			}
+			for track, want := range x.Tracks {
+				for i, got := range frags[0].Tracks[track] {
+					if w := want[i]; got.Sync != w.Sync || got.CTS != w.CTS || got.DTS != w.DTS || got.Size != w.Size {
+						t.Errorf("%v: sample %d of track %d is %+v, want %+v", syncs, i, track+1, got, w)
+					}
+				}
+			}
 		}
 	}
 }
@@ -279,6 +311,11 @@ func FuzzScan(f *testing.F) {
 	twice := slices.Clone(r.file) // the first track, instead of the second
 	twice[bytes.LastIndex(twice[:r.ends[0]], []byte("tfhd"))+11] = 1
 	f.Add(twice)
+	c := newTestCamera(f, 5) // its files have several sample entries, and raw sound
+	c.flips, c.audio = c.levels(3), testG711(f, 8000)
+	for _, r := range c.run(3) {
+		f.Add(r.file)
+	}
 	if !bytes.Equal(mend(r.file), r.file) {
 		f.Fatal("mend changes a file that is whole")
 	}
@@ -295,6 +332,11 @@ func FuzzScan(f *testing.F) {
 				}
 				if at >= 0 && f.Bytes != at || len(x.Tracks) != len(f.Tracks) || int64(x.HeaderLen)+data != x.Bytes || samples*8 > len(b) {
 					return fmt.Errorf("the fragment at %d does not add up: %+v", f.Bytes, x)
+				}
+				for i, e := range x.Entries {
+					if e != nil && !bytes.Equal(f.Holds()[i].Box, e.Box) {
+						return fmt.Errorf("the fragment at %d has another sample entry than it says", f.Bytes)
+					}
 				}
 				at = f.Bytes + x.Bytes
 				return nil

@@ -20,12 +20,15 @@ var ErrHeader = errors.New("not a sample file: its header is not whole")
 // A SampleFile is what Scan found.
 type SampleFile struct {
 	Identity    Identity
-	Tracks      []media.SampleEntry
-	HeaderBytes int64 // ftyp and moov
-	First       int64 // where the first fragment starts: behind the header, or, of ScanBehind, behind damage
-	Bytes       int64 // where the last whole fragment ends; what lies behind is the seal, or a torn tail
-	Seal        *Seal // nil when the file was cut off
-	Torn        error // why the first fragment that is not whole is not; nil when every byte is accounted for
+	Tracks      []media.SampleEntry // as the header says, or, of ScanBehind, as they are in the fragment at First
+	HeaderBytes int64               // ftyp and moov
+	First       int64               // where the first fragment starts: behind the header, or, of ScanBehind, behind damage
+	Bytes       int64               // where the last whole fragment ends; what lies behind is the seal, or a torn tail
+	Seal        *Seal               // nil when the file was cut off
+	Torn        error               // why the first fragment that is not whole is not; nil when every byte is accounted for
+
+	entries []media.EntryList   // by track
+	holds   []media.SampleEntry // by track, that of the last whole fragment
 }
 
 // ScannedFragment is a whole fragment of a sample file.
@@ -34,6 +37,9 @@ type ScannedFragment struct {
 	Bytes     int64 // of the fragment
 	Wall90k   int64
 	Tracks    [][]media.Sample // as in the header, without their data
+
+	// Entries is as in Fragment.
+	Entries []*media.SampleEntry
 }
 
 // Start is the DTS of the first sample of a track, or 0 where the fragment has none of it.
@@ -98,6 +104,7 @@ func (s *scanner) follow(f *SampleFile, visit func(*SampleFile, *ScannedFragment
 			f.Seal = seal
 			return f, nil
 		}
+		f.hold(frag.Entries)
 		if err := visit(f, frag); err != nil {
 			return nil, err
 		}
@@ -256,6 +263,13 @@ func (f *SampleFile) parseMoov(moov []byte) error {
 	if len(f.Tracks) == 0 {
 		return tornError("no tracks")
 	}
+	for _, id := range info.RawAudio {
+		if id < 1 || int64(id) > int64(len(f.Tracks)) || f.Tracks[id-1].Kind != media.Audio {
+			return tornError(fmt.Sprintf("track %d is no sound", id))
+		}
+		f.Tracks[id-1].Kind = media.RawAudio
+	}
+	f.begin(f.Tracks)
 	return nil
 }
 
@@ -280,7 +294,8 @@ func parseTrak(trak []byte) (e media.SampleEntry, ok bool) {
 	e.Timescale = binary.BigEndian.Uint32(mdhd[20:])
 	e.Width, e.Height = binary.BigEndian.Uint16(tkhd[88:]), binary.BigEndian.Uint16(tkhd[92:])
 	e.Box = stsd[8:]
-	return e, e.Timescale > 0
+	h, ok := box.ParseHeader(e.Box)
+	return e, ok && h.Size == int64(len(e.Box)) && e.Timescale > 0
 }
 
 // fragment reads the fragment or the seal behind f.Bytes.
@@ -314,7 +329,7 @@ func (s *scanner) fragment(f *SampleFile) (*ScannedFragment, *Seal, error) {
 		Wall90k:   fromNTPTime(binary.BigEndian.Uint64(prft[8:])),
 		Tracks:    s.room(len(f.Tracks)),
 	}
-	dataBytes, err := frag.parseMoof(moof, f.Tracks)
+	dataBytes, err := frag.parseMoof(moof, f)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -378,7 +393,7 @@ func (s *scanner) checkCRC(want []byte, start, behind, end int64) error {
 }
 
 // parseMoof fills frag.Tracks and returns how many bytes its samples take.
-func (frag *ScannedFragment) parseMoof(moof []byte, tracks []media.SampleEntry) (dataBytes int64, err error) {
+func (frag *ScannedFragment) parseMoof(moof []byte, f *SampleFile) (dataBytes int64, err error) {
 	boxes, ok := box.Children(moof)
 	if !ok || len(boxes) < 2 || len(findUUID(boxes[len(boxes)-1:], checksumUUID)) != 4 {
 		return 0, tornError("the moof does not end in a checksum")
@@ -387,7 +402,7 @@ func (frag *ScannedFragment) parseMoof(moof []byte, tracks []media.SampleEntry) 
 		if b.Type != "traf" {
 			continue
 		}
-		n, ok := frag.parseTraf(b.Body, tracks)
+		n, ok := frag.parseTraf(b.Body, f)
 		if !ok {
 			return 0, tornError("a traf is not as written")
 		}
@@ -397,7 +412,8 @@ func (frag *ScannedFragment) parseMoof(moof []byte, tracks []media.SampleEntry) 
 }
 
 // parseTraf reads back what traf wrote.
-func (frag *ScannedFragment) parseTraf(traf []byte, tracks []media.SampleEntry) (dataBytes int64, ok bool) {
+func (frag *ScannedFragment) parseTraf(traf []byte, f *SampleFile) (dataBytes int64, ok bool) {
+	tracks := f.Tracks
 	boxes, ok := box.Children(traf)
 	tfhd, tfdt, trun := box.Find(boxes, "tfhd"), box.Find(boxes, "tfdt"), box.Find(boxes, "trun")
 	if !ok || len(tfhd) != 8 || len(tfdt) != 12 || len(trun) < 12 {
@@ -407,11 +423,18 @@ func (frag *ScannedFragment) parseTraf(traf []byte, tracks []media.SampleEntry) 
 	if id < 1 || id > int64(len(tracks)) || len(frag.Tracks[id-1]) > 0 {
 		return 0, false
 	}
+	if entry := findUUID(boxes, entryUUID); entry != nil && !frag.parseEntry(int(id-1), entry, f) {
+		return 0, false
+	}
 	dts := int64(binary.BigEndian.Uint64(tfdt[4:]))
 	flags, count := binary.BigEndian.Uint32(trun)&0xffffff, int64(binary.BigEndian.Uint32(trun[4:]))
-	entry, rest := int64(8), trun[12:]
+	row, rest := int64(8), trun[12:]
+	ctsAt := row
+	if flags&trunFlags != 0 {
+		row, ctsAt = row+4, ctsAt+4
+	}
 	if flags&trunCTS != 0 {
-		entry += 4
+		row += 4
 	}
 	if flags&trunFirstFlags != 0 {
 		if len(rest) < 4 {
@@ -419,7 +442,7 @@ func (frag *ScannedFragment) parseTraf(traf []byte, tracks []media.SampleEntry) 
 		}
 		rest = rest[4:]
 	}
-	if count == 0 || int64(len(rest)) != count*entry {
+	if count == 0 || int64(len(rest)) != count*row {
 		return 0, false
 	}
 	samples := slices.Grow(frag.Tracks[id-1], int(count))[:count]
@@ -427,12 +450,19 @@ func (frag *ScannedFragment) parseTraf(traf []byte, tracks []media.SampleEntry) 
 	for i := range samples {
 		x := &samples[i]
 		*x = media.Sample{DTS: dts}
-		p := rest[int64(i)*entry:]
+		p := rest[int64(i)*row:]
 		x.Duration, x.Size = binary.BigEndian.Uint32(p), binary.BigEndian.Uint32(p[4:])
 		if flags&trunCTS != 0 {
-			x.CTS = int32(binary.BigEndian.Uint32(p[8:]))
+			x.CTS = int32(binary.BigEndian.Uint32(p[ctsAt:]))
 		}
-		x.Sync = tracks[id-1].Kind == media.Audio || i == 0 && flags&trunFirstFlags != 0
+		switch {
+		case tracks[id-1].Kind != media.Video:
+			x.Sync = true
+		case flags&trunFlags != 0:
+			x.Sync = binary.BigEndian.Uint32(p[8:]) == syncFlags
+		default:
+			x.Sync = i == 0 && flags&trunFirstFlags != 0
+		}
 		dataBytes += int64(x.Size)
 		dts = x.End()
 	}

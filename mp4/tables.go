@@ -12,15 +12,16 @@ import (
 // readTable reads at off from the start of a table's entries, up to the end of one part's piece.
 func (f *File) readTable(p []byte, s *section, off int64) (int, error) {
 	t := &f.tracks[s.track]
-	entry := uint32(off / entryBytes[s.table])
+	each := t.entryBytes(s.table)
+	entry := uint32(off / each)
 	i := sort.Search(len(t.pieces), func(i int) bool { return t.pieces[i].first[s.table] > entry }) - 1
 	q := &t.pieces[i]
-	off -= int64(q.first[s.table]) * entryBytes[s.table]
+	off -= int64(q.first[s.table]) * each
 	if q.src >= 0 {
 		g := tableWriter{t: t, q: q, x: &f.parts[i].Tracks[q.src]}
 		if g.regular(s.table) {
 			var room [(media.MaxRuns + 1) * 8]byte
-			g.b = append(room[:0], make([]byte, int64(q.count[s.table])*entryBytes[s.table])...)
+			g.b = append(room[:0], make([]byte, int64(q.count[s.table])*each)...)
 			piece := g.b
 			if err := g.writeRegular(s.table); err != nil {
 				return 0, f.tableError(i, err)
@@ -33,7 +34,7 @@ func (f *File) readTable(p []byte, s *section, off int64) (int, error) {
 		return 0, err
 	}
 	at := f.tableOffset(i, s.track, s.table)
-	return copy(p, tables[at+off:at+int64(q.count[s.table])*entryBytes[s.table]]), nil
+	return copy(p, tables[at+off:at+int64(q.count[s.table])*each]), nil
 }
 
 // tables returns part i's entries of every table, track by track.
@@ -49,7 +50,7 @@ func (f *File) tableOffset(i, track int, tab table) (at int64) {
 	for k := 0; k <= track && k < len(f.tracks); k++ {
 		for x := range numTables {
 			if k < track || x < tab {
-				at += int64(f.tracks[k].pieces[i].count[x]) * entryBytes[x]
+				at += int64(f.tracks[k].pieces[i].count[x]) * f.tracks[k].entryBytes(x)
 			}
 		}
 	}
@@ -68,7 +69,7 @@ func (f *File) makeTables(i int) (b []byte, err error) {
 			}
 			g := tableWriter{t: t, q: q, x: &f.parts[i].Tracks[q.src], s: &all[q.src]}
 			for tab := range numTables {
-				n := int64(q.count[tab]) * entryBytes[tab]
+				n := int64(q.count[tab]) * t.entryBytes(tab)
 				g.b, rest = rest[:n], rest[n:]
 				if err := g.write(tab, f.mdatAt+f.data[i]); err != nil {
 					return f.tableError(i, err)
@@ -123,9 +124,11 @@ func (g *tableWriter) write(tab table, extentAt int64) error {
 	case stss:
 		g.putAll(g.s.Syncs, g.q.first[stsz]+1)
 	case stsc:
-		g.stsc()
+		return g.stsc()
 	case stsz:
-		g.putAll(g.s.Sizes, 0)
+		if g.t.kind != media.RawAudio {
+			g.putAll(g.s.Sizes, 0)
+		}
 	case co64:
 		for _, x := range g.s.ChunkOffsets {
 			binary.BigEndian.PutUint64(g.b, uint64(extentAt+x))
@@ -159,7 +162,7 @@ func (g *tableWriter) writeRegular(tab table) error {
 	case ctts:
 		return g.cttsRun(int(g.x.Samples), int64(g.x.FirstCTS))
 	case stsc:
-		g.stscRun(0, g.x.Samples/g.x.Chunks)
+		return g.stscRun(media.ChunkRun{Samples: g.x.Samples / g.x.Chunks})
 	}
 	return nil
 }
@@ -200,16 +203,10 @@ func (g *tableWriter) sttsOfRow() error {
 // stts: runs of equal durations (8.6.1.2), then the last sample by itself, since its duration depends on what follows it
 // in this File.
 func (g *tableWriter) stts() error {
-	v := g.s.Durations[:len(g.s.Durations)-1]
-	for i := 0; i < len(v); {
-		j := i + 1
-		for j < len(v) && v[j] == v[i] {
-			j++
-		}
-		if err := g.sttsRun(j-i, v[i]); err != nil {
+	for r := range g.s.TimeRuns {
+		if err := g.sttsRun(int(r.Samples), r.Duration); err != nil {
 			return err
 		}
-		i = j
 	}
 	g.sttsLast()
 	return nil
@@ -259,17 +256,23 @@ func (g *tableWriter) cttsRun(samples int, cts int64) error {
 	return nil
 }
 
-// stsc: runs of chunks with equally many samples (8.7.4).
-func (g *tableWriter) stsc() {
-	for i, n := range g.s.ChunkCounts {
-		if i == 0 || n != g.s.ChunkCounts[i-1] {
-			g.stscRun(uint32(i), n)
+// stsc: runs of chunks with equally many samples of one sample entry (8.7.4).
+func (g *tableWriter) stsc() error {
+	for r := range g.s.ChunkRuns {
+		if err := g.stscRun(r); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-func (g *tableWriter) stscRun(chunk, samples uint32) {
-	g.put(g.q.first[co64] + chunk + 1)
-	g.put(samples)
-	g.put(g.q.entry)
+func (g *tableWriter) stscRun(r media.ChunkRun) error {
+	e := &g.t.entries[g.q.entry]
+	if int(r.Entry) >= e.boxes {
+		return fmt.Errorf("its index names sample entry %d of the %s, of which its row has %d", r.Entry+1, g.t.kind, e.boxes)
+	}
+	g.put(g.q.first[co64] + r.Chunk + 1)
+	g.put(r.Samples)
+	g.put(g.t.numbers[e.first+int(r.Entry)])
+	return nil
 }

@@ -33,7 +33,7 @@ func (w *writer) tkhd(id uint32, e *media.SampleEntry, duration90k uint64) {
 		w.Zeros(8)
 		w.U16(0) // layer
 		w.U16(0) // alternate group
-		if e.Kind == media.Audio {
+		if e.Kind.Sound() {
 			w.U16(0x100)
 		} else {
 			w.U16(0)
@@ -58,7 +58,7 @@ func (w *writer) mdhd(timescale uint32, duration uint64) {
 
 func (w *writer) hdlr(k media.Kind) {
 	typ, name := "vide", "nvrfs video"
-	if k == media.Audio {
+	if k.Sound() {
 		typ, name = "soun", "nvrfs audio"
 	}
 	w.FullBox("hdlr", 0, 0, func() {
@@ -71,7 +71,7 @@ func (w *writer) hdlr(k media.Kind) {
 }
 
 func (w *writer) mediaHeader(k media.Kind) {
-	if k == media.Audio {
+	if k.Sound() {
 		w.FullBox("smhd", 0, 0, func() { w.Zeros(4) })
 	} else {
 		w.FullBox("vmhd", 0, 1, func() { w.Zeros(8) })
@@ -88,11 +88,11 @@ func (w *writer) dinf() {
 	})
 }
 
-func (w *writer) stsd(entries []*media.SampleEntry) {
+func (w *writer) stsd(entries ...[]byte) {
 	w.FullBox("stsd", 0, 0, func() {
 		w.U32(uint32(len(entries)))
 		for _, e := range entries {
-			w.Bytes(e.Box)
+			w.Bytes(e)
 		}
 	})
 }

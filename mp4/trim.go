@@ -2,7 +2,9 @@ package mp4
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 
 	"nvrfs/media"
 )
@@ -22,7 +24,7 @@ func (p Part) Trim(from, to int64) (q Part, err error) {
 	return q, err
 }
 
-func (p Part) cut(all []media.Samples, from, to int64) (Part, error) {
+func (p Part) cut(all []media.Samples, from, to int64) (_ Part, err error) {
 	cut, ok := cutMaster(&all[0], p.Tracks[0].Start, from, to)
 	if !ok {
 		return Part{}, ErrNothingShown
@@ -36,9 +38,15 @@ func (p Part) cut(all []media.Samples, from, to int64) (Part, error) {
 		}
 		kept[i] = all[i].Slice(r.first, r.end)
 		if i == 0 && cut.lastDuration > 0 {
-			kept[i].Durations[r.end-r.first-1] = cut.lastDuration
+			shorten(&kept[i], cut.lastDuration)
 		}
-		q.Tracks[i] = TrackPart{Entry: t.Entry, Sums: kept[i].Sum(r.dts)}
+		e := t.Entry
+		if kept[i].ChunkEntries != nil {
+			if e, err = only(e, kept[i].Renumber()); err != nil {
+				return Part{}, err
+			}
+		}
+		q.Tracks[i] = TrackPart{Entry: e, Sums: kept[i].Sum(r.dts)}
 		q.memory += kept[i].Memory()
 	}
 	q.narrow(kept)
@@ -46,6 +54,29 @@ func (p Part) cut(all []media.Samples, from, to int64) (Part, error) {
 	q.ledEnd = max(q.shownEnd, kept[0].End())
 	q.Load = func(use func([]media.Samples) error) error { return use(kept) }
 	return q, nil
+}
+
+// shorten sets how long the last sample lasts. A packet of raw audio loses the bytes that it has no time for.
+func shorten(s *media.Samples, duration uint32) {
+	last := len(s.Durations) - 1
+	s.Durations[last] = duration
+	if s.Raw {
+		s.Sizes[last] = min(s.Sizes[last], duration)
+	}
+}
+
+// only returns the sample entry that has the numbered boxes of another.
+func only(e *media.SampleEntry, numbers []uint8) (*media.SampleEntry, error) {
+	boxes := slices.Collect(e.Boxes)
+	kept := *e
+	kept.Box = nil
+	for _, n := range numbers {
+		if int(n) >= len(boxes) {
+			return nil, fmt.Errorf("the index names sample entry %d of the %s, of which the row has %d", n+1, e.Kind, len(boxes))
+		}
+		kept.Box = append(kept.Box, boxes[n]...)
+	}
+	return &kept, nil
 }
 
 // sampleRange is a range of a track's samples.

@@ -258,7 +258,7 @@ func (s *shownFile) checkNoWaste(t *testing.T, name string, c clip) {
 			t.Fatalf("%s: the clip starts at %d, though sync sample %d is at %d", name, first, i+2, x.CTS)
 		}
 	}
-	if audio := s.tracks[media.Audio]; audio != nil || len(c.recs[0].tracks) == 1 {
+	if len(s.sounds()) > 0 || len(c.recs[0].tracks) == 1 {
 		begin, end := int64(math.MaxInt64), int64(0)
 		for _, st := range s.tracks {
 			for _, ch := range st.Chunks {
@@ -280,8 +280,8 @@ func (s *shownFile) checkNoWaste(t *testing.T, name string, c clip) {
 func (s *shownFile) checkSoundShown(t *testing.T, name string, c clip, frames []*recordedSample) {
 	t.Helper()
 	var kept []*recordedSample
-	if st := s.tracks[media.Audio]; st != nil {
-		kept = st.source
+	for _, st := range s.sounds() {
+		kept = append(kept, st.source...)
 		if movie := s.tracks[media.Video].Track.Duration; st.Track.Duration > movie {
 			t.Fatalf("%s: sound is heard for %d ticks, the picture seen for %d", name, st.Track.Duration, movie)
 		}

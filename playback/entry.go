@@ -93,8 +93,9 @@ func (l *Library) newest90k(ctx context.Context, s Stream) (start90k int64, err 
 }
 
 // entryGroups groups recordings, which are in order of start, into what one entry can show. Runs may overlap in time, where
-// the host's clock was set back: each keeps its own entries then, so that no frame hides another.
-func entryGroups(recs []schema.Recording) (groups [][]schema.Recording) {
+// the host's clock was set back: each keeps its own entries then, so that no frame hides another. alike reports whether two sample
+// entries, by their ids, can stand in one track.
+func entryGroups(recs []schema.Recording, alike func(a, b int64) bool) (groups [][]schema.Recording) {
 	const open = 8     // only the last few groups can go on
 	var ends [open]int // of those groups that lie in recs as they are: behind their last recording; 0 for the others
 	for i := range recs {
@@ -102,7 +103,7 @@ func entryGroups(recs []schema.Recording) (groups [][]schema.Recording) {
 		best := -1
 		for g := len(groups) - 1; g >= max(0, len(groups)-open); g-- {
 			last := &groups[g][len(groups[g])-1]
-			if !sameEntries(last, r) {
+			if !sameTracks(last, r, alike) {
 				continue
 			}
 			if r.Run == last.Run && r.Sequence == last.Sequence+1 {
@@ -129,17 +130,37 @@ func entryGroups(recs []schema.Recording) (groups [][]schema.Recording) {
 	return groups
 }
 
-// sameEntries reports whether two recordings decode alike.
-func sameEntries(a, b *schema.Recording) bool {
+// sameTracks reports whether two recordings can be shown one after the other by the same tracks. Parameter sets may differ, because a
+// file has all that its recordings use. Nearly always the ids are equal, so that nothing has to be looked up.
+func sameTracks(a, b *schema.Recording, alike func(a, b int64) bool) bool {
 	if len(a.Tracks) != len(b.Tracks) {
 		return false
 	}
 	for i := range a.Tracks {
-		if a.Tracks[i].Entry != b.Tracks[i].Entry {
+		if x, y := a.Tracks[i].Entry, b.Tracks[i].Entry; x != y && !alike(x, y) {
 			return false
 		}
 	}
 	return true
+}
+
+// groups is entryGroups of recordings of the library.
+func (l *Library) groups(ctx context.Context, recs []schema.Recording) ([][]schema.Recording, error) {
+	var failed error
+	groups := entryGroups(recs, func(a, b int64) bool {
+		x, err := l.sampleEntry(ctx, a)
+		if err != nil {
+			failed = err
+			return false
+		}
+		y, err := l.sampleEntry(ctx, b)
+		if err != nil {
+			failed = err
+			return false
+		}
+		return x.Alike(y)
+	})
+	return groups, failed
 }
 
 // entry completes an Entry from its recordings, which were read after newest90k was.

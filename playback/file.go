@@ -120,7 +120,9 @@ func (l *Library) recordings(ctx context.Context, e *Entry) ([]schema.Recording,
 		if err != nil {
 			return nil, err
 		}
-		groups = entryGroups(recs)
+		if groups, err = l.groups(ctx, recs); err != nil {
+			return nil, err
+		}
 	case dayEntry:
 		recs, err := l.startingIn(ctx, e.stream.id, e.from90k, e.to90k)
 		if err != nil {

@@ -2,6 +2,7 @@ package playback
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"nvrfs/media"
@@ -63,9 +64,11 @@ func (l *Library) Info(ctx context.Context, e *Entry) (*Info, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !codecs[entry.Codec] {
-				codecs[entry.Codec] = true
-				info.Codecs = append(info.Codecs, entry.Codec)
+			for c := range strings.SplitSeq(entry.Codec, ",") {
+				if !codecs[c] {
+					codecs[c] = true
+					info.Codecs = append(info.Codecs, c)
+				}
 			}
 		}
 		if i > 0 && r.Run != recs[i-1].Run && r.Start90k > recs[i-1].End90k() {

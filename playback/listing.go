@@ -288,7 +288,11 @@ func (l *Library) readDay(ctx context.Context, s Stream, day *calendarDay) (x li
 func (l *Library) entriesOf(ctx context.Context, s *Stream, hour Span, recs []schema.Recording, newest90k int64) ([]*Entry, error) {
 	var entries []*Entry
 	var names nameCounter
-	for _, group := range entryGroups(recs) {
+	groups, err := l.groups(ctx, recs)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range groups {
 		start90k := group[0].Start90k
 		order := orderOf(start90k-hour.From90k, names.count(start90k))
 		e, err := l.entry(ctx, &Entry{

@@ -2,10 +2,6 @@ package schema
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"math"
-	"math/bits"
 	"slices"
 
 	"nvrfs/media"
@@ -15,6 +11,9 @@ import (
 type Fragment struct {
 	HeaderLen int              // bytes before the first sample
 	Tracks    [][]media.Sample // each without its data, in the order of the recording's tracks, which is that of the bytes
+
+	// Entries is nil, or has for each track the sample entry that holds from this fragment on, nil where that of before does.
+	Entries []*media.SampleEntry
 }
 
 // Track sums up one track of a recording.
@@ -24,8 +23,11 @@ type Track struct {
 	Runs media.Runs // empty where the durations are steady, or their runs are not known
 }
 
-// IndexVersion is the first byte of every packed index.
-const IndexVersion = 1
+// The first byte of every packed index. A recording of one sample entry a track has version 1.
+const (
+	IndexVersion        = 1
+	IndexVersionEntries = 2
+)
 
 // An Index packs the description of a recording's samples, and keeps the sums that its row needs.
 //
@@ -36,8 +38,12 @@ const IndexVersion = 1
 //
 // A video sample is zigzag(size - size of the last sample of the same kind, sync or not) << 3 | CTS changed << 2 |
 // duration changed << 1 | sync, then zigzag(change of duration) and zigzag(change of CTS) where the bits say so. An audio
-// sample has only the bit "duration changed". Every change is against the track's sample before, at first against 0. So a
-// frame of a steady camera takes two or three bytes, and an audio frame one or two.
+// sample has only the bit "duration changed", and so has a packet of raw audio. Every change is against the track's sample before,
+// at first against 0. So a frame of a steady camera takes two or three bytes, and an audio frame one or two.
+//
+// In version 2, a fragment may begin with changes of sample entries: each is 0, which no HeaderLen is, the index of the track, and
+// the number of the sample entry that its samples have from this fragment on. So all that version 1 says is said in the same way,
+// and an index that has grown begins with what it was, but for its first byte.
 type Index struct {
 	packed []byte
 	tracks []indexTrack
@@ -50,7 +56,9 @@ type indexTrack struct {
 	lastSize  [2]uint32 // of samples that are not, and that are, sync samples
 	lastDur   uint32
 	lastCTS   int32
-	lastChunk int         // samples in the last chunk
+	lastChunk media.ChunkRun
+	entries   media.EntryList
+	entry     int         // the number of the sample entry that holds
 	runs      []media.Run // what TimeRuns counts: the newest sample is left out; one more than media.MaxRuns where there are more
 }
 
@@ -61,6 +69,7 @@ func NewIndex(tracks []media.SampleEntry) *Index {
 	x.packed = binary.AppendUvarint(x.packed, uint64(len(tracks)))
 	for i := range tracks {
 		x.tracks[i].kind = tracks[i].Kind
+		x.tracks[i].entries.Number(&tracks[i])
 		x.packed = append(x.packed, byte(tracks[i].Kind))
 	}
 	return x
@@ -80,33 +89,72 @@ func (x *Index) Tracks() []Track {
 	return tracks
 }
 
+// Entries returns the sample entries of the row so far: each stands for all that its track uses.
+func (x *Index) Entries() []media.SampleEntry {
+	entries := make([]media.SampleEntry, len(x.tracks))
+	for i := range entries {
+		entries[i] = x.tracks[i].entries.Joined()
+	}
+	return entries
+}
+
 // SetEntry sets the id of a track's sample entry, which is known when the database has taken it in.
 func (x *Index) SetEntry(track int, id int64) { x.sums[track].Entry = id }
 
-// Add appends a fragment. The DTS of its samples are counted from the start of the run.
+// Add appends a fragment. The DTS of its samples are counted from the start of the run. A track must not get more than
+// media.MaxEntries sample entries.
 func (x *Index) Add(f Fragment) {
+	for i, e := range f.Entries {
+		if e != nil {
+			x.changeEntry(i, e)
+		}
+	}
 	x.packed = binary.AppendUvarint(x.packed, uint64(f.HeaderLen))
 	for i, samples := range f.Tracks {
-		if x.sums[i].Samples == 0 && len(samples) > 0 {
-			x.sums[i].Start = samples[0].DTS
+		t, sum := &x.tracks[i], &x.sums[i]
+		if sum.Samples == 0 && len(samples) > 0 {
+			sum.Start = samples[0].DTS
 		}
 		x.packed = binary.AppendUvarint(x.packed, uint64(len(samples)))
+		before := sum.Samples
 		for k := range samples {
-			x.addSample(&x.tracks[i], &x.sums[i], &samples[k])
+			x.addSample(t, sum, &samples[k])
 		}
-		x.addChunk(&x.tracks[i], &x.sums[i], len(samples))
+		if len(samples) > 0 {
+			sum.addChunk(t, sum.Samples-before)
+		}
 	}
 }
 
-func (x *Index) addChunk(t *indexTrack, sum *Track, samples int) {
-	if samples == 0 {
+// changeEntry says that a track has another sample entry from the next fragment on.
+func (x *Index) changeEntry(track int, e *media.SampleEntry) {
+	t := &x.tracks[track]
+	if x.sums[track].Chunks == 0 { // that of the header was never used
+		t.entries = media.EntryList{}
+	}
+	n, ok := t.entries.Number(e)
+	if !ok {
+		panic("schema: a recording has more sample entries than it may") // volume.Run and mp4.Scan refuse that
+	}
+	if n == t.entry {
 		return
 	}
-	sum.Chunks++
-	if samples != t.lastChunk {
+	if x.packed[0] == IndexVersion {
+		x.packed = slices.Clone(x.packed) // the bytes of before may be in use
+		x.packed[0] = IndexVersionEntries
+	}
+	t.entry = n
+	x.packed = append(x.packed, 0, byte(track), byte(n))
+}
+
+// addChunk counts a chunk of some samples, of raw audio of bytes.
+func (sum *Track) addChunk(t *indexTrack, samples uint32) {
+	c := media.ChunkRun{Samples: samples, Entry: uint8(t.entry)}
+	if sum.Chunks == 0 || c != t.lastChunk {
 		sum.ChunkRuns++
 	}
-	t.lastChunk = samples
+	sum.Chunks++
+	t.lastChunk = c
 }
 
 func (x *Index) addSample(t *indexTrack, sum *Track, s *media.Sample) {
@@ -134,6 +182,12 @@ func (x *Index) addSample(t *indexTrack, sum *Track, s *media.Sample) {
 
 // add counts a sample. t describes the samples before it.
 func (sum *Track) add(t *indexTrack, s *media.Sample, sync int) {
+	if t.kind == media.RawAudio {
+		for _, r := range media.PacketRuns(s.Size, s.Duration) {
+			sum.addRun(t, r)
+		}
+		return
+	}
 	switch {
 	case sum.Samples == 0:
 		sum.FirstCTS = s.CTS
@@ -144,27 +198,38 @@ func (sum *Track) add(t *indexTrack, s *media.Sample, sync int) {
 		// The first sample that has an offset ends the run of those that had none, which is counted from now on.
 		sum.CTSRuns = max(sum.CTSRuns, 1) + 1
 	}
-	if sum.Samples > 0 {
-		sum.addTime(t)
-	}
-	sum.Samples++
 	sum.Syncs += uint32(sync)
-	sum.Duration += int64(s.Duration)
-	sum.LastDuration = s.Duration
+	sum.addRun(t, media.Run{Samples: 1, Duration: s.Duration})
 }
 
-// addTime counts how long the sample lasts that was the newest: a sample is counted when another follows it.
-func (sum *Track) addTime(t *indexTrack) {
+// addRun counts samples that last equally long. How long the newest one lasts is counted when another follows it.
+func (sum *Track) addRun(t *indexTrack, r media.Run) {
+	if r.Samples == 0 {
+		return
+	}
+	if sum.Samples > 0 {
+		sum.addTimes(t, media.Run{Samples: 1, Duration: sum.LastDuration})
+	}
+	if r.Samples > 1 {
+		sum.addTimes(t, media.Run{Samples: r.Samples - 1, Duration: r.Duration})
+	}
+	sum.Samples += r.Samples
+	sum.Duration += int64(r.Samples) * int64(r.Duration)
+	sum.LastDuration = r.Duration
+}
+
+// addTimes counts how long samples last that are not the newest.
+func (sum *Track) addTimes(t *indexTrack, r media.Run) {
 	n := len(t.runs)
-	if n > 0 && t.runs[n-1].Duration == t.lastDur {
-		t.runs[n-1].Samples++
+	if n > 0 && t.runs[n-1].Duration == r.Duration {
+		t.runs[n-1].Samples += r.Samples
 		return
 	}
 	sum.TimeRuns++
 	if n > media.MaxRuns { // too many to be kept: only the last one counts
 		t.runs = t.runs[:n-1]
 	}
-	t.runs = append(t.runs, media.Run{Samples: 1, Duration: t.lastDur})
+	t.runs = append(t.runs, r)
 }
 
 func bit(b bool) uint64 {
@@ -172,325 +237,4 @@ func bit(b bool) uint64 {
 		return 1
 	}
 	return 0
-}
-
-// ErrIndex says that a packed index is damaged.
-var ErrIndex = errors.New("the index is damaged")
-
-// DecodeIndex unpacks an index as far as the sums of its row go: an index that has grown since the row was read gives what
-// it had then. The sums are not trusted further than for the room to make, and a packed index that does not have what they
-// say is ErrIndex.
-func DecodeIndex(packed []byte, sums []Track) ([]media.Samples, error) {
-	return new(Decoder).Decode(packed, sums)
-}
-
-// A Decoder unpacks indexes, each into the memory of the one before.
-type Decoder struct {
-	in     []byte
-	off    int64 // in the sample file, from the first fragment
-	sums   []Track
-	tracks []trackDecoder
-	out    []media.Samples
-}
-
-// trackDecoder unpacks one track. out has the room that the row asks for, and is filled up to samples and chunks.
-type trackDecoder struct {
-	size     uint32 // of the last sample that is no sync sample; of audio, of the last sample
-	syncSize uint32 // of the last sync sample
-	duration uint32
-	cts      int32
-
-	// Where a token says what; 0 where it does not.
-	syncBit, durationBit, ctsBit uint64
-	shift                        uint8 // of the size, which comes after these
-
-	samples, chunks int
-	out             media.Samples
-	cts0            []int32 // room for out.CTS
-}
-
-// Decode is DecodeIndex. What it returns is valid until it is called again.
-func (d *Decoder) Decode(packed []byte, sums []Track) ([]media.Samples, error) {
-	d.in, d.sums, d.off, d.out = packed, sums, 0, d.out[:0]
-	if err := d.header(); err != nil {
-		return nil, err
-	}
-	for !d.done() {
-		if err := d.fragment(); err != nil {
-			return nil, err
-		}
-	}
-	for i, s := range sums {
-		t := &d.tracks[i]
-		if t.samples != int(s.Samples) || t.chunks != int(s.Chunks) {
-			return nil, fmt.Errorf("%w: track %d has %d samples in %d fragments, its row %d in %d", ErrIndex, i+1, t.samples, t.chunks, s.Samples, s.Chunks)
-		}
-		d.out = append(d.out, t.out)
-	}
-	return d.out, nil
-}
-
-func (d *Decoder) header() error {
-	if len(d.in) < 2 || d.in[0] != IndexVersion {
-		return fmt.Errorf("%w: it does not start with version %d", ErrIndex, IndexVersion)
-	}
-	n, packed := int(d.in[1]), len(d.in)
-	if n != len(d.sums) || packed < 2+n {
-		return fmt.Errorf("%w: it has %d tracks, its row %d", ErrIndex, n, len(d.sums))
-	}
-	d.tracks = room(d.tracks, n)
-	for i := range n {
-		s, t := &d.sums[i], &d.tracks[i]
-		// Every sample takes a byte or more, so no honest row asks for more room than this.
-		if uint64(s.Samples)+uint64(s.Chunks) > 2*uint64(packed) {
-			return fmt.Errorf("%w: %d bytes cannot hold %d samples", ErrIndex, packed, s.Samples)
-		}
-		t.start(s)
-		switch k := media.Kind(d.in[2+i]); k {
-		case media.Video:
-			t.syncBit, t.durationBit, t.ctsBit, t.shift = 1, 2, 4, 3
-			t.out.Syncs = room(t.out.Syncs, int(min(s.Syncs, s.Samples)))[:0]
-		case media.Audio:
-			t.syncBit, t.durationBit, t.ctsBit, t.shift = 0, 1, 0, 1
-			t.out.Syncs = nil
-		default:
-			return fmt.Errorf("%w: track %d is of kind %d", ErrIndex, i+1, uint8(k))
-		}
-	}
-	d.in = d.in[2+n:]
-	return nil
-}
-
-// start makes room for the samples that a row counts.
-func (t *trackDecoder) start(s *Track) {
-	t.size, t.syncSize, t.duration, t.cts, t.samples, t.chunks = 0, 0, 0, 0, 0, 0
-	t.out.Durations, t.out.Sizes = room(t.out.Durations, int(s.Samples)), room(t.out.Sizes, int(s.Samples))
-	t.out.ChunkOffsets, t.out.ChunkCounts = room(t.out.ChunkOffsets, int(s.Chunks)), room(t.out.ChunkCounts, int(s.Chunks))
-	t.out.CTS = nil
-	if s.CTSRuns > 0 {
-		t.cts0 = room(t.cts0, int(s.Samples))
-		t.out.CTS = t.cts0
-	}
-}
-
-// room returns v with a length of n, and anything in it.
-func room[T any](v []T, n int) []T {
-	if cap(v) < n {
-		return make([]T, n)
-	}
-	return v[:n]
-}
-
-// done reports whether every track has as many chunks as its row says, or there are no more.
-func (d *Decoder) done() bool {
-	for i := range d.tracks {
-		if d.tracks[i].chunks < int(d.sums[i].Chunks) {
-			return len(d.in) == 0
-		}
-	}
-	return true
-}
-
-func (d *Decoder) fragment() error {
-	headerLen, ok := d.uvarint()
-	if !ok || headerLen > math.MaxInt32 {
-		return fmt.Errorf("%w: it ends in the middle of a fragment", ErrIndex)
-	}
-	d.off += int64(headerLen)
-	for i := range d.tracks {
-		n, ok := d.uvarint()
-		if !ok || n > uint64(len(d.in)) {
-			return fmt.Errorf("%w: it ends in the middle of a fragment", ErrIndex)
-		}
-		if n == 0 {
-			continue
-		}
-		t := &d.tracks[i]
-		if t.chunks == len(t.out.ChunkCounts) || t.samples+int(n) > len(t.out.Sizes) {
-			return fmt.Errorf("%w: track %d has more than the %d samples in %d fragments of its row", ErrIndex, i+1, len(t.out.Sizes), len(t.out.ChunkCounts))
-		}
-		t.out.ChunkOffsets[t.chunks], t.out.ChunkCounts[t.chunks] = d.off, uint32(n)
-		t.chunks++
-		bytes, ok := d.chunk(t, t.samples+int(n))
-		if !ok {
-			return fmt.Errorf("%w: a sample in it is not whole", ErrIndex)
-		}
-		d.off += bytes
-	}
-	return nil
-}
-
-// uvarint reads a number; ok is false at the end of the input.
-func (d *Decoder) uvarint() (v uint64, ok bool) {
-	v, n := binary.Uvarint(d.in)
-	if n <= 0 {
-		return 0, false
-	}
-	d.in = d.in[n:]
-	return v, true
-}
-
-// chunk reads the samples of a track up to end, and returns how many bytes they take. Those that differ in nothing but their
-// size are read by twos, what changes otherwise one by one, and whatever is unusual, or close to the end of the input, number
-// by number.
-func (d *Decoder) chunk(t *trackDecoder, end int) (bytes int64, ok bool) {
-	for t.samples < end {
-		before := t.samples
-		bytes += d.steady(t, end)
-		bytes += d.changing(t, end)
-		if t.samples > before {
-			continue
-		}
-		n, ok := d.sample(t)
-		if !ok {
-			return 0, false
-		}
-		bytes += n
-	}
-	return bytes, true
-}
-
-// sample reads any sample, and returns its size.
-func (d *Decoder) sample(t *trackDecoder) (bytes int64, ok bool) {
-	token, ok := d.uvarint()
-	if !ok {
-		return 0, false
-	}
-	if token&t.durationBit != 0 {
-		v, ok := d.uvarint()
-		if !ok {
-			return 0, false
-		}
-		t.duration += uint32(media.Unzigzag(v))
-	}
-	if token&t.ctsBit != 0 {
-		v, ok := d.uvarint()
-		if !ok || t.out.CTS == nil { // the row has no room for what it does not know of
-			return 0, false
-		}
-		t.cts += int32(media.Unzigzag(v))
-	}
-	size := &t.size
-	if token&t.syncBit != 0 {
-		size = &t.syncSize
-		t.out.Syncs = append(t.out.Syncs, uint32(t.samples))
-	}
-	*size += uint32(media.Unzigzag(token >> t.shift))
-	t.out.Durations[t.samples], t.out.Sizes[t.samples] = t.duration, *size
-	if t.out.CTS != nil {
-		t.out.CTS[t.samples] = t.cts
-	}
-	t.samples++
-	return int64(*size), true
-}
-
-// Eight bytes of a packed index are looked at at once, as a little-endian word, and the numbers in them found by arithmetic:
-// a branch for each length of a number would be foreseen wrongly every other time.
-
-// ends marks the highest bits of the bytes in which the first and the second number of a word end; 0 where it does not end.
-func ends(w uint64) (first, second uint64) {
-	first = ^w & 0x8080808080808080
-	return first, first & (first - 1)
-}
-
-// upTo returns what a word has up to the lowest bit of a mark.
-func upTo(w, mark uint64) uint64 { return w & (mark ^ (mark - 1)) }
-
-// number joins the groups of seven bits of a number that takes four bytes at most.
-func number(x uint64) uint64 { return x&0x7f | x>>1&0x3f80 | x>>2&0x1fc000 | x>>3&0xfe00000 }
-
-// long is set in the bytes of a number that takes more than four.
-const long = 1 << 31
-
-// steady reads samples by twos as long as they differ in nothing but their size.
-func (d *Decoder) steady(t *trackDecoder, end int) (bytes int64) {
-	in, size, shift, changes := d.in, t.size, t.shift&63, uint64(1)<<(t.shift&63)-1
-	sizes := t.out.Sizes[t.samples:end]
-	pos, i := 0, 0
-	for ; i < len(sizes)-1 && pos < len(in)-8; i += 2 {
-		w := binary.LittleEndian.Uint64(in[pos:])
-		first, second := ends(w)
-		a, b := upTo(w, first), upTo(w, second)>>(bits.TrailingZeros64(first)&63)>>1
-		if (a|b)&long != 0 || second == 0 {
-			break
-		}
-		a, b = number(a), number(b)
-		if (a|b)&changes != 0 {
-			break
-		}
-		size += uint32(media.Unzigzag(a >> shift))
-		sizes[i] = size
-		bytes += int64(size)
-		size += uint32(media.Unzigzag(b >> shift))
-		sizes[i+1] = size
-		bytes += int64(size)
-		pos += bits.TrailingZeros64(second)/8 + 1
-	}
-	d.in, t.size = in[pos:], size
-	t.repeat(i)
-	return bytes
-}
-
-// repeat goes on by n samples with the same duration and CTS.
-func (t *trackDecoder) repeat(n int) {
-	durations := t.out.Durations[t.samples:][:n]
-	for i := range durations {
-		durations[i] = t.duration
-	}
-	if t.out.CTS != nil {
-		cts := t.out.CTS[t.samples:][:n]
-		for i := range cts {
-			cts[i] = t.cts
-		}
-	}
-	t.samples += n
-}
-
-// changing reads samples one by one, of which each may be a sync sample, or have another duration or another CTS than the one
-// before, until two are steady.
-func (d *Decoder) changing(t *trackDecoder, end int) (bytes int64) {
-	in, pos, i := d.in, 0, t.samples
-	sizes, durations, offsets := t.out.Sizes[:end], t.out.Durations[:end], t.out.CTS
-	size, duration, cts := t.size, t.duration, t.cts
-	for i < len(sizes) && pos < len(in)-8 {
-		w := binary.LittleEndian.Uint64(in[pos:])
-		first, second := ends(w)
-		n := bits.TrailingZeros64(first)
-		a, b := upTo(w, first), upTo(w, second)>>(n&63)>>1
-		if (a|b)&long != 0 || second == 0 {
-			break
-		}
-		a, b = number(a), number(b)
-		if changes := a & (t.durationBit | t.ctsBit); changes == 0 {
-			if (a|b)&(1<<(t.shift&63)-1) == 0 && i+1 < end {
-				break
-			}
-		} else {
-			n = bits.TrailingZeros64(second)
-			if changes == t.durationBit {
-				duration += uint32(media.Unzigzag(b))
-			} else if changes == t.ctsBit && offsets != nil {
-				cts += int32(media.Unzigzag(b))
-			} else {
-				break
-			}
-		}
-		if a&t.syncBit == 0 {
-			size += uint32(media.Unzigzag(a >> (t.shift & 63)))
-			sizes[i] = size
-		} else {
-			t.syncSize += uint32(media.Unzigzag(a >> (t.shift & 63)))
-			sizes[i] = t.syncSize
-			t.out.Syncs = append(t.out.Syncs, uint32(i))
-		}
-		bytes += int64(sizes[i])
-		durations[i] = duration
-		if offsets != nil {
-			offsets[i] = cts
-		}
-		pos += n/8 + 1
-		i++
-	}
-	d.in, t.samples, t.size, t.duration, t.cts = in[pos:], i, size, duration, cts
-	return bytes
 }

@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,28 +20,39 @@ import (
 
 // recording is what an index is made of, and what it must give back.
 type recording struct {
-	isVideo   []bool
-	starts    []int64 // of each track
+	kinds     []media.Kind
+	entries   [][]media.SampleEntry // of each track, those that fragments may change to
+	starts    []int64               // of each track
 	fragments []schema.Fragment
 }
 
 // randomRecording has one to three tracks, each of them at times missing from a fragment.
 func randomRecording(rnd *rand.Rand) *recording {
-	r := &recording{isVideo: []bool{true}}
+	r := &recording{kinds: []media.Kind{media.Video}}
 	for range rnd.IntN(3) {
-		r.isVideo = append(r.isVideo, rnd.IntN(4) == 0)
+		r.kinds = append(r.kinds, []media.Kind{media.Video, media.Audio, media.Audio, media.RawAudio}[rnd.IntN(4)])
 	}
-	steady, cts := rnd.IntN(2) == 0, rnd.IntN(3)
-	next := make([]int64, len(r.isVideo))
+	steady, cts, flips := rnd.IntN(2) == 0, rnd.IntN(3), rnd.IntN(3) == 0
+	for range r.kinds {
+		r.entries = append(r.entries, testEntries(1+rnd.IntN(media.MaxEntries)))
+	}
+	next := make([]int64, len(r.kinds))
 	for i := range next {
 		next[i] = rnd.Int64N(1 << 40)
 	}
 	r.starts = slices.Clone(next)
 	for range 1 + rnd.IntN(12) {
-		f := schema.Fragment{HeaderLen: rnd.IntN(1 << rnd.IntN(20)), Tracks: make([][]media.Sample, len(r.isVideo))}
-		for k, video := range r.isVideo {
+		f := schema.Fragment{HeaderLen: 1 + rnd.IntN(1<<rnd.IntN(20)), Tracks: make([][]media.Sample, len(r.kinds))}
+		for k, kind := range r.kinds {
+			video := kind == media.Video
 			if rnd.IntN(4) == 0 {
 				continue
+			}
+			if flips && rnd.IntN(2) == 0 {
+				if f.Entries == nil {
+					f.Entries = make([]*media.SampleEntry, len(r.kinds))
+				}
+				f.Entries[k] = &r.entries[k][rnd.IntN(len(r.entries[k]))]
 			}
 			for i := range 1 + rnd.IntN(20) {
 				s := media.Sample{DTS: next[k], Duration: 3600, Size: rnd.Uint32N(1 << rnd.IntN(32)), Sync: !video || i == 0}
@@ -49,6 +61,13 @@ func randomRecording(rnd *rand.Rand) *recording {
 				}
 				if video && (cts == 1 || cts == 2 && rnd.IntN(10) == 0) {
 					s.CTS = int32(rnd.Uint32()) >> rnd.IntN(32)
+				}
+				if kind == media.RawAudio {
+					s.Size = rnd.Uint32N(1 << rnd.IntN(10))
+					s.Duration = s.Size
+					if !steady && rnd.IntN(3) == 0 { // sound is missing, or a packet is shorter than its bytes, as none should be
+						s.Duration = rnd.Uint32N(1 << rnd.IntN(16))
+					}
 				}
 				f.Tracks[k] = append(f.Tracks[k], s)
 				next[k] += int64(s.Duration)
@@ -61,14 +80,23 @@ func randomRecording(rnd *rand.Rand) *recording {
 
 // tracks describes the tracks as far as an index needs that.
 func (r *recording) tracks() (tracks []media.SampleEntry) {
-	for _, video := range r.isVideo {
-		kind := media.Audio
-		if video {
-			kind = media.Video
+	for i, kind := range r.kinds {
+		e := media.SampleEntry{}
+		if r.entries != nil {
+			e = r.entries[i][0]
 		}
-		tracks = append(tracks, media.SampleEntry{Kind: kind})
+		e.Kind = kind
+		tracks = append(tracks, e)
 	}
 	return tracks
+}
+
+// testEntries are as many sample entries, of which each is another.
+func testEntries(n int) (entries []media.SampleEntry) {
+	for i := range n {
+		entries = append(entries, media.SampleEntry{Codec: fmt.Sprintf("avc1.%06x", i), Box: []byte{0, 0, 0, 9, 'a', 'v', 'c', '1', byte(i)}})
+	}
+	return entries
 }
 
 // index packs the recording, and returns the sums of the row after each fragment.
@@ -83,17 +111,32 @@ func (r *recording) index() (x *schema.Index, rows [][]schema.Track) {
 
 // samples describes the first n fragments of the recording, by a way of its own.
 func (r *recording) samples(n int) []media.Samples {
-	out := make([]media.Samples, len(r.isVideo))
+	out := make([]media.Samples, len(r.kinds))
+	holds, used := make([][]byte, len(r.kinds)), make([][][]byte, len(r.kinds))
+	for k := range holds {
+		out[k].Raw = r.kinds[k] == media.RawAudio
+		holds[k] = r.tracks()[k].Box
+	}
 	at := int64(0)
 	for _, f := range r.fragments[:n] {
+		for k, e := range f.Entries {
+			if e != nil {
+				holds[k] = e.Box
+			}
+		}
 		at += int64(f.HeaderLen)
 		for k, samples := range f.Tracks {
 			t := &out[k]
 			if len(samples) > 0 {
 				t.ChunkOffsets, t.ChunkCounts = append(t.ChunkOffsets, at), append(t.ChunkCounts, uint32(len(samples)))
+				n := slices.IndexFunc(used[k], func(b []byte) bool { return bytes.Equal(b, holds[k]) })
+				if n < 0 {
+					n, used[k] = len(used[k]), append(used[k], holds[k])
+				}
+				t.ChunkEntries = append(t.ChunkEntries, uint8(n))
 			}
 			for _, s := range samples {
-				if s.Sync && r.isVideo[k] {
+				if s.Sync && r.kinds[k] == media.Video {
 					t.Syncs = append(t.Syncs, uint32(len(t.Sizes)))
 				}
 				t.Durations, t.Sizes, t.CTS = append(t.Durations, s.Duration), append(t.Sizes, s.Size), append(t.CTS, s.CTS)
@@ -104,6 +147,9 @@ func (r *recording) samples(n int) []media.Samples {
 	for k := range out {
 		if !slices.ContainsFunc(out[k].CTS, func(v int32) bool { return v != 0 }) {
 			out[k].CTS = nil
+		}
+		if len(used[k]) < 2 {
+			out[k].ChunkEntries = nil
 		}
 	}
 	return out
@@ -128,7 +174,26 @@ func TestIndexGivesBackWhatWasAdded(t *testing.T) {
 				checkSums(t, fmt.Sprintf("seed %d, row after fragment %d, track %d", seed, i+1, k+1), &row[k], &want[k], r.starts[k])
 			}
 		}
+		several := false
+		for k, s := range r.samples(len(r.fragments)) {
+			entries := slices.Collect(x.Entries()[k].Boxes)
+			used := 1
+			if s.ChunkEntries != nil {
+				used, several = 1+int(slices.Max(s.ChunkEntries)), true
+			}
+			if row := x.Tracks()[k]; len(entries) < used || row.Chunks > 0 && r.starts[k] != row.Start {
+				t.Fatalf("seed %d, track %d: %d sample entries, of which %d are used", seed, k+1, len(entries), used)
+			}
+		}
+		if !several && x.Bytes()[0] != schema.IndexVersion && !r.announced() {
+			t.Fatalf("seed %d: an index of one sample entry a track has version %d", seed, x.Bytes()[0])
+		}
 	}
+}
+
+// announced reports whether a fragment changes a sample entry.
+func (r *recording) announced() bool {
+	return slices.ContainsFunc(r.fragments, func(f schema.Fragment) bool { return f.Entries != nil })
 }
 
 // canonical makes empty slices equal.
@@ -136,6 +201,7 @@ func canonical(s media.Samples) media.Samples {
 	return media.Samples{
 		Durations: slices.Concat(s.Durations), Sizes: slices.Concat(s.Sizes), CTS: slices.Concat(s.CTS),
 		Syncs: slices.Concat(s.Syncs), ChunkOffsets: slices.Concat(s.ChunkOffsets), ChunkCounts: slices.Concat(s.ChunkCounts),
+		Raw: s.Raw, ChunkEntries: slices.Concat(s.ChunkEntries),
 	}
 }
 
@@ -148,7 +214,11 @@ func checkSums(t *testing.T, name string, row *schema.Track, s *media.Samples, s
 		t.Fatalf("%s: the row says\n%+v, package mp4 counts\n%+v", name, got, want)
 	}
 	var runs []media.Run
-	for _, d := range s.Durations[:max(0, len(s.Durations)-1)] {
+	durations := s.Durations
+	if s.Raw {
+		durations = byteDurations(s)
+	}
+	for _, d := range durations[:max(0, len(durations)-1)] {
 		if n := len(runs); n > 0 && runs[n-1].Duration == d {
 			runs[n-1].Samples++
 		} else {
@@ -163,6 +233,24 @@ func checkSums(t *testing.T, name string, row *schema.Track, s *media.Samples, s
 		got, _ := row.Runs.Unpack(nil)
 		t.Fatalf("%s: the row has the runs %v, the samples %v", name, got, runs)
 	}
+}
+
+// byteDurations is how long each byte of packets lasts.
+func byteDurations(s *media.Samples) (all []uint32) {
+	for i, n := range s.Sizes {
+		d := s.Durations[i]
+		for k := range n {
+			switch {
+			case k < n-1 && k < d:
+				all = append(all, 1)
+			case k < d:
+				all = append(all, d-k)
+			default:
+				all = append(all, 0)
+			}
+		}
+	}
+	return all
 }
 
 // What Bytes returned is a reader's, whatever is added later.
@@ -219,11 +307,27 @@ func TestDecodeIndexOfADamagedIndex(t *testing.T) {
 	}{
 		"nothing":                           {nil, row},
 		"a row that knows of no B-frames":   {bFrames.Bytes(), forgetful},
-		"another version":                   {append([]byte{schema.IndexVersion + 1}, x.Bytes()[1:]...), row},
+		"another version":                   {append([]byte{schema.IndexVersionEntries + 1}, x.Bytes()[1:]...), row},
 		"a track more":                      {x.Bytes(), append(slices.Clone(row), schema.Track{})},
-		"a kind of track that there is not": {append([]byte{schema.IndexVersion, byte(len(row)), 9}, x.Bytes()[3:]...), row},
+		"a kind of track that there is not": {append([]byte{x.Bytes()[0], byte(len(row)), 9}, x.Bytes()[3:]...), row},
 		"a row of more samples than bytes":  {x.Bytes(), append([]schema.Track{{Sums: media.Sums{Samples: 1 << 26, Chunks: 1}}}, row[1:]...)},
-		"a row of more chunks than bytes":   {x.Bytes(), append([]schema.Track{{Sums: media.Sums{Samples: 1, Chunks: 1 << 26}}}, row[1:]...)},
+		"raw sound of more bytes than the row can count": {
+			schema.NewIndex([]media.SampleEntry{{Kind: media.RawAudio}}).Bytes(),
+			[]schema.Track{{Sums: media.Sums{Samples: 1 << 31, CTSRuns: 9, Chunks: 1}}},
+		},
+		"packets of raw sound that are not there": {
+			binary.AppendUvarint([]byte{schema.IndexVersion, 1, byte(media.RawAudio), 9}, 1<<40),
+			[]schema.Track{{Sums: media.Sums{Samples: 1 << 31, Chunks: 1}}},
+		},
+		"a sample entry beyond those that there may be": {
+			[]byte{schema.IndexVersionEntries, 1, byte(media.Video), 0, 0, media.MaxEntries, 9, 1, 8},
+			[]schema.Track{{Sums: media.Sums{Samples: 1, Chunks: 1}}},
+		},
+		"a sample entry of a track that there is not": {
+			[]byte{schema.IndexVersionEntries, 1, byte(media.Video), 0, 1, 0, 9, 1, 8},
+			[]schema.Track{{Sums: media.Sums{Samples: 1, Chunks: 1}}},
+		},
+		"a row of more chunks than bytes": {x.Bytes(), append([]schema.Track{{Sums: media.Sums{Samples: 1, Chunks: 1 << 26}}}, row[1:]...)},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -277,11 +381,11 @@ func sameAsSlow(t *testing.T, d *schema.Decoder, packed []byte, row []schema.Tra
 // FuzzDecodeIndex: whatever the bytes and the row, decoding gives samples as the row says, and as the slow way does, or
 // ErrIndex.
 func FuzzDecodeIndex(f *testing.F) {
-	for seed := range uint64(4) {
+	for seed := range uint64(16) { // some with raw sound, some with several sample entries
 		r := randomRecording(rand.New(rand.NewPCG(seed, 2)))
 		x, rows := r.index()
 		row := rows[len(rows)-1][0]
-		f.Add(x.Bytes(), len(r.isVideo), row.Samples, row.Chunks, row.CTSRuns)
+		f.Add(x.Bytes(), len(r.kinds), row.Samples, row.Chunks, row.CTSRuns)
 	}
 	many := binary.AppendUvarint([]byte{schema.IndexVersion, 1, 1, 0}, 1<<63|5) // samples, a negative number of them
 	f.Add(many, 1, uint32(0), uint32(1), uint32(0))
@@ -298,7 +402,7 @@ func FuzzDecodeIndex(f *testing.F) {
 			for _, c := range s.ChunkCounts {
 				n += int(c)
 			}
-			if len(s.Durations) != int(samples) || len(s.Sizes) != n || len(s.Durations) != n || s.CTS != nil && len(s.CTS) != n || len(s.ChunkOffsets) != len(s.ChunkCounts) {
+			if s.Raw && media.SumSizes(s.Sizes) != int64(samples) || !s.Raw && len(s.Durations) != int(samples) || len(s.Durations) != n || s.ChunkEntries != nil && len(s.ChunkEntries) != len(s.ChunkCounts) || len(s.Sizes) != n || s.CTS != nil && len(s.CTS) != n || len(s.ChunkOffsets) != len(s.ChunkCounts) {
 				t.Errorf("track %d does not add up: %+v", i+1, s)
 			}
 		}
@@ -308,13 +412,13 @@ func FuzzDecodeIndex(f *testing.F) {
 // minute is a recording of a minute as cameras make them.
 func minute(gop int, fps uint32, bFrames, sound bool) *recording {
 	rnd := rand.New(rand.NewPCG(5, 5))
-	r := &recording{isVideo: []bool{true}, starts: []int64{0}}
+	r := &recording{kinds: []media.Kind{media.Video}, starts: []int64{0}}
 	if sound {
-		r.isVideo, r.starts = append(r.isVideo, false), append(r.starts, 0)
+		r.kinds, r.starts = append(r.kinds, media.Audio), append(r.starts, 0)
 	}
 	size := func(typical uint32) uint32 { return typical*3/4 + rnd.Uint32N(typical/2) }
 	for range 60 * int(fps) / gop {
-		f := schema.Fragment{HeaderLen: 700, Tracks: make([][]media.Sample, len(r.isVideo))}
+		f := schema.Fragment{HeaderLen: 700, Tracks: make([][]media.Sample, len(r.kinds))}
 		for i := range gop {
 			s := media.Sample{Duration: 90000 / fps, Size: size(12_000), Sync: i == 0}
 			if i == 0 {

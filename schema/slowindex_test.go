@@ -21,7 +21,12 @@ func slowDecode(packed []byte, sums []schema.Track) ([]media.Samples, error) {
 		}
 	}
 	for i, s := range sums {
-		if t := &d.out[i]; uint32(len(t.Durations)) != s.Samples || uint32(len(t.ChunkCounts)) != s.Chunks {
+		t := &d.out[i]
+		counted := int64(len(t.Durations))
+		if t.Raw {
+			counted = media.SumSizes(t.Sizes)
+		}
+		if counted != int64(s.Samples) || uint32(len(t.ChunkCounts)) != s.Chunks {
 			return nil, fmt.Errorf("%w: track %d has %d samples in %d fragments, its row %d in %d", schema.ErrIndex, i+1, len(t.Durations), len(t.ChunkCounts), s.Samples, s.Chunks)
 		}
 	}
@@ -31,11 +36,13 @@ func slowDecode(packed []byte, sums []schema.Track) ([]media.Samples, error) {
 const (
 	videoKind = 1
 	audioKind = 2
+	rawKind   = 3
 )
 
 // slowTrack is the state that the decoding of a track's next sample depends on.
 type slowTrack struct {
 	kind     byte
+	entry    uint8
 	lastSize [2]uint32 // of samples that are not, and that are, sync samples
 	lastDur  uint32
 	lastCTS  int32
@@ -45,6 +52,7 @@ func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
 type slowDecoder struct {
 	in     []byte
+	v2     bool
 	off    int64 // in the sample file, from the first fragment
 	sums   []schema.Track
 	tracks []slowTrack
@@ -62,18 +70,22 @@ func (d *slowDecoder) uvarint() (v uint64, ok bool) {
 }
 
 func (d *slowDecoder) header() error {
-	if len(d.in) < 2 || d.in[0] != schema.IndexVersion {
-		return fmt.Errorf("%w: it does not start with version %d", schema.ErrIndex, schema.IndexVersion)
+	if len(d.in) < 2 || d.in[0] != 1 && d.in[0] != 2 {
+		return fmt.Errorf("%w: it does not start with version 1 or 2", schema.ErrIndex)
 	}
+	d.v2 = d.in[0] == 2
 	n, packed := int(d.in[1]), len(d.in)
 	if n != len(d.sums) || packed < 2+n {
 		return fmt.Errorf("%w: it has %d tracks, its row %d", schema.ErrIndex, n, len(d.sums))
 	}
 	d.tracks, d.out = make([]slowTrack, n), make([]media.Samples, n)
 	for i := range n {
-		s := &d.sums[i]
+		s := d.sums[i].Sums
 		d.tracks[i].kind = d.in[2+i]
-		if k := d.tracks[i].kind; k != videoKind && k != audioKind {
+		if d.tracks[i].kind == rawKind {
+			s.Samples, s.CTSRuns, d.out[i].Raw = 0, 0, true
+		}
+		if k := d.tracks[i].kind; k != videoKind && k != audioKind && k != rawKind {
 			return fmt.Errorf("%w: track %d is of kind %d", schema.ErrIndex, i+1, k)
 		}
 		// Every sample takes a byte or more, so no honest row asks for more room than this.
@@ -106,6 +118,15 @@ func (d *slowDecoder) done() bool {
 
 func (d *slowDecoder) fragment() error {
 	headerLen, ok := d.uvarint()
+	for d.v2 && ok && headerLen == 0 {
+		track, ok1 := d.uvarint()
+		entry, ok2 := d.uvarint()
+		if !ok1 || !ok2 || track >= uint64(len(d.tracks)) || entry >= media.MaxEntries {
+			return fmt.Errorf("%w: a change of sample entries in it is not whole", schema.ErrIndex)
+		}
+		d.tracks[track].entry = uint8(entry)
+		headerLen, ok = d.uvarint()
+	}
 	if !ok || headerLen > math.MaxInt32 {
 		return fmt.Errorf("%w: it ends in the middle of a fragment", schema.ErrIndex)
 	}
@@ -120,6 +141,10 @@ func (d *slowDecoder) fragment() error {
 		}
 		t := &d.out[i]
 		t.ChunkOffsets, t.ChunkCounts = append(t.ChunkOffsets, d.off), append(t.ChunkCounts, uint32(n))
+		if e := d.tracks[i].entry; e != 0 || t.ChunkEntries != nil {
+			t.ChunkEntries = append(t.ChunkEntries, make([]uint8, len(t.ChunkCounts)-1-len(t.ChunkEntries))...)
+			t.ChunkEntries = append(t.ChunkEntries, e)
+		}
 		bytes, ok := d.samples(&d.tracks[i], t, int(n))
 		if !ok {
 			return fmt.Errorf("%w: a sample in it is not whole", schema.ErrIndex)
@@ -132,7 +157,7 @@ func (d *slowDecoder) fragment() error {
 // samples reads n samples and returns how many bytes they take.
 func (d *slowDecoder) samples(t *slowTrack, out *media.Samples, n int) (bytes int64, ok bool) {
 	shift := 3
-	if t.kind == audioKind {
+	if t.kind != videoKind {
 		shift = 1
 	}
 	for range n {
@@ -141,7 +166,7 @@ func (d *slowDecoder) samples(t *slowTrack, out *media.Samples, n int) (bytes in
 			return 0, false
 		}
 		sync, durChanged, ctsChanged := token&1, token&2 != 0, token&4 != 0
-		if t.kind == audioKind {
+		if t.kind != videoKind {
 			sync, durChanged, ctsChanged = 0, token&1 != 0, false
 		}
 		if durChanged {

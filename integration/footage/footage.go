@@ -18,9 +18,13 @@ type Camera struct {
 	RecordingLength time.Duration // 0 means a minute
 	Gaps            []Gap         // by At
 	Clip            *camera.Clip  // nil means the built-in one
-	Tiny            bool          // samples of a few bytes at the times of the clip
-	NoAudio         bool
-	Grow            bool // leave the last recording growing, as while a recorder runs
+	// Turns are more clips of the same times, whose parameter sets differ from those of Clip: GOPs are taken from Clip and each of
+	// them in turn.
+	Turns   []*camera.Clip
+	Tiny    bool // samples of a few bytes at the times of the clip
+	MuLaw   bool // the sound is mu-law, as MuLaw makes it, instead of that of the clip
+	NoAudio bool
+	Grow    bool // leave the last recording growing, as while a recorder runs
 }
 
 // A Gap is a span of time without footage.

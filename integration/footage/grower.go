@@ -47,6 +47,7 @@ type run struct {
 type recording struct {
 	*volume.File
 	frags uint32
+	holds []*media.SampleEntry // of the newest fragment, by track
 }
 
 type runEnd struct {
@@ -67,7 +68,7 @@ func NewGrower(ctx context.Context, dataDir string, c Camera) (*Grower, error) {
 	if c.Clip == nil {
 		c.Clip = camera.DemoClip()
 	}
-	tracks, err := sources(c.Clip, !c.NoAudio, c.Tiny)
+	tracks, err := c.sources()
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +168,7 @@ func (g *Grower) append() error {
 	if err := g.rec.Append(g.buf, nil); err != nil {
 		return err
 	}
-	g.rec.Count(g.buf, headerLen, f.Tracks)
+	g.rec.Count(g.buf, schema.Fragment{HeaderLen: headerLen, Tracks: f.Tracks, Entries: f.Entries})
 	duration := g.rec.Tracks()[volume.Video].Duration
 	g.rec.SetSpan(g.rec.Row().Start90k, media.Rescale(duration, g.tracks[0].entry.Timescale, 90000))
 	return nil
@@ -187,14 +188,16 @@ func (g *Grower) startRecording() error {
 	g.number++
 	g.run.sequence++
 	var entries []media.SampleEntry
-	for _, t := range g.tracks {
-		entries = append(entries, t.entry)
+	var holds []*media.SampleEntry
+	for i, t := range g.tracks {
+		holds = append(holds, t.entryOf(g.run.next[i]))
+		entries = append(entries, *holds[i])
 	}
 	file, err := volume.NewFile(1, g.stream.ID, id, entries)
 	if err != nil {
 		return err
 	}
-	g.rec = &recording{File: file}
+	g.rec = &recording{File: file, holds: holds}
 	return file.Create(g.store.Create)
 }
 
@@ -204,6 +207,10 @@ func (g *Grower) fragment() *mp4.Fragment {
 	f := &mp4.Fragment{Sequence: g.rec.frags, Tracks: make([][]media.Sample, len(g.tracks))}
 	video := g.tracks[0]
 	f.Wall90k = g.run.start90k + media.Rescale(video.dts(g.run.next[0]), video.entry.Timescale, 90000)
+	if e := video.entryOf(g.run.next[0]); e != g.rec.holds[0] {
+		g.rec.holds[0], f.Entries = e, make([]*media.SampleEntry, len(g.tracks))
+		f.Entries[0] = e
+	}
 	g.take(f, 0, func(x *media.Sample) bool { return !x.Sync || len(f.Tracks[0]) == 0 })
 	for i := 1; i < len(g.tracks); i++ {
 		end := media.Rescale(video.dts(g.run.next[0]), video.entry.Timescale, g.tracks[i].entry.Timescale)

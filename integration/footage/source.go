@@ -16,6 +16,37 @@ type source struct {
 	entry   media.SampleEntry
 	samples []media.Sample // of the first lap
 	lap     lap
+
+	turns []*source // with their own entries, see Camera.Turns; this source is the first of them
+	turn  []int     // of each sample: which of turns it is from
+}
+
+// entryOf returns the sample entry of sample i, counted over all laps.
+func (s *source) entryOf(i int64) *media.SampleEntry {
+	if s.turns == nil {
+		return &s.entry
+	}
+	return &s.turns[s.turn[i%int64(len(s.turn))]].entry
+}
+
+// takeTurns takes GOPs from the source and from others in turn.
+func (s *source) takeTurns(others []*source) error {
+	s.turns = append([]*source{s}, others...)
+	var merged []media.Sample
+	gop := -1
+	for i, x := range s.samples {
+		if x.Sync {
+			gop++
+		}
+		n := gop % len(s.turns)
+		y := s.turns[n].samples
+		if len(y) != len(s.samples) || y[i].DTS != x.DTS || y[i].Sync != x.Sync || !y[0].Sync {
+			return errors.New("the clips that take turns have other times, or other sync samples")
+		}
+		merged, s.turn = append(merged, y[i]), append(s.turn, n)
+	}
+	s.samples = merged
+	return nil
 }
 
 // lap is how long the video of the clip lasts.
@@ -42,8 +73,45 @@ func (s *source) dts(i int64) int64 {
 	return s.lap.start(i/n, s.entry.Timescale) + s.samples[i%n].DTS
 }
 
-// sources returns the tracks of a clip, video first.
-func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
+// sources returns the tracks of the camera, video first.
+func (c *Camera) sources() ([]*source, error) {
+	video, err := pictures(c.Clip, c.Tiny)
+	if err != nil {
+		return nil, err
+	}
+	all := []*source{video}
+	sound, zero := c.Clip.Audio, c.Clip.Video.Sample(0).DTS
+	switch {
+	case c.NoAudio:
+	case c.MuLaw:
+		all = append(all, muLawSource(video.lap))
+	case sound != nil:
+		entry, err := camera.SentEntry(sound)
+		if err != nil {
+			return nil, err
+		}
+		s, err := newSource(sound, entry, media.Rescale(zero, c.Clip.Video.Timescale, sound.Timescale), video.lap, c.Tiny)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	var turns []*source
+	for _, clip := range c.Turns {
+		s, err := pictures(clip, c.Tiny)
+		if err != nil {
+			return nil, err
+		}
+		turns = append(turns, s)
+	}
+	if turns != nil {
+		err = video.takeTurns(turns)
+	}
+	return all, err
+}
+
+// pictures returns the video of a clip.
+func pictures(c *camera.Clip, tiny bool) (*source, error) {
 	entry, err := camera.SentEntry(c.Video)
 	if err != nil {
 		return nil, err
@@ -57,18 +125,7 @@ func sources(c *camera.Clip, audio, tiny bool) ([]*source, error) {
 	if !video.samples[0].Sync {
 		return nil, errors.New("the clip does not start with a sync sample")
 	}
-	all := []*source{video}
-	if audio && c.Audio != nil {
-		if entry, err = camera.SentEntry(c.Audio); err != nil {
-			return nil, err
-		}
-		sound, err := newSource(c.Audio, entry, media.Rescale(zero, c.Video.Timescale, c.Audio.Timescale), length, tiny)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, sound)
-	}
-	return all, nil
+	return video, nil
 }
 
 // newSource reads the samples of a track. zero is the time, in the track's timescale, that becomes 0. What sounds before
@@ -102,7 +159,7 @@ func newSource(t *demux.Track, e media.SampleEntry, zero int64, length lap, tiny
 func tinySample(k media.Kind, sync bool, i int) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(i))
 	switch {
-	case k == media.Audio:
+	case k.Sound():
 		return b
 	case sync:
 		b = append(append([]byte{0x65}, b...), "a sync sample is larger than the others"...)

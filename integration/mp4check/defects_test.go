@@ -181,6 +181,11 @@ var defects = []defect{
 	{"mp4a of another rate", bframes, "audio-rate", func(f *specimen) { f.put32(mp4a, 24, 44100<<16) }},
 	{"mp4a of no channels", bframes, "audio-channels", func(f *specimen) { f.put8(mp4a, 17, 0) }},
 	{"mp4a of other channels than its AAC", bframes, "audio-channels", func(f *specimen) { f.put8(mp4a, 17, 5) }},
+	{"packets of mu-law for samples", bframes, "raw-size", func(f *specimen) { f.rename(mp4a, "ulaw") }},
+	{"mu-law that is too fast", noEdit, "raw-time raw-size", func(f *specimen) {
+		f.put32(mp4a, 24, 10<<16)
+		f.rename(mp4a, "ulaw")
+	}},
 	{"esds without AudioSpecificConfig", bframes, "config-params", func(f *specimen) { f.data[esdsTag5(f)] = 9 }},
 }
 

@@ -33,6 +33,7 @@ type Track struct {
 	Edits         []Edit // empty without an edit list
 	Chunks        []Chunk
 	Samples       []Sample // in decoding order
+	SampleSize    uint32   // of every sample, where stsz says one size for all; 0 where sizes differ
 
 	dataRefs []bool // of dref; whether each is this very file
 }

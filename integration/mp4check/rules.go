@@ -66,6 +66,8 @@ const (
 	RuleTkhdSize      = "tkhd-dimensions"    // track width and height are those of a sample entry
 	RuleAudioRate     = "audio-rate"         // media timescale is a multiple of the sampling rate
 	RuleAudioChannels = "audio-channels"     // channel counts are sane and agree
+	RuleRawSize       = "raw-size"           // samples of G.711 have one size: a byte a channel
+	RuleRawTime       = "raw-time"           // a sample of G.711 lasts a sampling interval, or longer
 )
 
 // Violation is one broken rule, and where and how it is broken.

@@ -27,6 +27,7 @@ func (c *checker) stbl(t *Track, b box) {
 func (c *checker) stsz(t *Track, b box) {
 	f, _, _ := versioned(b)
 	each, count := f.u32(), int64(f.u32())
+	t.SampleSize = each
 	if each == 0 {
 		have := int64(len(f.b) / 4)
 		c.require(!f.short && count*4 == int64(len(f.b)), RuleTableSize,

@@ -30,6 +30,7 @@ func (c *checker) movieTimes() {
 		c.composition(t)
 		c.syncOrder(t)
 		c.audioContinuous(t)
+		c.rawAudio(t)
 	}
 	c.require(c.report.Duration == longest, RuleMvhdDuration,
 		"mvhd says %d ticks, the longest track %d", c.report.Duration, longest)

@@ -137,7 +137,7 @@ func (c *checker) compareIndex(ctx context.Context, r *schema.Recording, found *
 	if _, err := schema.DecodeIndex(packed, r.Tracks); err != nil {
 		return err
 	}
-	sums := found.index.Tracks()
+	sums, entries := found.index.Tracks(), found.index.Entries()
 	if len(sums) != len(r.Tracks) {
 		return fmt.Errorf("the sample file has %d tracks, its row %d", len(sums), len(r.Tracks))
 	}
@@ -146,8 +146,8 @@ func (c *checker) compareIndex(ctx context.Context, r *schema.Recording, found *
 		if err != nil {
 			return err
 		}
-		if f := found.Tracks[i]; !bytes.Equal(e.Box, f.Box) || e.Timescale != f.Timescale {
-			return fmt.Errorf("the sample file's track %d has another sample entry than its row", i+1)
+		if f := entries[i]; !bytes.Equal(e.Box, f.Box) || e.Timescale != f.Timescale {
+			return fmt.Errorf("the sample file's track %d has other sample entries than its row", i+1)
 		}
 		sums[i].Entry = t.Entry
 		if t.Runs == "" { // an older nvrfs did not keep them

@@ -428,7 +428,7 @@ func (r *recovery) put(tx *schema.Tx, found *readBack, sealed bool) error {
 			Start90k: found.Seal.Start90k, WallDuration90k: found.Seal.WallDuration90k,
 			HeaderBytes: found.HeaderBytes, Bytes: found.Bytes, Sealed: sealed, Tracks: found.index.Tracks(),
 		},
-		Entries: found.Tracks, Index: found.index.Bytes(),
+		Entries: found.index.Entries(), Index: found.index.Bytes(),
 		// A run's start is what was known of it when its first recording started.
 		Run: found.Identity.Run, RunStart90k: found.Identity.Start90k, EndReason: found.Seal.EndReason,
 	}

@@ -56,7 +56,7 @@ func scanSampleFile(
 		if found.index == nil {
 			found.index = schema.NewIndex(f.Tracks)
 		}
-		found.index.Add(schema.Fragment{HeaderLen: x.HeaderLen, Tracks: x.Tracks})
+		found.index.Add(schema.Fragment{HeaderLen: x.HeaderLen, Tracks: x.Tracks, Entries: x.Entries})
 		last90k, lastDTS = x.Wall90k, x.Start(volume.Video)
 		return whole(f.Bytes + x.Bytes)
 	})

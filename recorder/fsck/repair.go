@@ -206,7 +206,7 @@ func (b *broken) headerOfRow(ctx context.Context) (*mp4.SampleFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Tracks = append(f.Tracks, e)
+		f.Tracks = append(f.Tracks, e.First())
 	}
 	return f, nil
 }

@@ -45,7 +45,7 @@ func fromSync(visit func(*mp4.SampleFile, *mp4.ScannedFragment) error) func(*mp4
 			return nil
 		}
 		if !started {
-			started, f.First = true, f.Bytes
+			started, f.First, f.Tracks = true, f.Bytes, f.Holds()
 		}
 		return visit(f, x)
 	}

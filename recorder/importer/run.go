@@ -13,6 +13,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/recorder/volume"
+	"nvrfs/schema"
 	"nvrfs/store"
 )
 
@@ -143,7 +144,7 @@ func (b *run) append() error {
 	at := len(b.buf)
 	var headerLen int
 	b.buf, headerLen = b.fragment.Append(b.buf)
-	r.file.Count(b.buf[at:], headerLen, b.fragment.Tracks)
+	r.file.Count(b.buf[at:], schema.Fragment{HeaderLen: headerLen, Tracks: b.fragment.Tracks})
 	if len(b.buf) < importBuffer {
 		return nil
 	}

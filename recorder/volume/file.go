@@ -23,7 +23,6 @@ import (
 type File struct {
 	Key store.Key
 
-	tracks []media.SampleEntry
 	header []byte
 	w      store.Writer // nil before Create, and when it is closed
 	begun  bool         // the header was written
@@ -43,7 +42,7 @@ func NewFile(dir, stream int64, id mp4.Identity, tracks []media.SampleEntry) (*F
 		return nil, err
 	}
 	f := NewCopy(store.Key{Stream: schema.Label(id.Camera, id.Stream), Number: id.Recording}, header)
-	f.tracks, f.index = tracks, schema.NewIndex(tracks)
+	f.index = schema.NewIndex(tracks)
 	f.row.ID, f.row.Dir = schema.MakeRecordingID(stream, id.Recording), dir
 	f.row.Sequence, f.row.Start90k = id.Sequence, id.Start90k
 	return f, nil
@@ -96,9 +95,9 @@ func (f *File) Append(fragments []byte, seal *mp4.Seal) (err error) {
 }
 
 // Count adds a fragment that was appended to the row.
-func (f *File) Count(fragment []byte, headerLen int, tracks [][]media.Sample) {
+func (f *File) Count(fragment []byte, x schema.Fragment) {
 	f.count(fragment)
-	f.index.Add(schema.Fragment{HeaderLen: headerLen, Tracks: tracks})
+	f.index.Add(x)
 }
 
 func (f *File) count(fragments []byte) {
@@ -135,7 +134,7 @@ func (f *File) Digest() []byte { return f.digest.Sum(nil) }
 
 // Record returns what goes into the database: the recording as counted so far, and its run, by UUID and start.
 func (f *File) Record(run string, start90k int64) Record {
-	r := Record{Row: f.row, Run: run, RunStart90k: start90k, Entries: f.tracks, Index: f.index.Bytes()}
+	r := Record{Row: f.row, Run: run, RunStart90k: start90k, Entries: f.index.Entries(), Index: f.index.Bytes()}
 	r.Row.Tracks, r.Row.Sealed = f.index.Tracks(), f.sealed
 	if f.sealed {
 		r.Row.Digest = f.Digest()

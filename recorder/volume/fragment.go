@@ -13,8 +13,9 @@ import (
 // any number of goroutines may read it. Its bytes come from a pool and go back there when the last holder has released it: until
 // then nobody else uses that memory.
 type Fragment struct {
-	Tracks    [][]media.Sample // by track, without their data
-	HeaderLen int              // bytes before the data of the first sample
+	Tracks    [][]media.Sample     // by track, without their data
+	Entries   []*media.SampleEntry // as in mp4.Fragment
+	HeaderLen int                  // bytes before the data of the first sample
 
 	Start90k        int64  // wall time of the recording's first frame, as known so far
 	WallDuration90k int64  // of the recording, this fragment included
@@ -32,7 +33,7 @@ var fragmentBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // NewFragment packs samples. The caller holds the Fragment, and must release it. The samples belong to the fragment from now on;
 // their data is copied.
 func NewFragment(f *mp4.Fragment) *Fragment {
-	x := &Fragment{Tracks: f.Tracks, data: fragmentBuffers.Get().(*[]byte)}
+	x := &Fragment{Tracks: f.Tracks, Entries: f.Entries, data: fragmentBuffers.Get().(*[]byte)}
 	x.holders.Store(1)
 	bytes := 512
 	for _, t := range f.Tracks {

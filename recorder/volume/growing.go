@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"nvrfs/mp4"
+	"nvrfs/schema"
 	"nvrfs/store"
 )
 
@@ -34,7 +35,7 @@ func (w *Writer) createFile(j job) (*growing, error) {
 	if u.sequence > 0 {
 		id.Start90k = u.end90k
 	}
-	file, err := NewFile(w.volume.ID, s.ID, id, j.rec.tracks)
+	file, err := NewFile(w.volume.ID, s.ID, id, j.tracks)
 	if err == nil {
 		err = file.Create(w.store().Create)
 	}
@@ -110,7 +111,7 @@ func (f *growing) sync(st store.Store) (bytes int, err error) {
 	for _, j := range f.since {
 		x := j.fragment
 		f.SetSpan(f.span(x))
-		f.Count(x.Bytes(), x.HeaderLen, x.Tracks)
+		f.Count(x.Bytes(), schema.Fragment{HeaderLen: x.HeaderLen, Tracks: x.Tracks, Entries: x.Entries})
 		bytes += len(x.Bytes())
 		x.Release()
 	}

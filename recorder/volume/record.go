@@ -7,9 +7,9 @@ import (
 
 // A Record is what the database is to have of a recording: its row, and what the row refers to.
 type Record struct {
-	Row     schema.Recording // Put finds its Run, where that is 0, and the entries of its Tracks
-	Entries []media.SampleEntry
-	Index   []byte // packed
+	Row     schema.Recording    // Put finds its Run, where that is 0, and the entries of its Tracks
+	Entries []media.SampleEntry // by track: each stands for all that the recording uses, see media.EntryList
+	Index   []byte              // packed
 
 	Run         string // UUID
 	RunStart90k int64

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -32,9 +33,10 @@ type Run struct {
 
 // recording is one that a session is making.
 type recording struct {
-	run    *Run
-	tracks []media.SampleEntry
-	file   *growing // the Writer's: where its next fragment goes; nil when that is a new file
+	run     *Run
+	tracks  []media.SampleEntry // that hold for the newest fragment; never changed, but replaced
+	entries []media.EntryList   // by track, all that were used
+	file    *growing            // the Writer's: where its next fragment goes; nil when that is a new file
 }
 
 // NewRun starts a run of a stream.
@@ -44,14 +46,46 @@ func (w *Writer) NewRun(s *Stream) *Run {
 
 // Begin says that the next fragment starts another recording, of these tracks.
 func (r *Run) Begin(tracks []media.SampleEntry) {
-	r.rec = &recording{run: r, tracks: slices.Clone(tracks)}
+	r.rec = &recording{run: r, tracks: slices.Clone(tracks), entries: make([]media.EntryList, len(tracks))}
+	for i := range tracks {
+		r.rec.entries[i].Number(&tracks[i])
+	}
+}
+
+// ErrEntries says that a recording cannot go on with another sample entry: its track has media.MaxEntries of them already, or samples
+// of the new one are of another kind. Another recording has to begin, which whoever makes fragments sees to.
+var ErrEntries = errors.New("the recording cannot go on with another sample entry")
+
+// hold takes in the sample entries that hold from a fragment on.
+func (r *recording) hold(f *Fragment) error {
+	if f.Entries == nil {
+		return nil
+	}
+	tracks := slices.Clone(r.tracks)
+	for i, e := range f.Entries {
+		if e == nil {
+			continue
+		}
+		if len(f.Tracks[i]) == 0 || !tracks[i].Alike(e) {
+			return fmt.Errorf("%w: the %s changes from %s to %s", ErrEntries, e.Kind, tracks[i].Codec, e.Codec)
+		}
+		if _, ok := r.entries[i].Number(e); !ok {
+			return fmt.Errorf("%w: the %s has %d", ErrEntries, e.Kind, media.MaxEntries)
+		}
+		tracks[i] = *e
+	}
+	r.tracks = tracks
+	return nil
 }
 
 // Append takes the next fragment of the recording, and holds it until it is durable. After an error, no other fragment of the run may
 // be appended.
 func (r *Run) Append(f *Fragment) error {
+	if err := r.rec.hold(f); err != nil {
+		return err
+	}
 	f.Retain()
-	if err := r.writer.enqueue(job{rec: r.rec, fragment: f}); err != nil {
+	if err := r.writer.enqueue(job{rec: r.rec, fragment: f, tracks: r.rec.tracks}); err != nil {
 		f.Release()
 		return err
 	}
@@ -78,8 +112,9 @@ func (r *Run) Failed() error {
 // job is what the Writer is to do next for a run: append a fragment, or end it.
 type job struct {
 	rec       *recording
-	fragment  *Fragment // nil where the run only ends
-	endReason string    // of the run that only ends
+	fragment  *Fragment           // nil where the run only ends
+	tracks    []media.SampleEntry // that hold for the fragment, of which a new file starts
+	endReason string              // of the run that only ends
 }
 
 func (j *job) bytes() int {

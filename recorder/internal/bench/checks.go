@@ -155,7 +155,7 @@ func readFile(src io.ReaderAt, size int64) (*mp4.SampleFile, *schema.Index, erro
 		if index == nil {
 			index = schema.NewIndex(f.Tracks)
 		}
-		index.Add(schema.Fragment{HeaderLen: x.HeaderLen, Tracks: x.Tracks})
+		index.Add(schema.Fragment{HeaderLen: x.HeaderLen, Tracks: x.Tracks, Entries: x.Entries})
 		return nil
 	})
 	return found, index, err
