@@ -1,9 +1,12 @@
 package camera
 
 import (
+	"fmt"
 	"io"
+	"os"
 	"time"
 
+	"nvrfs/codec"
 	"nvrfs/media"
 	"nvrfs/mp4/demux"
 )
@@ -11,12 +14,31 @@ import (
 // A Clip is what a camera plays: the content of an .mp4 file, whose samples are still in the file.
 type Clip struct{ *demux.File }
 
+// OpenClip is ParseClip of a whole file.
+func OpenClip(f *os.File) (*Clip, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return ParseClip(f, info.Size())
+}
+
 // ParseClip reads the tables of an .mp4 file of the given size. The samples themselves are read from r when they are sent, so
 // r must stay readable for as long as the clip is played.
 func ParseClip(r io.ReaderAt, size int64) (*Clip, error) {
 	f, err := demux.Read(r, size)
 	if err != nil {
 		return nil, err
+	}
+	if f.Audio != nil {
+		if _, err := codec.Send(f.Audio.Entry, 96); err != nil || f.Audio.Transcoder() != nil {
+			f.Audio, f.LeftOut = nil, append(f.LeftOut, "its sound, which cannot be sent")
+		}
+	}
+	for _, t := range f.Tracks() {
+		if len(t.Entries) > 1 {
+			return nil, fmt.Errorf("its %s changes its parameters on the way, which is not sent", t.Entry.Kind)
+		}
 	}
 	return &Clip{f}, nil
 }

@@ -19,7 +19,7 @@ import (
 var av1Codec = &Codec{
 	Name: "AV1", Kind: media.Video,
 	receive: receiveAV1,
-	boxes:   []string{"av01"}, importEntry: importAV1,
+	boxes:   []string{"av01"}, importEntry: importAV1, isSync: av1SyncFinder,
 	send: sendAV1,
 }
 
@@ -226,10 +226,20 @@ func importAV1(entry []byte) (media.SampleEntry, error) {
 	})
 }
 
-// configuredAV1 reads the sequence header in the content of an av1C box.
+// configuredAV1 reads the sequence header in the content of an av1C box. Where there is none, as in files that were begun before the
+// first picture, each key frame has it; the box has only what tells the codecs parameter (AV1 binding 2.3.3).
 func configuredAV1(config []byte) (s av1Sequence, ok bool) {
-	if len(config) < 4 {
+	if len(config) < 4 || config[0] != 0x81 { // marker and version
 		return s, false
+	}
+	if len(config) == 4 {
+		flags := config[2]
+		s = av1Sequence{
+			profile: config[1] >> 5, level: config[1] & 0x1f, tier: flags >> 7, bitDepth: 8 + flags>>6&1<<1 + flags>>5&1<<1,
+			mono: flags>>4&1 == 1, subsamplingX: flags >> 3 & 1, subsamplingY: flags >> 2 & 1, chromaPosition: flags & 3,
+			primaries: 2, transfer: 2, matrix: 2, // unspecified
+		}
+		return s, true
 	}
 	for rest := config[4:]; len(rest) > 0; {
 		typ, head, body, ok := splitOBU(rest)

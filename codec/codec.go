@@ -38,6 +38,8 @@ type Codec struct {
 	boxes []string
 	// importEntry makes our sample entry from that of another program's mp4 file, for samples that stay as they are there.
 	importEntry func(box []byte) (media.SampleEntry, error)
+	// isSync returns what SyncFinder does.
+	isSync func(media.SampleEntry) func(start []byte) (sync, known bool)
 	// transcode makes what turns the samples of such a file into ours, where they do not stay as they are.
 	transcode func(box []byte) (*Transcoder, error)
 	// send makes what turns samples of an entry, whose Box is one of boxes, into RTP packets.
@@ -127,7 +129,7 @@ func Recorded(and string, kinds ...media.Kind) string {
 
 // Imported lists the codecs of some kinds that are read from mp4 files, for people: "H.264 and H.265".
 func Imported(and string, kinds ...media.Kind) string {
-	return list(and, func(c *Codec) bool { return c.importEntry != nil && sameKind(c, kinds) })
+	return list(and, func(c *Codec) bool { return (c.importEntry != nil || c.transcode != nil) && sameKind(c, kinds) })
 }
 
 // sameKind reports whether a codec is of one of some kinds, where all sound is one.
@@ -173,6 +175,11 @@ func Transcode(box []byte) (*Transcoder, error) {
 		}
 	}
 	return nil, fmt.Errorf("sample entry %q: its samples are stored as they are, or not at all", typ)
+}
+
+// Transcodes reports whether a sample entry box is of a type of which Transcode may make samples.
+func Transcodes(box []byte) bool {
+	return slices.ContainsFunc(registry, func(c *Codec) bool { return c.transcode != nil && slices.Contains(c.boxes, boxType(box)) })
 }
 
 // ImportedKind returns whether a sample entry box is of a codec that is imported, and of which kind it is.

@@ -24,7 +24,7 @@ import (
 var h264Codec = &Codec{
 	Name: "H.264", Kind: media.Video,
 	receive: receiveH264,
-	boxes:   []string{"avc1"}, importEntry: importH264,
+	boxes:   []string{"avc1"}, importEntry: importH264, isSync: h264SyncFinder,
 	send: sendH264,
 }
 

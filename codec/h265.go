@@ -18,7 +18,7 @@ import (
 // whose NAL units have their lengths in front (ISO/IEC 14496-15 8.3.2).
 var h265Codec = &Codec{
 	Name: "H.265", Kind: media.Video,
-	boxes: []string{"hvc1", "hev1"}, importEntry: importH265,
+	boxes: []string{"hvc1", "hev1"}, importEntry: importH265, isSync: h265SyncFinder,
 	send: sendH265,
 }
 

@@ -184,7 +184,7 @@ func TestReadMistakes(t *testing.T) {
 		},
 		{
 			"unknown key of a camera", head + "cameras:\n  front-door: { url: 'rtsp://h', motion: { days: 3 } }\n",
-			`:3:34: cameras.front-door.motion: unknown key; want url, sub, streams, transport, tls, samples or retain`,
+			`:3:34: cameras.front-door.motion: unknown key; want url, sub, streams, transport, tls, samples, retain, serial or endpoint`,
 		},
 		{"days of nothing", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 0 } }\n", `:3:41: cameras.a.retain.days: "0"; want a number of days from 0.01 to 36500, such as 30`},
 		{"at least more than days", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 1, at_least: 25h } }\n", `:3:54: cameras.a.retain.at_least: 25h is more than the 24h of days, after which footage is deleted; want less, or more days`},

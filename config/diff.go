@@ -32,6 +32,11 @@ func (c StreamChange) Retain() bool {
 	return c.Old == nil || c.New == nil || c.Old.Retain != c.New.Retain
 }
 
+// Device reports whether what the camera is recognised by changed.
+func (c StreamChange) Device() bool {
+	return c.Old == nil || c.New == nil || c.Old.Device != c.New.Device
+}
+
 // Diff returns in what the configuration latter differs from former. URLs whose secrets were not looked for count as equal.
 func Diff(former, latter *Config) Difference {
 	return Difference{
@@ -60,7 +65,7 @@ func diffStreams(former, latter *Config) (changes []StreamChange) {
 		for _, s := range c.Streams {
 			key := streamName{c.Name, s.Name}
 			change := StreamChange{Camera: c.Name, Name: s.Name, Old: before[key], New: after[key]}
-			if change.Source() || change.Samples() || change.Retain() {
+			if change.Source() || change.Samples() || change.Retain() || change.Device() {
 				changes = append(changes, change)
 			}
 		}

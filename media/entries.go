@@ -80,9 +80,9 @@ func firstBox(p []byte) int {
 }
 
 // Alike reports whether samples of two sample entries can follow each other in one track without a reader noticing more than other
-// parameter sets: they have the same form and timescale, the same size of picture, or as many channels of sound.
+// parameter sets: they have the same form and timescale, the same size of picture, turned alike, or as many channels of sound.
 func (e *SampleEntry) Alike(o *SampleEntry) bool {
-	if e.Kind != o.Kind || e.Timescale != o.Timescale || e.Width != o.Width || e.Height != o.Height || e.form() != o.form() {
+	if e.Kind != o.Kind || e.Timescale != o.Timescale || e.Width != o.Width || e.Height != o.Height || e.Rotation != o.Rotation || e.form() != o.form() {
 		return false
 	}
 	return e.Kind == Video || e.channels() == o.channels() && e.soundCodec() == o.soundCodec()

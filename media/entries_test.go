@@ -74,6 +74,7 @@ func TestAlike(t *testing.T) {
 		"several":               {video, with(video, func(e *SampleEntry) { e.Codec, e.Box = "avc1.640028,avc1.64001f", append(e.Box, e.Box...) }), true},
 		"another codec":         {video, entryOf("hvc1", "hvc1.1.6.L93.B0", 0), false},
 		"another width":         {video, with(video, func(e *SampleEntry) { e.Width++ }), false},
+		"turned":                {video, with(video, func(e *SampleEntry) { e.Rotation = 90 }), false},
 		"another height":        {video, with(video, func(e *SampleEntry) { e.Height++ }), false},
 		"sound":                 {video, with(sound, func(e *SampleEntry) { e.Box = video.Box }), false},
 		"AAC of another kind":   {sound, with(sound, func(e *SampleEntry) { e.Codec = "mp4a.40.5" }), true},

@@ -34,6 +34,7 @@ type SampleEntry struct {
 	Timescale uint32 // ticks a second of the track: 90000 for video, the sampling rate for audio
 	Width     uint16 // pixels, video only, without what the parameter sets crop away
 	Height    uint16
+	Rotation  uint16 // degrees clockwise, 0, 90, 180 or 270, by which a player turns the pictures; Width and Height are before that
 	Box       []byte // the sample entry box, size and type included; of a row all boxes that the recording uses, see EntryList
 }
 

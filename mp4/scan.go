@@ -292,7 +292,7 @@ func parseTrak(trak []byte) (e media.SampleEntry, ok bool) {
 		return e, false
 	}
 	e.Timescale = binary.BigEndian.Uint32(mdhd[20:])
-	e.Width, e.Height = binary.BigEndian.Uint16(tkhd[88:]), binary.BigEndian.Uint16(tkhd[92:])
+	e.Width, e.Height, e.Rotation = binary.BigEndian.Uint16(tkhd[88:]), binary.BigEndian.Uint16(tkhd[92:]), rotationOf(tkhd[52:88])
 	e.Box = stsd[8:]
 	h, ok := box.ParseHeader(e.Box)
 	return e, ok && h.Size == int64(len(e.Box)) && e.Timescale > 0

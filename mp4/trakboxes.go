@@ -39,7 +39,7 @@ func (w *writer) tkhd(id uint32, e *media.SampleEntry, duration90k uint64) {
 			w.U16(0)
 		}
 		w.U16(0)
-		w.unityMatrix()
+		w.matrix(e)
 		w.U32(uint32(e.Width) << 16)
 		w.U32(uint32(e.Height) << 16)
 	})

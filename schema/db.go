@@ -19,7 +19,7 @@ import (
 )
 
 // Version is that of the tables. A database of another version is refused.
-const Version = 4
+const Version = 5
 
 // applicationID marks the file as ours in SQLite's header: "nvrf".
 const applicationID = 0x6e767266

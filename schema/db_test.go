@@ -154,6 +154,23 @@ func TestAddingTwiceFindsTheFirst(t *testing.T) {
 		}
 		return err
 	})
+	turned := media.SampleEntry{Kind: 1, Codec: "avc1.640028", Timescale: 90000, Width: 1920, Height: 1080, Rotation: 270, Box: []byte("box")}
+	write(t, s.db, func(tx *Tx) error {
+		other, err := tx.SampleEntry(turned)
+		if err == nil && other == s.entry {
+			err = errors.New("another rotation is the same sample entry")
+		}
+		s.entry = other
+		return err
+	})
+	if got, err := s.db.SampleEntry(t.Context(), s.entry); err != nil || !reflect.DeepEqual(got, turned) {
+		t.Errorf("sample entry is %+v, %v", got, err)
+	}
+	turned.Rotation = 45
+	err := s.db.Write(t.Context(), func(tx *Tx) error { _, err := tx.SampleEntry(turned); return err })
+	if err == nil {
+		t.Error("a picture is turned by 45 degrees")
+	}
 }
 
 func newSceneIn(t *testing.T, db *DB) *scene {

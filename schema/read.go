@@ -74,7 +74,7 @@ const (
 	qLast  = `SELECT listing FROM recording WHERE stream_id = ? AND start_90k < ? ORDER BY start_90k DESC LIMIT 1`
 	qIndex = `SELECT samples FROM recording_index WHERE recording_id = ?1
 		UNION ALL SELECT samples FROM garbage WHERE recording_id = ?1 LIMIT 1`
-	qEntry = `SELECT kind, codec, timescale, width, height, box FROM sample_entry WHERE id = ?`
+	qEntry = `SELECT kind, codec, timescale, width, height, box, rotation FROM sample_entry WHERE id = ?`
 	qRev   = `SELECT rev FROM change ORDER BY rev DESC LIMIT 1`
 	qSince = `SELECT rev, recording_id, start_90k, kind FROM change WHERE rev > ? ORDER BY rev`
 	qRuns  = `SELECT id, stream_id, '', start_90k, coalesce(end_reason, '') FROM run WHERE stream_id = ? AND start_90k >= ? AND start_90k < ? ORDER BY start_90k, id`
@@ -318,7 +318,7 @@ func (db *DB) WithPackedIndex(ctx context.Context, id RecordingID, use func(pack
 // SampleEntry returns a sample entry.
 func (db *DB) SampleEntry(ctx context.Context, id int64) (media.SampleEntry, error) {
 	var e media.SampleEntry
-	if err := db.queryRow(ctx, qEntry, []any{id}, &e.Kind, &e.Codec, &e.Timescale, &e.Width, &e.Height, &e.Box); err != nil {
+	if err := db.queryRow(ctx, qEntry, []any{id}, &e.Kind, &e.Codec, &e.Timescale, &e.Width, &e.Height, &e.Box, &e.Rotation); err != nil {
 		return e, fmt.Errorf("read sample entry %d: %w", id, err)
 	}
 	return e, nil

@@ -1,4 +1,4 @@
--- The tables of nvrfs, version 4. Times are 90 kHz ticks since 1970 UTC (..._90k), sizes are bytes.
+-- The tables of nvrfs, version 5. Times are 90 kHz ticks since 1970 UTC (..._90k), sizes are bytes.
 
 CREATE TABLE meta (
   -- One row. The UUID ties sample directories to this database: footage of another one is never touched.
@@ -31,7 +31,8 @@ CREATE TABLE sample_entry (
   width     INTEGER NOT NULL,          -- 0 for audio
   height    INTEGER NOT NULL,
   box       BLOB NOT NULL,             -- the box of stsd, ISO/IEC 14496-12 8.5.2
-  UNIQUE (box, timescale)
+  rotation  INTEGER NOT NULL DEFAULT 0 CHECK (rotation IN (0, 90, 180, 270)), -- degrees clockwise by which pictures are shown turned
+  UNIQUE (box, timescale, rotation)
 ) STRICT;
 
 CREATE TABLE run (

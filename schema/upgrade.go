@@ -247,10 +247,15 @@ func (u *upgrader) tables() (indexes []string, err error) {
 }
 
 // smallTables copies all but recordings and their indexes. The journal starts anew, since nobody has the database open. Version 1
-// had one sample directory, and knew neither sums of streams nor deletion nor holds.
+// had one sample directory, and knew neither sums of streams nor deletion nor holds. Up to version 3 changes of holds were not
+// counted, and up to version 4 no picture was shown turned.
 func (u *upgrader) smallTables() []string {
+	meta := `INSERT INTO meta (id, uuid) SELECT id, uuid FROM old.meta`
+	if u.version > 3 {
+		meta = `INSERT INTO meta (id, uuid, hold_changes) SELECT id, uuid, hold_changes FROM old.meta`
+	}
 	all := []string{
-		`INSERT INTO meta (id, uuid) SELECT id, uuid FROM old.meta`,
+		meta,
 		`INSERT INTO sample_entry (id, kind, codec, timescale, width, height, box)
 			SELECT id, kind, codec, timescale, width, height, box FROM old.sample_entry ORDER BY id`,
 		`INSERT INTO run (id, stream_id, uuid, start_90k, end_reason) SELECT id, stream_id, uuid, start_90k, end_reason FROM old.run ORDER BY id`,
@@ -289,20 +294,66 @@ func (u *upgrader) recordings() error {
 		return err
 	}
 	u.p.Total(total)
+	next := u.translate
+	if u.version > 3 {
+		next = u.copy
+	}
 	for after := RecordingID(0); ; {
-		batch, err := u.read(after)
-		if err != nil || len(batch) == 0 {
+		last, n, err := next(after)
+		if err != nil || n == 0 {
 			return err
 		}
-		if err := u.write(batch, after); err != nil {
-			return err
-		}
-		u.p.Done(int64(len(batch)))
-		after = batch[len(batch)-1].ID
+		u.p.Done(n)
+		after = last
 	}
 }
 
-// read reads recordings of the old database.
+// copy takes over the recordings behind one, as many as upgradeBatch, from a version whose rows are as they are now. It returns
+// the last of them, and how many they are.
+func (u *upgrader) copy(after RecordingID) (last RecordingID, n int64, err error) {
+	var end sql.NullInt64
+	err = u.db.QueryRowContext(u.ctx, `SELECT max(id), count(*) FROM (SELECT id FROM old.recording WHERE id > ? ORDER BY id LIMIT ?)`,
+		after, upgradeBatch).Scan(&end, &n)
+	if err != nil || n == 0 {
+		return 0, 0, err
+	}
+	tx, err := u.db.BeginTx(u.ctx, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer tx.Rollback() //nolint:errcheck // no error after Commit
+	_, err = tx.ExecContext(u.ctx, `INSERT INTO recording (id, run_id, dir_id, start_90k, bytes, sealed, listing, digest)
+		SELECT id, run_id, dir_id, start_90k, bytes, sealed, listing, digest FROM old.recording WHERE id > ? AND id <= ? ORDER BY id`,
+		after, end.Int64)
+	if err != nil {
+		return 0, 0, err
+	}
+	last = RecordingID(end.Int64)
+	if err := u.copyIndexes(tx, after, last); err != nil {
+		return 0, 0, err
+	}
+	return last, n, tx.Commit()
+}
+
+// translate is copy for the versions up to 3, whose rows had other columns.
+func (u *upgrader) translate(after RecordingID) (last RecordingID, n int64, err error) {
+	batch, err := u.read(after)
+	if err != nil || len(batch) == 0 {
+		return 0, 0, err
+	}
+	last = batch[len(batch)-1].ID
+	return last, int64(len(batch)), u.write(batch, after)
+}
+
+// copyIndexes takes over the packed indexes of the recordings behind one, up to last.
+func (u *upgrader) copyIndexes(tx *sql.Tx, after, last RecordingID) error {
+	_, err := tx.ExecContext(u.ctx, `INSERT INTO recording_index (recording_id, samples)
+		SELECT recording_id, samples FROM old.recording_index WHERE recording_id > ? AND recording_id <= ? ORDER BY recording_id`,
+		after, last)
+	return err
+}
+
+// read reads recordings of an old database of version 3 or less.
 func (u *upgrader) read(after RecordingID) (batch []Recording, err error) {
 	more := `dir_id, digest`
 	if u.version == 1 {
@@ -346,10 +397,7 @@ func (u *upgrader) write(batch []Recording, after RecordingID) error {
 			return fmt.Errorf("recording %s: %w", r.ID, err)
 		}
 	}
-	_, err = tx.ExecContext(u.ctx, `INSERT INTO recording_index (recording_id, samples)
-		SELECT recording_id, samples FROM old.recording_index WHERE recording_id > ? AND recording_id <= ? ORDER BY recording_id`,
-		after, batch[len(batch)-1].ID)
-	if err != nil {
+	if err := u.copyIndexes(tx, after, batch[len(batch)-1].ID); err != nil {
 		return err
 	}
 	return tx.Commit()

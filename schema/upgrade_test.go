@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,10 +27,19 @@ func change(t *testing.T, dir, q string) {
 
 // What lies beside recordings is taken over as it is.
 func TestUpgradeTakesAllOver(t *testing.T) {
-	dir := unpack(t, specimen(3))
+	for version := 3; version < schema.Version; version++ {
+		t.Run(fmt.Sprint("version ", version), func(t *testing.T) { upgradeTakesAllOver(t, version) })
+	}
+}
+
+func upgradeTakesAllOver(t *testing.T, version int) {
+	dir := unpack(t, specimen(version))
 	change(t, dir, `INSERT INTO hold VALUES (3, 1, 5, 9, 'why', 7), (8, 1, 5, 9, 'removed', 7); DELETE FROM hold WHERE id = 8;
 		INSERT INTO garbage VALUES (4294967397, 1, 77, 5, x'0100'); INSERT INTO sample_dir VALUES (2, '/elsewhere');
 		UPDATE stream SET next_number = 200 WHERE id = 1`)
+	if version > 3 {
+		change(t, dir, `UPDATE meta SET hold_changes = 77`)
+	}
 	if _, _, err := upgrade(t, dir); err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +50,9 @@ func TestUpgradeTakesAllOver(t *testing.T) {
 	defer db.Close()
 	if holds, err := db.Holds(t.Context()); err != nil || len(holds) != 1 || holds[0] != (schema.Hold{ID: 3, Stream: 1, From90k: 5, To90k: 9, Why: "why", Created90k: 7}) {
 		t.Errorf("holds %+v, %v", holds, err)
+	}
+	if _, changes, err := db.NamedHolds(t.Context()); err != nil || changes != map[bool]int64{true: 77}[version > 3] {
+		t.Errorf("holds were changed %d times, %v", changes, err)
 	}
 	if garbage, err := db.Garbage(t.Context()); err != nil || len(garbage) != 1 || garbage[0] != (schema.Garbage{Recording: 4294967397, Dir: 1, Bytes: 77, Since90k: 5}) {
 		t.Errorf("garbage %+v, %v", garbage, err)

@@ -185,9 +185,9 @@ func (t *Tx) EndRunsIn(dir int64, reason string) error {
 // SampleEntry returns the id of a sample entry, and adds it when it is new.
 func (t *Tx) SampleEntry(e media.SampleEntry) (id int64, err error) {
 	err = t.tx.QueryRowContext(t.ctx,
-		`INSERT INTO sample_entry (kind, codec, timescale, width, height, box) VALUES (?, ?, ?, ?, ?, ?)
-		 ON CONFLICT (box, timescale) DO UPDATE SET codec = excluded.codec
-		 RETURNING id`, e.Kind, e.Codec, e.Timescale, e.Width, e.Height, e.Box).Scan(&id)
+		`INSERT INTO sample_entry (kind, codec, timescale, width, height, box, rotation) VALUES (?, ?, ?, ?, ?, ?, ?)
+		 ON CONFLICT (box, timescale, rotation) DO UPDATE SET codec = excluded.codec
+		 RETURNING id`, e.Kind, e.Codec, e.Timescale, e.Width, e.Height, e.Box, e.Rotation).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("add sample entry %s: %w", e.Codec, err)
 	}

@@ -141,7 +141,7 @@ func TestUpgradeCommand(t *testing.T) {
 	if code, _, stderr := nvrfs(t, "ls", "--data", dir); code != exitBadSetup || !strings.HasSuffix(stderr, "; bring it up to date with: nvrfs upgrade\n") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("exit %d, %s", code, stderr)
 	}
-	for _, want := range []string{"from version 1 to 4; as it was, it is kept as " + filepath.Join(dir, schema.FileName) + ".v1-", "nothing to do"} {
+	for _, want := range []string{"from version 1 to 5; as it was, it is kept as " + filepath.Join(dir, schema.FileName) + ".v1-", "nothing to do"} {
 		if code, stdout, stderr := nvrfs(t, "upgrade", "--data", dir); code != exitOK || !strings.Contains(stdout, want) {
 			t.Errorf("exit %d, %s%s", code, stdout, stderr)
 		}

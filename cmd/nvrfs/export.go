@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nvrfs/cmd/nvrfs/clock"
 	"nvrfs/playback"
 )
 
@@ -77,12 +78,12 @@ func (env *environment) clip(ctx context.Context, view *playback.View, args []st
 		return nil, err
 	}
 	if !start.Before(end) {
-		return nil, usageErrorf("END %s is not after START %s", withOffset(end.In(view.Location())), withOffset(start.In(view.Location())))
+		return nil, usageErrorf("END %s is not after START %s", clock.WithOffset(end.In(view.Location())), clock.WithOffset(start.In(view.Location())))
 	}
 	e, err := view.Clip(ctx, s, start, end)
 	if errors.Is(err, playback.ErrNotFound) {
 		return nil, fmt.Errorf("export %s: there is no footage from %s to %s; see what there is with: nvrfs ls %s",
-			s.Label, withOffset(start.In(view.Location())), withOffset(end.In(view.Location())), s.Label)
+			s.Label, clock.WithOffset(start.In(view.Location())), clock.WithOffset(end.In(view.Location())), s.Label)
 	}
 	return e, err
 }

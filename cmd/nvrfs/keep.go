@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nvrfs/cmd/nvrfs/clock"
 	"nvrfs/playback"
 )
 
@@ -81,7 +82,7 @@ func (k *keeper) add(ctx context.Context, args []string, why string) error {
 		return err
 	}
 	if !start.Before(end) {
-		return usageErrorf("END %s is not after START %s", withOffset(end.In(loc)), withOffset(start.In(loc)))
+		return usageErrorf("END %s is not after START %s", clock.WithOffset(end.In(loc)), clock.WithOffset(start.In(loc)))
 	}
 	h, err := k.view.AddHold(ctx, playback.Hold{Stream: args[0], Start: start, End: end, Why: why, Created: now})
 	if errors.Is(err, playback.ErrNotFound) {

@@ -42,6 +42,7 @@ type environment struct {
 	stdout, stderr io.Writer
 	stdoutTerminal bool
 	stderrTerminal bool
+	stdinTerminal  bool
 	now            func() time.Time
 	local          *time.Location              // the host's time zone
 	lookupEnv      func(string) (string, bool) // environment variables
@@ -50,6 +51,7 @@ type environment struct {
 	hangups        <-chan os.Signal            // each SIGHUP; nil where there are none
 
 	hangUp context.CancelFunc // stops the command
+	moved  moved              // finds cameras whose address has changed
 
 	// log is made from the global flags before a command's RunE is called, and is nil until then.
 	log *slog.Logger
@@ -62,6 +64,7 @@ func newEnvironment(stdin io.Reader, stdout, stderr io.Writer) *environment {
 		stderr:         stderr,
 		stdoutTerminal: isTerminal(stdout),
 		stderrTerminal: isTerminal(stderr),
+		stdinTerminal:  isTerminal(stdin),
 		now:            time.Now,
 		local:          time.Local,
 		lookupEnv:      os.LookupEnv,
@@ -69,8 +72,8 @@ func newEnvironment(stdin io.Reader, stdout, stderr io.Writer) *environment {
 	}
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 

@@ -3,139 +3,36 @@ package demux
 import (
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/abema/go-mp4"
 
 	"nvrfs/media"
 )
 
-// fill sets the track's samples from its tables, ISO/IEC 14496-12 8.6 and 8.7.
-func (b *trackBoxes) fill(t *Track, p *parser) error {
-	t.Timescale = b.mdhd.Timescale
-	count := b.stsz.SampleCount
-	switch {
-	case t.Timescale == 0:
-		return errors.New("timescale 0")
-	case count == 0:
-		return errors.New("no samples in its tables: if the file is fragmented, copy it with `ffmpeg -i IN -c copy OUT.mp4` first")
-	case count > maxSamples:
+// fill reads the samples that the tables of the moov list, ISO/IEC 14496-12 8.6 and 8.7.
+func (b *trackBoxes) fill(t *trackReader) error {
+	count := int64(b.stsz.SampleCount)
+	if count > maxSamples && !t.momentary(b.stsz.SampleSize) {
 		return fmt.Errorf("%d samples, at most %d are taken", count, maxSamples)
 	}
-	t.dts, t.sizes, t.offsets = make([]int64, count), make([]uint32, count), make([]int64, count)
-	for _, step := range []func(*Track, *parser) error{b.setDecodingTimes, b.setCompositionTimes, b.setSync, b.setSizes, b.setPlaces} {
-		if err := step(t, p); err != nil {
-			return err
+	times := timeCursor{runs: b.stts.Entries}
+	if n := times.total(); n != count {
+		if n > count {
+			return fmt.Errorf("stts has times for more samples than the %d in stsz", count)
 		}
+		return fmt.Errorf("stts has times for %d samples, stsz sizes for %d", n, count)
 	}
-	return nil
-}
-
-// setDecodingTimes reads the decoding times (8.6.1.2).
-func (b *trackBoxes) setDecodingTimes(t *Track, p *parser) error {
-	dts, i := b.start(t, p), 0
-	limit := maxSeconds * int64(t.Timescale)
-	if dts < -limit || dts > limit {
-		return fmt.Errorf("it starts at %d, in 1/%d s, which is out of range", dts, t.Timescale)
+	shifts, err := b.shifts(count)
+	if err != nil {
+		return err
 	}
-	var last uint32
-	for _, run := range b.stts.Entries {
-		if uint64(run.SampleCount) > uint64(t.Len()-i) {
-			return fmt.Errorf("stts has times for more samples than the %d in stsz", t.Len())
-		}
-		for range run.SampleCount {
-			t.dts[i] = dts
-			dts += int64(run.SampleDelta)
-			if run.SampleDelta > 0 || i == 0 {
-				last = run.SampleDelta
-			}
-			i++
-		}
+	syncs, err := b.syncs(count)
+	if err != nil {
+		return err
 	}
-	if i < t.Len() {
-		return fmt.Errorf("stts has times for %d samples, stsz sizes for %d", i, t.Len())
-	}
-	// Many files give their last sample no duration; then it has that of its neighbour.
-	t.End = max(dts, t.dts[i-1]+int64(last))
-	if t.Duration() == 0 {
-		return errors.New("it lasts no time")
-	}
-	if t.End > limit {
-		return fmt.Errorf("it ends at %d, in 1/%d s, which is out of range", t.End, t.Timescale)
-	}
-	return nil
-}
-
-// start is where the edit list puts media time 0 on the file's timeline (8.6.6):
-// behind the empty edits, and before it by what the first other edit skips.
-func (b *trackBoxes) start(t *Track, p *parser) int64 {
-	if b.elst == nil {
-		return 0
-	}
-	var start int64
-	for i := range b.elst.Entries {
-		if skipped := b.elst.GetMediaTime(i); skipped >= 0 {
-			return start - skipped
-		}
-		if p.timescale > 0 {
-			start += media.Rescale(int64(b.elst.GetSegmentDuration(i)), p.timescale, t.Timescale)
-		}
-	}
-	return start
-}
-
-// setCompositionTimes reads the composition times (8.6.1.3). Version 0 ought to be
-// unsigned, but files with B-frames have negative offsets in it too.
-func (b *trackBoxes) setCompositionTimes(t *Track, _ *parser) error {
-	if b.ctts == nil {
-		return nil
-	}
-	t.cts = make([]int32, t.Len())
-	i := 0
-	for n, run := range b.ctts.Entries {
-		if uint64(run.SampleCount) > uint64(t.Len()-i) {
-			return fmt.Errorf("ctts has offsets for more samples than the %d in stsz", t.Len())
-		}
-		for range run.SampleCount {
-			t.cts[i] = int32(b.ctts.GetSampleOffset(n))
-			i++
-		}
-	}
-	return nil
-}
-
-// setSync reads the sync samples (8.6.2): without the box, every sample is one.
-func (b *trackBoxes) setSync(t *Track, _ *parser) error {
-	if b.stss == nil {
-		return nil
-	}
-	t.syncs = make([]bool, t.Len())
-	for _, number := range b.stss.SampleNumber {
-		if number == 0 || int64(number) > int64(t.Len()) {
-			return fmt.Errorf("stss names sample %d of %d", number, t.Len())
-		}
-		t.syncs[number-1] = true
-	}
-	return nil
-}
-
-// setSizes reads the sample sizes (8.7.3.2).
-func (b *trackBoxes) setSizes(t *Track, _ *parser) error {
-	for i := range t.sizes {
-		size := b.stsz.SampleSize
-		if size == 0 {
-			size = b.stsz.EntrySize[i]
-		}
-		if size == 0 {
-			return fmt.Errorf("sample %d is empty", i+1)
-		}
-		t.sizes[i] = size
-	}
-	return nil
-}
-
-// setPlaces reads where the samples lie: in chunks (8.7.5), each with as many
-// samples as the run that it belongs to says (8.7.4).
-func (b *trackBoxes) setPlaces(t *Track, p *parser) error {
 	chunks := b.chunks()
-	i := 0
+	x := tableReader{t: t, sizes: b.stsz, times: times, shifts: shifts, syncs: syncs}
 	for n, run := range b.stsc.Entries {
 		end := uint64(len(chunks)) + 1
 		if n+1 < len(b.stsc.Entries) {
@@ -145,22 +42,19 @@ func (b *trackBoxes) setPlaces(t *Track, p *parser) error {
 			return fmt.Errorf("stsc: chunks %d to %d of %d", run.FirstChunk, end, len(chunks))
 		}
 		for _, offset := range chunks[run.FirstChunk-1 : end-1] {
-			if uint64(run.SamplesPerChunk) > uint64(t.Len()-i) {
-				return fmt.Errorf("stsc has places for more samples than the %d in stsz", t.Len())
+			if int64(run.SamplesPerChunk) > count-x.i {
+				return fmt.Errorf("stsc has places for more samples than the %d in stsz", count)
 			}
-			for range run.SamplesPerChunk {
-				size := t.sizes[i]
-				if offset > uint64(p.size) || uint64(size) > uint64(p.size)-offset {
-					return fmt.Errorf("sample %d, %d bytes at %d, is not in the file of %d bytes: it is cut short", i+1, size, offset, p.size)
-				}
-				t.offsets[i] = int64(offset)
-				offset += uint64(size)
-				i++
+			if err := t.describe(run.SampleDescriptionIndex); err != nil {
+				return err
+			}
+			if err := x.chunk(offset, int64(run.SamplesPerChunk)); err != nil {
+				return err
 			}
 		}
 	}
-	if i < t.Len() {
-		return fmt.Errorf("stsc and stco have places for %d samples, stsz sizes for %d", i, t.Len())
+	if x.i < count {
+		return fmt.Errorf("stsc and stco have places for %d samples, stsz sizes for %d", x.i, count)
 	}
 	return nil
 }
@@ -175,4 +69,172 @@ func (b *trackBoxes) chunks() []uint64 {
 		offsets[i] = uint64(offset)
 	}
 	return offsets
+}
+
+// shifts reads the composition times (8.6.1.3). Where the box is short, the samples that follow are shown when they are decoded.
+func (b *trackBoxes) shifts(count int64) (c shiftCursor, err error) {
+	if b.ctts == nil {
+		return c, nil
+	}
+	c.box = b.ctts
+	for _, run := range b.ctts.Entries {
+		if count -= int64(run.SampleCount); count < 0 {
+			return c, fmt.Errorf("ctts has offsets for more samples than the %d in stsz", b.stsz.SampleCount)
+		}
+	}
+	return c, nil
+}
+
+// syncs reads the sync samples (8.6.2): without the box, every sample is one.
+func (b *trackBoxes) syncs(count int64) (c syncCursor, err error) {
+	if b.stss == nil {
+		return syncCursor{all: true}, nil
+	}
+	for _, number := range b.stss.SampleNumber {
+		if number == 0 || int64(number) > count {
+			return c, fmt.Errorf("stss names sample %d of %d", number, count)
+		}
+	}
+	c.numbers = b.stss.SampleNumber
+	if !slices.IsSorted(c.numbers) {
+		c.numbers = slices.Sorted(slices.Values(c.numbers))
+	}
+	return c, nil
+}
+
+// tableReader walks through the tables of a track.
+type tableReader struct {
+	t      *trackReader
+	sizes  *mp4.Stsz
+	times  timeCursor
+	shifts shiftCursor
+	syncs  syncCursor
+	i      int64 // of the sample that comes next, from 0
+}
+
+// chunk adds the samples of a chunk (8.7.5).
+func (x *tableReader) chunk(offset uint64, samples int64) error {
+	size, fileSize := uint64(x.sizes.SampleSize), uint64(x.t.p.size)
+	momentary := x.t.momentary(x.sizes.SampleSize)
+	if momentary {
+		size = uint64(x.t.moment)
+	}
+	for n := int64(1); samples > 0; samples -= n {
+		n = 1
+		delta := x.times.take()
+		if momentary && delta == 1 {
+			n += x.times.skip(min(samples, packetMoments)-1, delta)
+		}
+		if x.sizes.SampleSize == 0 {
+			size = uint64(x.sizes.EntrySize[x.i])
+		}
+		bytes := size * uint64(n)
+		if offset > fileSize || bytes > fileSize-offset {
+			return fmt.Errorf("sample %d, %d bytes at %d, is not in the file of %d bytes: it is cut short", x.i+1, bytes, offset, fileSize)
+		}
+		s := media.Sample{CTS: x.shifts.take(), Size: uint32(bytes), Sync: x.syncs.take(x.i + 1)}
+		if err := x.t.add(s, int64(offset), uint64(delta)*uint64(n)); err != nil {
+			return err
+		}
+		offset += bytes
+		x.i += n
+	}
+	return nil
+}
+
+// timeCursor walks through the decoding times (8.6.1.2).
+type timeCursor struct {
+	runs []mp4.SttsEntry
+	used uint32 // samples of the first run
+}
+
+func (c *timeCursor) total() (n int64) {
+	for _, run := range c.runs {
+		n += int64(run.SampleCount)
+	}
+	return n
+}
+
+// take returns how long the next sample lasts. There must be one.
+func (c *timeCursor) take() (delta uint32) {
+	for c.used == c.runs[0].SampleCount {
+		c.runs, c.used = c.runs[1:], 0
+	}
+	c.used++
+	return c.runs[0].SampleDelta
+}
+
+// skip passes over as many as n samples of the same run that last delta each, and returns how many.
+func (c *timeCursor) skip(n int64, delta uint32) int64 {
+	if c.runs[0].SampleDelta != delta {
+		return 0
+	}
+	n = min(n, int64(c.runs[0].SampleCount-c.used))
+	c.used += uint32(n)
+	return n
+}
+
+// shiftCursor walks through the composition times. Version 0 of the box ought to be unsigned, but files with B-frames have negative
+// offsets in it too.
+type shiftCursor struct {
+	box  *mp4.Ctts
+	run  int
+	used uint32 // samples of that run
+}
+
+func (c *shiftCursor) take() int32 {
+	if c.box == nil {
+		return 0
+	}
+	for c.run < len(c.box.Entries) && c.used == c.box.Entries[c.run].SampleCount {
+		c.run, c.used = c.run+1, 0
+	}
+	if c.run == len(c.box.Entries) {
+		return 0
+	}
+	c.used++
+	return int32(c.box.GetSampleOffset(c.run))
+}
+
+// syncCursor walks through the numbers of sync samples.
+type syncCursor struct {
+	numbers []uint32 // sorted
+	all     bool
+}
+
+// take reports whether a sample, numbered from 1, is a sync sample. The numbers must rise.
+func (c *syncCursor) take(number int64) bool {
+	for len(c.numbers) > 0 && int64(c.numbers[0]) < number {
+		c.numbers = c.numbers[1:]
+	}
+	return c.all || len(c.numbers) > 0 && int64(c.numbers[0]) == number
+}
+
+// start is where the edit list puts media time 0 on the file's timeline (8.6.6):
+// behind the empty edits, and before it by what the first other edit skips.
+func (b *trackBoxes) start(p *parser) (int64, error) {
+	if b.mdhd.Timescale == 0 {
+		return 0, errors.New("timescale 0")
+	}
+	if b.elst == nil {
+		return 0, nil
+	}
+	var start int64
+	limit := maxSeconds * int64(b.mdhd.Timescale)
+	for i := range b.elst.Entries {
+		if skipped := b.elst.GetMediaTime(i); skipped >= 0 {
+			start -= skipped
+			break
+		}
+		if p.timescale > 0 {
+			start += media.Rescale(int64(b.elst.GetSegmentDuration(i)), p.timescale, b.mdhd.Timescale)
+		}
+		if start < -limit || start > limit {
+			break
+		}
+	}
+	if start < -limit || start > limit {
+		return 0, fmt.Errorf("it starts at %d, in 1/%d s, which is out of range", start, b.mdhd.Timescale)
+	}
+	return start, nil
 }

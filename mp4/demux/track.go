@@ -3,7 +3,9 @@ package demux
 import (
 	"fmt"
 	"io"
+	"sort"
 
+	"nvrfs/codec"
 	"nvrfs/media"
 )
 
@@ -27,9 +29,10 @@ func (f *File) Tracks() []*Track {
 // A Track is one track of a file. Its times are on the file's timeline, which all tracks share: the edit list (ISO/IEC 14496-12
 // 8.6.6) has been applied, so that the first times of a track may be negative.
 type Track struct {
-	Entry     media.SampleEntry // as codec.Import makes it, with the timescale that recordings have
-	Timescale uint32            // in which the file counts: that of all times below
-	End       int64             // when the last sample ends: its DTS plus its duration
+	Entry     media.SampleEntry   // of its first sample, as codec.Import makes it, with the timescale that recordings have
+	Entries   []media.SampleEntry // all that its samples have: more than one where it changes its parameters on the way
+	Timescale uint32              // in which the file counts: that of all times below
+	End       int64               // when the last sample ends: its DTS plus its duration
 
 	source  io.ReaderAt
 	dts     []int64
@@ -37,6 +40,30 @@ type Track struct {
 	sizes   []uint32
 	offsets []int64
 	syncs   []bool // nil where every sample is a sync sample
+	changes []change
+
+	transcoded []byte // the sample entry of the file, where its samples are not stored as they are
+}
+
+// A change says from which sample on another sample entry holds.
+type change struct{ first, entry int }
+
+// EntryOf returns the index in Entries of the sample entry of sample i, from 0.
+func (t *Track) EntryOf(i int) int {
+	n := sort.Search(len(t.changes), func(n int) bool { return t.changes[n].first > i })
+	return t.changes[n-1].entry
+}
+
+// Transcoder returns what makes samples of Entry of those of the file, in their order, or nil where they are stored as they are.
+func (t *Track) Transcoder() *codec.Transcoder {
+	if t.transcoded == nil {
+		return nil
+	}
+	x, err := codec.Transcode(t.transcoded)
+	if err != nil {
+		panic(err) // it was made once, when the file was read
+	}
+	return x
 }
 
 // Len is how many samples there are, which is never none.

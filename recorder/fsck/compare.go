@@ -146,7 +146,7 @@ func (c *checker) compareIndex(ctx context.Context, r *schema.Recording, found *
 		if err != nil {
 			return err
 		}
-		if f := entries[i]; !bytes.Equal(e.Box, f.Box) || e.Timescale != f.Timescale {
+		if f := entries[i]; !bytes.Equal(e.Box, f.Box) || e.Timescale != f.Timescale || e.Rotation != f.Rotation {
 			return fmt.Errorf("the sample file's track %d has other sample entries than its row", i+1)
 		}
 		sums[i].Entry = t.Entry

@@ -16,14 +16,20 @@ type File struct {
 	Source io.ReaderAt
 	Tracks []Track // the first is volume.Video, the others are sound
 	Laps   int64   // how often it is played, end to end; at least 1
+
+	skip int // pictures that are passed over
 }
 
 // A Track is a track of a File. Its times are on a timeline that all tracks share; they may be negative.
 type Track struct {
-	Entry     media.SampleEntry // with the timescale that the recordings are to have: of video 90 kHz
-	Timescale uint32            // of the times in the file
-	End       int64             // when the last sample ends
+	Entry     media.SampleEntry   // of the first sample, with the timescale that the recordings are to have: of video 90 kHz
+	Entries   []media.SampleEntry // of all samples, by EntryOf; nil: they have the same
+	Timescale uint32              // of the times in the file
+	End       int64               // when the last sample ends
 	Table
+
+	// Make makes a sample of Entry of one of the file, in their order; nil: they are the same.
+	Make func([]byte) ([]byte, error)
 }
 
 // A Table says what samples a track has, in decoding order, as a demux.Track does.
@@ -31,6 +37,7 @@ type Table interface {
 	Len() int
 	Sample(i int) media.Sample // from 0; without its data
 	Offset(i int) int64        // of the sample's bytes in the file
+	EntryOf(i int) int         // which of the track's Entries the sample has
 }
 
 // What a file may ask for at most, far beyond what cameras make. It keeps every time in its field, and a fragment in memory.
@@ -79,6 +86,14 @@ func (f *File) Measure(start time.Time) (span Span, bytes int64, err error) {
 	return span, bytes, nil
 }
 
+// A Plan is a file that is to be imported.
+type Plan struct {
+	Path  string
+	Start time.Time
+	Span  Span
+	Bytes int64 // of samples
+}
+
 // A Span is a range of wall time, [From90k, To90k).
 type Span struct{ From90k, To90k int64 }
 
@@ -87,6 +102,25 @@ type Span struct{ From90k, To90k int64 }
 func (s Span) Overlaps(t Span) bool {
 	common := min(s.To90k, t.To90k) - max(s.From90k, t.From90k)
 	return common > 0 && common >= min(joinGap90k, (s.To90k-s.From90k)/2, (t.To90k-t.From90k)/2)
+}
+
+// Skip passes over what is shown before a time, which counts from the first picture, up to a sync sample. It returns when that is
+// shown, and false, having done nothing, where none follows.
+func (f *File) Skip(after90k int64) (at90k int64, ok bool) {
+	l, err := f.lapping()
+	if err != nil {
+		return 0, false
+	}
+	v := &f.Tracks[volume.Video]
+	first := v.Sample(l.from[volume.Video])
+	for i := l.from[volume.Video]; i < v.Len(); i++ {
+		x := v.Sample(i)
+		if at90k = media.Rescale(x.PTS()-first.PTS(), v.Timescale, 90000); x.Sync && at90k >= after90k {
+			f.skip = i
+			return at90k, true
+		}
+	}
+	return 0, false
 }
 
 // check checks the samples of a track from one on, and returns how many bytes they are.
@@ -129,10 +163,13 @@ func (f *File) lapping() (l lapping, err error) {
 	for i := range f.Tracks {
 		t := &f.Tracks[i]
 		from := 0
+		if i == volume.Video {
+			from = f.skip
+		}
 		for i == volume.Video && from < t.Len() && !t.Sample(from).Sync {
 			from++
 		}
-		if from == t.Len() {
+		if from >= t.Len() {
 			return l, fmt.Errorf("its %s has no sample at which decoding can start", t.Entry.Kind)
 		}
 		start := t.Sample(from).DTS
@@ -180,7 +217,7 @@ type cursor struct {
 	lap      int64
 	lapStart int64 // in ticks of the recordings, as all below
 	i        int
-	last     int64 // DTS of the sample before
+	last     int64 // the last tick that the sample before takes
 
 	// The sample that comes next, unless there is none.
 	next     located
@@ -214,13 +251,21 @@ func (c *cursor) load() {
 	}
 }
 
+// entry returns the sample entry of the sample that comes next.
+func (c *cursor) entry() media.SampleEntry {
+	if len(c.track.Entries) == 0 {
+		return c.track.Entry
+	}
+	return c.track.Entries[c.track.EntryOf(c.i)]
+}
+
 // fragmentEnd returns the DTS of the picture before which the fragment ends that starts with the next one, as a session ends
-// its own: a sync sample, or, where two seconds pass without one, the last picture until then that is shown after all before
-// it.
+// its own: a sync sample at least half a second on, or, where two seconds pass without one, the last picture until then that is
+// shown after all before it. No fragment has two sample entries.
 func (c cursor) fragmentEnd() int64 {
-	start, shown, end := c.dts, c.pts, int64(0)
+	start, shown, end, first, entry := c.dts, c.pts, int64(0), c.next.Sync, c.track.EntryOf(c.i)
 	for c.take(); !c.over; c.take() {
-		if c.next.Sync {
+		if c.next.Sync && (c.dts-start >= leastFragment90k || !first || c.track.EntryOf(c.i) != entry) {
 			return c.dts
 		}
 		if c.pts > shown {
@@ -235,6 +280,10 @@ func (c cursor) fragmentEnd() int64 {
 	}
 	return math.MaxInt64
 }
+
+// leastFragment90k is the least that a fragment lasts between two sync samples, because of Motion JPEG every sample is one, and a
+// fragment costs some 200 bytes.
+const leastFragment90k = 90000 / 2
 
 // ticks converts a time of the file, in the current lap.
 func (c *cursor) ticks(t int64) int64 {
@@ -256,11 +305,16 @@ func (c *cursor) step() {
 
 // take hands out the sample that comes next. It lasts until the one behind it.
 func (c *cursor) take() (x located, cts int32, duration uint32) {
-	x, c.last, cts = c.next, c.dts, int32(c.pts-c.dts)
+	x, cts = c.next, int32(c.pts-c.dts)
+	dts, least := c.dts, int64(1)
+	if c.track.Entry.Kind == media.RawAudio {
+		least = int64(x.Size) // each of its bytes is a tick
+	}
+	c.last = dts + least - 1
 	c.step()
 	c.load()
 	if c.over {
-		return x, cts, uint32(max(1, c.ticks(c.track.End)-c.last))
+		return x, cts, uint32(max(least, c.ticks(c.track.End)-dts))
 	}
-	return x, cts, uint32(c.dts - c.last)
+	return x, cts, uint32(c.dts - dts)
 }

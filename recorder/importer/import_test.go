@@ -26,6 +26,7 @@ import (
 type tableSample struct {
 	media.Sample
 	Offset int64
+	Entry  int
 }
 
 // table is an importer.Table of samples that are computed.
@@ -37,6 +38,7 @@ type table struct {
 func (t table) Len() int                  { return t.n }
 func (t table) Sample(i int) media.Sample { return t.at(i).Sample }
 func (t table) Offset(i int) int64        { return t.at(i).Offset }
+func (t table) EntryOf(i int) int         { return t.at(i).Entry }
 
 // importFile makes a file of samples, whose tracks count in timescales.
 func importFile(samples []media.Sample, tracks []media.SampleEntry, timescales ...uint32) *importer.File {
@@ -47,7 +49,7 @@ func importFile(samples []media.Sample, tracks []media.SampleEntry, timescales .
 		from, to := tracks[x.Track].Timescale, timescales[x.Track]
 		dts := media.Rescale(x.DTS, from, to)
 		tables[x.Track] = append(tables[x.Track], tableSample{
-			media.Sample{DTS: dts, CTS: int32(media.Rescale(x.PTS(), from, to) - dts), Size: uint32(len(x.Data)), Sync: x.Sync}, int64(len(data)),
+			media.Sample{DTS: dts, CTS: int32(media.Rescale(x.PTS(), from, to) - dts), Size: uint32(len(x.Data)), Sync: x.Sync}, int64(len(data)), 0,
 		})
 		data = append(data, x.Data...)
 	}
@@ -694,4 +696,108 @@ func BenchmarkImportTiny(b *testing.B) {
 	f.Laps = int64(b.N)
 	b.ResetTimer()
 	importAll(b, b.TempDir(), time.Minute, importStart, f)
+}
+
+// Where the file changes its sample entry, another recording of the same run begins, with the sync sample at which it can.
+func TestImportOfAnotherSampleEntry(t *testing.T) {
+	dir := t.TempDir()
+	f, _ := simFile(bench.Camera{AudioRate: 48000}, 30*time.Second, 90000, 48000)
+	first, other := f.Tracks[0].Entry, bench.OtherEntry()
+	first.Rotation, other.Rotation = 90, 90
+	f.Tracks[0].Entry, f.Tracks[0].Entries = first, []media.SampleEntry{first, other}
+	changeSample(0, func(x *tableSample, i int) {
+		if i >= 195 && i < 400 { // at 25 frames a second, of which each fiftieth is a sync sample
+			x.Entry = 1
+		}
+	})(f)
+	importAll(t, dir, time.Minute, time.Date(2026, 5, 1, 13, 0, 5, 0, time.UTC), f)
+	recs := importedRows(t, dir)
+	db, err := schema.OpenReadOnly(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var starts []int64
+	for i, r := range recs {
+		e, err := db.SampleEntry(t.Context(), r.Tracks[0].Entry)
+		want := []media.SampleEntry{first, other, first}[i%3]
+		if err != nil || !reflect.DeepEqual(e, want) || r.Run != recs[0].Run {
+			t.Errorf("recording %d has the entry %+v of run %d, %v, want %+v", i, e, r.Run, err, want)
+		}
+		starts = append(starts, (r.Start90k-recs[0].Start90k)/3600)
+	}
+	if !slices.Equal(starts, []int64{0, 200, 400}) {
+		t.Errorf("recordings start with the pictures %v", starts)
+	}
+}
+
+// The rest of a file whose import was cut off follows what there is of it, and then nothing is missing.
+func TestImportTheRest(t *testing.T) {
+	dir := t.TempDir()
+	whole, _ := simFile(bench.Camera{AudioRate: 48000}, 30*time.Second, 90000, 48000) // a GOP is 2 s
+	begun := *whole
+	begun.Tracks = slices.Clone(whole.Tracks)
+	for i, n := range []int{12 * 25, 12 * 48000 / 1024} {
+		was := whole.Tracks[i].Table.(table)
+		begun.Tracks[i].Table = table{n, was.at}
+		begun.Tracks[i].End = was.at(n).DTS
+	}
+	importAll(t, dir, time.Minute, importStart, &begun)
+	span, _, err := whole.Measure(importStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	im := openImporter(t, dir, time.Minute)
+	pieces, err := im.Covered(t.Context(), span)
+	missing, from90k := importer.MissingIn(span, pieces)
+	if err != nil || missing != importer.Rest || from90k != span.From90k+12*90000 {
+		t.Fatalf("%v is missing from %d on of %v, there are %v, %v", missing, from90k, span, pieces, err)
+	}
+	at90k, ok := whole.Skip(from90k - span.From90k)
+	if !ok || at90k != 12*90000 {
+		t.Fatalf("it goes on after %d ticks, %t", at90k, ok)
+	}
+	if err := im.Add(t.Context(), whole, importStart.Add(12*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := im.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pictures, end90k := uint32(0), span.From90k
+	for _, r := range importedRows(t, dir) {
+		if r.Start90k != end90k {
+			t.Errorf("a recording starts at %d, the one before ends at %d", r.Start90k, end90k)
+		}
+		pictures, end90k = pictures+r.Tracks[0].Samples, r.End90k()
+	}
+	if pictures != 30*25 || end90k < span.To90k-90000 {
+		t.Errorf("%d pictures until %d, of %v", pictures, end90k, span)
+	}
+	if _, ok := whole.Skip(29 * 90000); ok {
+		t.Error("there is a sync sample in the last second")
+	}
+}
+
+func TestMissingIn(t *testing.T) {
+	const s = 90000
+	span := importer.Span{From90k: 1000 * s, To90k: 1060 * s}
+	for name, c := range map[string]struct {
+		pieces []importer.Span
+		want   importer.Missing
+		from   int64
+	}{
+		"nothing there":       {nil, importer.All, 1000 * s},
+		"the file before":     {[]importer.Span{{1000 * s, 1001 * s}}, importer.All, 1000 * s},
+		"the same":            {[]importer.Span{{1000 * s, 1060 * s}}, importer.Nothing, 0},
+		"nearly the same":     {[]importer.Span{{1001 * s, 1059 * s}}, importer.Nothing, 0},
+		"its beginning":       {[]importer.Span{{1000 * s, 1030 * s}}, importer.Rest, 1030 * s},
+		"its end":             {[]importer.Span{{1030 * s, 1060 * s}}, importer.Pieces, 0},
+		"something within":    {[]importer.Span{{1010 * s, 1030 * s}}, importer.Pieces, 0},
+		"both ends":           {[]importer.Span{{1000 * s, 1010 * s}, {1050 * s, 1060 * s}}, importer.Pieces, 0},
+		"beginning and after": {[]importer.Span{{1000 * s, 1030 * s}, {1059 * s, 1060 * s}}, importer.Rest, 1030 * s},
+	} {
+		if m, from := importer.MissingIn(span, c.pieces); m != c.want || from != c.from {
+			t.Errorf("%s: %v from %d on is missing, want %v from %d on", name, m, from, c.want, c.from)
+		}
+	}
 }

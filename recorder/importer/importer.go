@@ -109,6 +109,64 @@ func (im *Importer) Existing(ctx context.Context, s Span) (there Span, ok bool, 
 	return Span{max(gapless.From90k, s.From90k), min(max(last90k, gapless.To90k), s.To90k)}, true, err
 }
 
+// Covered lists the footage of a stream in a span of time, each piece without a gap, clipped to the span and by time.
+func Covered(ctx context.Context, db *schema.DB, stream int64, s Span) (pieces []Span, err error) {
+	recs, err := db.StartingIn(ctx, stream, s.From90k-longest90k, s.To90k)
+	if err != nil {
+		return nil, err
+	}
+	for i := range recs {
+		r := Span{max(recs[i].Start90k, s.From90k), min(recs[i].End90k(), s.To90k)}
+		switch n := len(pieces); {
+		case r.To90k <= r.From90k:
+		case n > 0 && r.From90k <= pieces[n-1].To90k+joinGap90k:
+			pieces[n-1].To90k = max(pieces[n-1].To90k, r.To90k)
+		default:
+			pieces = append(pieces, r)
+		}
+	}
+	return pieces, nil
+}
+
+// Covered is the function of that name for the stream of the importer.
+func (im *Importer) Covered(ctx context.Context, s Span) ([]Span, error) {
+	return Covered(ctx, im.set.DB, im.row.ID, s)
+}
+
+// What Missing finds of a span of time.
+type Missing int
+
+const (
+	// All of it: no footage is there.
+	All Missing = iota
+	// Rest of it: footage is there from its beginning on, as of an import that was cut off.
+	Rest
+	// Nothing is missing.
+	Nothing
+	// Pieces of it, between other footage.
+	Pieces
+)
+
+// MissingIn says what is missing of a span in which there are pieces of footage, clipped to it, and, of a Rest, where it begins. Two seconds count
+// for nothing, because that is how exact the names of files are.
+func MissingIn(s Span, pieces []Span) (m Missing, from90k int64) {
+	var there []Span
+	for _, p := range pieces {
+		if p.To90k-p.From90k >= min(joinGap90k, (s.To90k-s.From90k)/2) {
+			there = append(there, p)
+		}
+	}
+	switch {
+	case len(there) == 0:
+		return All, s.From90k
+	case len(there) > 1 || there[0].From90k > s.From90k+joinGap90k:
+		return Pieces, 0
+	case there[0].To90k >= s.To90k-joinGap90k:
+		return Nothing, 0
+	}
+	return Rest, there[0].To90k
+}
+
 // longest90k is more than a recording lasts, unless there is no sync sample for a quarter of an hour.
 const longest90k = 2 * volume.Quarter90k
 
@@ -130,6 +188,9 @@ func (im *Importer) Add(ctx context.Context, f *File, start time.Time) error {
 	}
 	return nil
 }
+
+// ErrSource says that a file cannot be read that is imported.
+var ErrSource = errors.New("read the file that is imported")
 
 // Close commits the recordings that were added, releases the locks, and returns what is safe. If Add failed because nothing can be
 // committed, Close returns the same error.

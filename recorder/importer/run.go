@@ -1,12 +1,14 @@
 package importer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -65,6 +67,7 @@ func newRun(im *Importer, f *File, start90k int64) (*run, error) {
 	for i := range f.Tracks {
 		b.cursors = append(b.cursors, newCursor(f, l, i))
 		b.tracks = append(b.tracks, f.Tracks[i].Entry)
+		b.fragment.Kinds = append(b.fragment.Kinds, f.Tracks[i].Entry.Kind)
 	}
 	b.firstPTS = b.cursors[volume.Video].pts
 	return b, nil
@@ -80,7 +83,7 @@ func (b *run) make(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if b.rec != nil && v.next.Sync && b.wall90k(v.pts) >= b.endAt90k {
+		if b.rec != nil && v.next.Sync && (b.wall90k(v.pts) >= b.endAt90k || !bytes.Equal(v.entry().Box, b.tracks[volume.Video].Box)) {
 			if err := b.end(v.pts-b.rec.startPTS, ""); err != nil {
 				return err
 			}
@@ -105,6 +108,10 @@ func (b *run) begin() error {
 		Run: b.uuid, Sequence: b.recorded, Start90k: b.wall90k(v.pts),
 	}
 	im.row.NextNumber++
+	if e := v.entry(); !bytes.Equal(e.Box, b.tracks[volume.Video].Box) {
+		b.tracks = slices.Clone(b.tracks) // the recordings before keep theirs
+		b.tracks[volume.Video] = e
+	}
 	file, err := volume.NewFile(im.volume.ID, im.row.ID, id, b.tracks)
 	if err != nil {
 		return err
@@ -162,9 +169,14 @@ func (b *run) take(track int, more func() bool) (bytes int, err error) {
 		}
 		data, err := b.source.read(x.offset, x.Size)
 		if err != nil {
-			return bytes, fmt.Errorf("read the file that is imported: %w", err)
+			return bytes, fmt.Errorf("%w: %w", ErrSource, err)
 		}
-		samples = append(samples, media.Sample{DTS: dts, CTS: cts, Duration: duration, Size: x.Size, Sync: x.Sync, Data: data})
+		if c.track.Make != nil {
+			if data, err = c.track.Make(data); err != nil {
+				return bytes, fmt.Errorf("%w: make a sample of its sound: %w", ErrSource, err)
+			}
+		}
+		samples = append(samples, media.Sample{DTS: dts, CTS: cts, Duration: duration, Size: uint32(len(data)), Sync: x.Sync, Data: data})
 		bytes += len(data)
 		if track == volume.Video {
 			b.rec.media90k += int64(duration)

@@ -25,6 +25,8 @@ type login struct {
 	user *url.Userinfo // nil where the URL has none
 	away string        // the host that the camera redirected to; user is not for it
 
+	digestOnly bool // Basic is not answered, even where it is all that is offered
+
 	challenge *challenge // which one requests answer now; nil before the first
 	accepted  bool       // a request with it was answered
 	tried     []string   // algorithms that the camera refused the password with
@@ -134,7 +136,7 @@ func (l *login) sameKind(offered []*challenge) *challenge {
 func (l *login) choose(offered []*challenge) *challenge {
 	digest := slices.ContainsFunc(offered, func(c *challenge) bool { return c.scheme == "digest" })
 	for _, c := range offered {
-		if c.known() && !slices.Contains(l.tried, c.algorithm()) && (c.scheme == "digest" || !digest) {
+		if c.known() && !slices.Contains(l.tried, c.algorithm()) && (c.scheme == "digest" || !digest && !l.digestOnly) {
 			return c
 		}
 	}
@@ -148,7 +150,7 @@ func (l *login) why(offered []*challenge) error {
 	}
 	var names []string
 	for _, c := range offered {
-		if c.scheme != "basic" { // which would be chosen if it were alone
+		if c.scheme != "basic" || l.digestOnly { // which would be chosen if it were alone
 			names = append(names, guard.Shorten(c.name(), maxCodecName))
 		}
 	}

@@ -45,7 +45,7 @@ func (s *session) connect(ctx context.Context, network, address string, encrypte
 	if err != nil {
 		return nil, err
 	}
-	d.login.user = s.named.User
+	d.login.user, d.login.digestOnly = s.named.User, s.digestOnly
 	if !strings.EqualFold(host, s.named.Hostname()) {
 		d.login.away = quoted(address)
 	}

@@ -101,6 +101,9 @@ func (s *session) onReport(t *track, pkt rtcp.Packet) {
 		if r, ok := pkt.(*rtcp.SenderReport); ok && r.NTPTime != 0 && (!t.sources.known || r.SSRC == t.sources.ssrc) {
 			t.report = r
 			s.noteReport(t, now)
+			if s.reports != nil {
+				s.reports(rtpclock.NTP(r.NTPTime), now)
+			}
 		}
 		return nil
 	})

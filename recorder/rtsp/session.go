@@ -29,6 +29,8 @@ type session struct {
 	secrets        *redact.Secrets // of the URL: the camera may send them back
 	log            *slog.Logger
 	guard          *guard.Guard
+	digestOnly     bool
+	reports        func(wall, received time.Time) // may be nil
 	client         *gortsplib.Client
 	silenceTimeout time.Duration
 	syncTimeout    time.Duration
@@ -65,6 +67,8 @@ func newSession(r *Source, h media.Handler) *session {
 		secrets:        secrets,
 		log:            log,
 		guard:          &r.guard,
+		digestOnly:     r.DigestOnly,
+		reports:        r.Reports,
 		silenceTimeout: cmp.Or(r.SilenceTimeout, defaultSilenceTimeout),
 		syncTimeout:    cmp.Or(r.SyncTimeout, defaultSyncTimeout),
 		failed:         make(chan error, 1),
@@ -128,7 +132,7 @@ func (s *session) overdue(now time.Time) error {
 	if err := s.late(now); err != nil {
 		return err
 	}
-	if s.tie.Tied() { // until then, the tracks may be tied by when their packets come
+	if s.tie.Tied() && s.reports == nil { // until then, the tracks may be tied by when their packets come
 		s.conn.adjust(s.silenceTimeout / ticksInSilence)
 	}
 	since := s.playing

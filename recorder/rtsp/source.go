@@ -59,6 +59,13 @@ type Source struct {
 	// empty, no other certificate will do, and that one needs nobody's trust.
 	Fingerprint string
 
+	// DigestOnly is for a server that may not be the camera: it gets a digest of the password, and never the password, as Basic has it.
+	DigestOnly bool
+
+	// Reports is told of each sender report of the camera: which time it is by the camera's wall clock, and when that came. Where it is
+	// set, packets are read as they come, instead of many at once, which saves processor time, but makes the times of arrival inexact.
+	Reports func(wall, received time.Time)
+
 	// SilenceTimeout is how long a session goes on without a whole access unit of video; 10 s where 0.
 	SilenceTimeout time.Duration
 	// SyncTimeout is how long a session waits for its first picture; 30 s where 0, since encoders that save bits send one with

@@ -22,6 +22,7 @@ type Known map[entryKey]int64
 type entryKey struct {
 	box       string
 	timescale uint32
+	rotation  uint16
 }
 
 // Put puts a record into the database. known may be nil. If the transaction fails, known must not be used again, because the ids in
@@ -52,7 +53,7 @@ func (r *Record) Put(tx *schema.Tx, known Known) error {
 
 // id returns the id of a sample entry.
 func (known Known) id(tx *schema.Tx, e media.SampleEntry) (int64, error) {
-	k := entryKey{string(e.Box), e.Timescale}
+	k := entryKey{string(e.Box), e.Timescale, e.Rotation}
 	if id, ok := known[k]; ok {
 		return id, nil
 	}

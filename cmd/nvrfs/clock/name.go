@@ -1,6 +1,7 @@
-package main
+package clock
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"time"
@@ -11,21 +12,35 @@ import (
 var timeForm = regexp.MustCompile(
 	`(?:^|\D)((?:19|20)\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[-_. Tt/]{0,2}(\d\d)(?:([AB])(\d\d)?)?[-_.:]?(\d\d)[-_.:]?(\d\d)(?:([Zz])|([+-]\d{4}))?(?:\D|$)`)
 
-// timeInName returns the time that the name of a file says, as a local one. Where the file's name alone has none, that of its
+// InName returns the time that the name of a file says, as a local one. Where the file's name alone has none, that of its
 // directory may have the day.
-func timeInName(path string, loc *time.Location) (time.Time, error) {
+func InName(path string, loc *time.Location) (time.Time, error) {
+	times, err := AllInName(path, loc)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(times) > 1 {
+		return time.Time{}, fmt.Errorf("%s: the time in its name happens twice %s, since the clocks are set back; "+
+			"say when it begins, with: --start %s, or %s",
+			path, InZone(loc), WithOffset(times[0]), WithOffset(times[1]))
+	}
+	return times[0], nil
+}
+
+// AllInName is InName that returns both of the times of one that happens twice.
+func AllInName(path string, loc *time.Location) ([]time.Time, error) {
 	name := filepath.Base(path)
 	parts := timeForm.FindStringSubmatch(name)
 	if parts == nil {
-		abs, err := absolute(path)
+		abs, err := filepath.Abs(path)
 		if err != nil {
-			return time.Time{}, err
+			return nil, err
 		}
 		name = filepath.Join(filepath.Base(filepath.Dir(abs)), name)
 		parts = timeForm.FindStringSubmatch(name)
 	}
 	if parts == nil {
-		return time.Time{}, usageErrorf("%s: there is no time in its name, such as 2026-11-20_14-03-10; "+
+		return nil, fmt.Errorf("%s: there is no time in its name, such as 2026-11-20_14-03-10; "+
 			"say when it begins, with: --start TIME", path)
 	}
 	day, hour, letter, utc, offset := parts[1]+"-"+parts[2]+"-"+parts[3], parts[4], parts[5], parts[9], parts[10]
@@ -36,16 +51,14 @@ func timeInName(path string, loc *time.Location) (time.Time, error) {
 	if letter != "" && offset != "" { // then it is ours, and what looks like an offset is one, whatever zone we are in
 		text = day + " " + hour + ":" + parts[7] + ":" + parts[8] + offset
 	}
-	times, err := parseTimes(text, loc, time.Time{})
+	times, err := ParseAll(text, loc, time.Time{})
 	if err != nil {
-		return time.Time{}, usageErrorf("%s: the time in its name: %w", path, err)
+		return nil, fmt.Errorf("%s: the time in its name: %w", path, err)
 	}
 	for _, t := range times {
-		if len(times) == 1 || t.In(loc).Format("-0700") == offset {
-			return t, nil
+		if t.In(loc).Format("-0700") == offset {
+			return []time.Time{t}, nil
 		}
 	}
-	return time.Time{}, usageErrorf("%s: the time in its name happens twice %s, since the clocks are set back; "+
-		"say when it begins, with: --start %s, or %s",
-		path, inZone(loc), withOffset(times[0]), withOffset(times[1]))
+	return times, nil
 }
