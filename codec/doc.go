@@ -23,9 +23,9 @@
 //   - soundTimes gives frames of sound their times, although cameras stamp them with clocks that jitter
 //   - flacEncoder makes frames of FLAC of sound that no player reads as it is sent
 //   - bitReader and bitWriter read and write fields that are not whole bytes
-//   - decodeTimes finds when pictures are decoded that are not sent in the order in which they are shown
 //   - writer writes sample entries, copyVisual copies those of files
-//   - splitNALUnits and nalUnits take NAL units apart
+//   - package nal takes streams, samples and sample entries of H.264 and H.265 apart, and finds when pictures are decoded that are not
+//     sent in the order in which they are shown
 //
 // # What it does not know
 //

@@ -39,6 +39,9 @@ func (d *delays) add(at, delay float64) {
 	}
 }
 
+// restart forgets the delays of before, because times stand elsewhere now.
+func (d *delays) restart() { d.previous, d.current = math.Inf(1), math.Inf(1) }
+
 // recent is the shortest delay of late.
 func (d *delays) recent() float64 { return min(d.previous, d.current) }
 
@@ -77,7 +80,7 @@ func (l *lags) add(at, lag float64) {
 func (l *lags) last(lag float64) bool {
 	const (
 		quick    = 3             // slots
-		quickLag = 0.7           // seconds
+		quickLag = 0.5           // seconds
 		growing  = 0.3 * lagSlot // in each slot
 	)
 	s := l.slots[:]

@@ -13,7 +13,7 @@ const (
 	mostBuffered = 10.0
 	// mostAhead is by how much an access unit may come too early for its timestamp, once the camera has settled. Less is what the
 	// shortest delay of a network varies by.
-	mostAhead = 1.5
+	mostAhead = 1.2
 	// mostStanding is how long access units of one timestamp may come.
 	mostStanding = 1.0
 )
@@ -43,11 +43,12 @@ const arrivalRate = 0.005
 // A stall of the network does none of this: what it held back comes with the timestamps that it was made at.
 type Timeline struct {
 	rate    float64 // ticks a second
+	hz      float64 // of timestamps, as described
 	reorder float64 // seconds
 
 	clock    Clock
 	from, to int64   // the timestamp, extended, that has the time to
-	scale    float64 // by which ticks of timestamps are multiplied; 1 where the clock is right
+	passes   float64 // seconds of timestamps that pass in one; 1 where the clock is right
 	arrival  bool    // timestamps say nothing of the time
 
 	last    float64 // when the newest access unit came
@@ -63,9 +64,10 @@ type Timeline struct {
 	lasts   float64 // how many seconds all access units last, at least
 }
 
-// NewTimeline makes the timeline of a track of so many ticks a second, whose timestamps may go back by so many seconds.
-func NewTimeline(rate uint32, reorder float64) *Timeline {
-	return &Timeline{rate: float64(rate), reorder: reorder, scale: 1}
+// NewTimeline makes the timeline of a track of so many ticks a second, whose timestamps count hz in one, and may go back by so many
+// seconds.
+func NewTimeline(rate, hz uint32, reorder float64) *Timeline {
+	return &Timeline{rate: float64(rate), hz: float64(hz), reorder: reorder, passes: 1}
 }
 
 // A Fault is what a Timeline found wrong with a clock, and has mended.
@@ -129,13 +131,16 @@ func (t *Timeline) At(timestamp uint32, received float64) (time int64, f Fault) 
 		t.from, t.to = ext, m
 		t.lags.reset()
 	}
+	if f.Kind != None {
+		t.delays.restart()
+	}
 	t.note(m, received)
 	lag := received - float64(m)/t.rate - t.delays.floor
 	if t.reorder == PictureReorder {
 		t.lasts += leastPicture
 	}
-	if t.pace.add(pacePoint{received, float64(ext) / t.rate, lag, t.lasts}) {
-		if rate, ok := t.pace.rate(1/t.scale, t.arrival, t.began+settleTime); ok {
+	if t.pace.add(pacePoint{received, float64(ext) / t.hz, lag, t.lasts}) {
+		if rate, ok := t.pace.rate(t.passes, t.arrival, t.began+settleTime); ok {
 			if rated := t.setRate(rate, ext, m); rated.Kind != None {
 				f = rated
 			}
@@ -178,10 +183,10 @@ func (t *Timeline) Settle() {
 func (t *Timeline) Rate() float64 { return t.rate }
 
 func (t *Timeline) mapped(ext int64) int64 {
-	if t.scale == 1 {
+	if t.passes == 1 && t.hz == t.rate {
 		return t.to + ext - t.from
 	}
-	return t.to + int64(math.Round(float64(ext-t.from)*t.scale))
+	return t.to + int64(math.Round(float64(ext-t.from)*t.rate/t.hz/t.passes))
 }
 
 // arrived returns the time of an access unit by when it came. It is later than that of all before.
@@ -229,28 +234,31 @@ func (t *Timeline) note(m int64, received float64) {
 // setRate has timestamps scaled from an access unit on. rate is how fast they count, as a part of what is described.
 func (t *Timeline) setRate(rate float64, ext, m int64) Fault {
 	const right = 0.005 // off by less, it is taken for right
-	before := 1 / t.scale
+	before := t.passes
 	if math.Abs(rate-1) < right {
 		rate = 1
 	}
 	t.from, t.to = ext, m
 	t.arrival = rate < arrivalRate
 	if !t.arrival {
-		t.scale = 1 / rate
+		t.passes = rate
 	}
 	t.lags.reset()
 	if math.Abs(rate/before-1) < minOff && !t.arrival {
 		return Fault{}
 	}
-	return Fault{Kind: Rated, Hz: rate * t.rate}
+	t.delays.restart()
+	t.delays.add(t.last, t.last-float64(m)/t.rate)
+	return Fault{Kind: Rated, Hz: rate * t.hz}
 }
 
 // Lasts says how many ticks the access unit that At was asked for last lasts, which is known of sound. Where the clock counts
 // otherwise, that shows before arrival tells.
 func (t *Timeline) Lasts(ticks int64) Fault {
-	t.lasts += float64(ticks) / t.rate
-	rate, ok := t.frames.add(t.clock.pts, ticks, t.last, t.rate)
-	if !ok || t.arrival || math.Abs(rate*t.scale-1) < sureOff {
+	lasts := float64(ticks) / t.rate
+	t.lasts += lasts
+	rate, ok := t.frames.add(float64(t.clock.pts)/t.hz, lasts, t.last)
+	if !ok || t.arrival || math.Abs(rate/t.passes-1) < sureOff {
 		return Fault{}
 	}
 	t.pace.reset()

@@ -36,7 +36,7 @@ func (s simulated) run(t *testing.T, seconds float64) []taken {
 	if reorder == 0 {
 		reorder = PictureReorder
 	}
-	line := NewTimeline(90000, reorder)
+	line := NewTimeline(90000, 90000, reorder)
 	var all []taken
 	came, anchor, due := 0.0, 0.0, false
 	for n := 0; ; n++ {

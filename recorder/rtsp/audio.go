@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 
 	"nvrfs/codec"
@@ -81,7 +82,9 @@ func (s *session) soundSamples(a *track, p packet) (all []media.Sample, newEntry
 }
 
 func (s *session) soundUnit(a *track, u codec.Unit) ([]media.Sample, bool, error) {
-	s.soundRates()
+	if codec.ClockRate(a.receiver) != a.hz || a.receiver.Entry().Timescale != a.rate {
+		s.beginSound()
+	}
 	pts := s.at(a, u.Timestamp, u.Received)
 	if a.end-pts > int64(mostSoundExcess*float64(a.rate)) {
 		s.say("more sound comes than the camera's clock has time for; what is too much is left out")
@@ -95,7 +98,7 @@ func (s *session) soundUnit(a *track, u codec.Unit) ([]media.Sample, bool, error
 		a.end = samples[i].End()
 	}
 	if lasts > 0 {
-		if f := a.times.Lasts(media.Rescale(lasts, a.rate, a.clock)); f.Kind != rtpclock.None {
+		if f := a.times.Lasts(lasts); f.Kind != rtpclock.None {
 			s.mended(a, f, u.Received)
 		}
 	}
@@ -136,12 +139,14 @@ func (s *session) soundEntry(changed bool, now time.Time) (again bool, err error
 	if e.Box == nil {
 		return false, nil
 	}
-	again = s.soundRates()
+	if again = e.Timescale != a.rate; again {
+		s.beginSound()
+	}
 	before := s.runs.entry
 	switch {
 	case !s.runs.handed:
 	case !s.runs.sound:
-		s.runs.due = "the camera's sound began"
+		s.runs.due = cmp.Or(s.runs.due, "the camera's sound began")
 	case e.Kind != before.Kind || e.Timescale != before.Timescale:
 		s.runs.sound, s.runs.due = false, "the camera's sound changed"
 		if s.video == nil {
@@ -152,20 +157,6 @@ func (s *session) soundEntry(changed bool, now time.Time) (again bool, err error
 		err = s.tie.Do(rtpclock.Call{Audio: true, Received: now, Do: func(int64) error { return s.h.NewEntry(1, e) }}, s.started, now)
 	}
 	return again, err
-}
-
-// soundRates takes in how many ticks a second the sound and its clock have, which may become known or change within the stream. again
-// says that its times begin anew.
-func (s *session) soundRates() (again bool) {
-	a := s.audio
-	rate, clock := a.receiver.Entry().Timescale, codec.ClockRate(a.receiver)
-	if rate == a.rate && clock == a.clock {
-		return false
-	}
-	a.setRates(rate, clock)
-	s.tie.Rate = float64(rate)
-	s.tie.Forget()
-	return true
 }
 
 // soundSample hands on a sample of sound.

@@ -27,7 +27,7 @@ type track struct {
 	sound    bool
 	packets  string // what its packets are called in errors
 	rate     uint32 // ticks a second of its samples
-	clock    uint32 // of its RTP timestamps
+	hz       uint32 // of its RTP clock
 
 	sources  sources[packet]
 	sequence sequence
@@ -37,21 +37,14 @@ type track struct {
 	report   *rtcp.SenderReport // that came before the first packet
 }
 
-// setRates sets how many ticks a second the samples of the track and its RTP timestamps have, and begins its times anew.
-func (t *track) setRates(rate, clock uint32) {
-	reorder := rtpclock.PictureReorder
-	if t.sound {
-		reorder = rtpclock.SoundReorder
+// begin begins the times of the track, or begins them anew where its receiver has come to know how they count.
+func (t *track) begin() {
+	rate, hz, reorder := t.receiver.Entry().Timescale, codec.ClockRate(t.receiver), rtpclock.SoundReorder
+	if !t.sound {
+		rate, hz, reorder = media.VideoTimescale, media.VideoTimescale, rtpclock.PictureReorder
 	}
-	t.rate, t.clock, t.times, t.end = rate, clock, rtpclock.NewTimeline(clock, reorder), 0
-}
-
-// ticks turns ticks of the RTP clock, as the Timeline has them, into those of samples.
-func (t *track) ticks(ofClock int64) int64 {
-	if t.clock == t.rate {
-		return ofClock
-	}
-	return media.Rescale(ofClock, t.clock, t.rate)
+	t.rate, t.hz, t.end = rate, hz, 0
+	t.times = rtpclock.NewTimeline(max(1, rate), max(1, hz), reorder)
 }
 
 // awaits says what the first sample waits for.
@@ -149,14 +142,21 @@ func codecName(m *description.Media) string {
 
 func (s *session) takeVideo(t *track) {
 	t.mark = &s.tie.Video
-	t.setRates(media.VideoTimescale, media.VideoTimescale)
+	t.begin()
 	s.video = t
 }
 
 func (s *session) takeSound(t *track) {
 	t.sound, t.mark = true, &s.tie.Audio
 	s.audio = t
-	s.soundRates()
+	s.beginSound()
+}
+
+// beginSound begins the times of the sound, or begins them anew.
+func (s *session) beginSound() {
+	s.audio.begin()
+	s.tie.Rate = float64(s.audio.rate)
+	s.tie.Forget()
 }
 
 // listen has the packets of the tracks come to the session.
