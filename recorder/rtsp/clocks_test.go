@@ -169,7 +169,7 @@ var clockCases = map[string]clockCase{
 	"sound that stands":                 {Case: stamps(1, func(int, int64) int64 { return 0 }), sound: true, log: soundWrong, apart: 3},
 	"sound that stops":                  {Case: oddcamera.Case{Unit: without(1, func(n int) bool { return n > 150 })}, sound: true},
 	"sound that never comes":            {Case: oddcamera.Case{Unit: without(1, func(int) bool { return true })}, sound: true, silent: true},
-	"sound that comes later":            {Case: oddcamera.Case{Unit: without(1, func(n int) bool { return n < 250 })}, sound: true},
+	"sound that comes later":            {Case: oddcamera.Case{Unit: without(1, func(n int) bool { return n < 250 })}, sound: true, apart: 0.5, moves: true},
 	"sound that is no sound": {Case: packetsOf(1, func(p *oddcamera.Packet) []*oddcamera.Packet {
 		p.Payload = []byte{0xff, 0xff, 0x12}
 		return []*oddcamera.Packet{p}
