@@ -36,6 +36,15 @@ type sequence struct {
 	out     []packet
 }
 
+// follow takes in a packet that is the next, where none waits.
+func (q *sequence) follow(p *packet) bool {
+	if !q.known || p.SSRC != q.ssrc || p.SequenceNumber != q.next || len(q.waiting) > 0 || q.far.Packet != nil {
+		return false
+	}
+	q.next++
+	return true
+}
+
 // add takes in a packet, and returns those that are to be used now. They are valid until the next call.
 func (q *sequence) add(p packet) []packet {
 	q.out = q.out[:0]
