@@ -8,6 +8,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 	"nvrfs/media/box"
 )
@@ -17,7 +18,7 @@ import (
 var h264Codec = &Codec{
 	Name: "H.264", Kind: media.Video,
 	receive: receiveH264,
-	boxes:   []string{"avc1"}, importEntry: importH264, isSync: h264SyncFinder,
+	boxes:   []string{"avc1", "avc3"}, importEntry: importH264, isSync: h264SyncFinder,
 	send: sendH264,
 }
 
@@ -26,9 +27,38 @@ func receiveH264(f format.Format) (Receiver, error) {
 	if !ok {
 		return nil, nil
 	}
-	r := newNALReceiver(newH264Reader, h.SPS, h.PPS)
-	r.other = newNALReceiver(newH265Reader)
+	r := newNALReceiver(newH264Format, h.SPS, h.PPS)
+	r.other = newNALReceiver(newH265Format)
 	return r, nil
+}
+
+// h264Format implements nalFormat.
+type h264Format struct{ *nal.H264 }
+
+func newH264Format() nalFormat { return h264Format{nal.NewH264()} }
+
+func (f h264Format) entry(p *nal.Picture) media.SampleEntry {
+	s, _ := f.Sequence(p.SPS)
+	sps, pps := f.Sets(p.SPS)
+	return h264Entry(s, sps, pps)
+}
+
+func (f h264Format) order(p *nal.Picture) (o nal.Order, sets [][]byte, ok bool) {
+	if p.Start != nal.StartIDR {
+		return nil, nil, false
+	}
+	s, set := f.Sequence(p.SPS)
+	if s.PicOrderCntType != 2 && (s.PicOrderCntType != 0 || !s.FrameMbsOnlyFlag) {
+		return nil, nil, true // the library cannot count them
+	}
+	e := new(h264.DTSExtractor)
+	e.Initialize()
+	return e, [][]byte{set}, true
+}
+
+func (f h264Format) awaits() (picture, sets, do string) {
+	return "IDR picture", "H.264 parameter sets (SPS and PPS)",
+		"set its I-frame interval to a few seconds, and intra refresh and open GOPs off"
 }
 
 // H264Entry makes the avc1 entry (ISO/IEC 14496-15 5.4.2) of an H.264 stream from its sequence parameter set and its one or
@@ -37,7 +67,7 @@ func receiveH264(f format.Format) (Receiver, error) {
 //
 // It fails when a set is missing, too long, cut short, or has values that ITU-T H.264 does not allow.
 func H264Entry(sps []byte, pps ...[]byte) (media.SampleEntry, error) {
-	s, err := parseSPS(sps)
+	s, err := nal.ParseH264SPS(sps)
 	if err != nil {
 		return media.SampleEntry{}, err
 	}
@@ -49,56 +79,26 @@ func H264Entry(sps []byte, pps ...[]byte) (media.SampleEntry, error) {
 
 // h264Entry makes the entry of a stream that has several sequence parameter sets, of which s is the first.
 func h264Entry(s *h264.SPS, sps, pps [][]byte) media.SampleEntry {
-	width, height := croppedSize(s)
+	sps, pps = sps[:min(len(sps), 31)], pps[:min(len(pps), math.MaxUint8)]
+	profile := [3]byte(sps[0][1:])
+	for _, other := range sps[1:] {
+		profile[2] = max(profile[2], other[3]) // the level is the highest of all
+	}
+	width, height := nal.CroppedSize(s)
 	var w writer
 	w.Box("avc1", func() {
 		w.visualFields(uint16(width), uint16(height))
-		w.avcC(s, sps, pps)
+		w.avcC(s, profile, sps, pps)
 		w.vui(s.VUI)
 	})
 	return media.SampleEntry{
 		Kind:      media.Video,
-		Codec:     fmt.Sprintf("avc1.%X", sps[0][1:4]),
+		Codec:     fmt.Sprintf("avc1.%X", profile),
 		Timescale: media.VideoTimescale,
 		Width:     uint16(width),
 		Height:    uint16(height),
 		Box:       w.B,
 	}
-}
-
-// parseSPS parses a sequence parameter set and refuses values that ITU-T H.264 7.4.2.1.1 does not allow, which readers of
-// the slices would stumble over.
-func parseSPS(sps []byte) (*h264.SPS, error) {
-	if len(sps) < 4 {
-		return nil, fmt.Errorf("SPS: %d bytes are too short", len(sps))
-	}
-	if len(sps) > math.MaxUint16 {
-		return nil, fmt.Errorf("SPS: %d bytes do not fit in avcC", len(sps))
-	}
-	var s h264.SPS
-	if err := s.Unmarshal(sps); err != nil {
-		return nil, fmt.Errorf("SPS: %w", err)
-	}
-	for _, field := range []struct {
-		name       string
-		value, max uint32
-	}{
-		{"seq_parameter_set_id", s.ID, 31},
-		{"chroma_format_idc", s.ChromaFormatIdc, 3},
-		{"bit_depth_luma_minus8", s.BitDepthLumaMinus8, 6},
-		{"bit_depth_chroma_minus8", s.BitDepthChromaMinus8, 6},
-		{"log2_max_frame_num_minus4", s.Log2MaxFrameNumMinus4, 12},
-		{"log2_max_pic_order_cnt_lsb_minus4", s.Log2MaxPicOrderCntLsbMinus4, 12},
-	} {
-		if field.value > field.max {
-			return nil, fmt.Errorf("SPS: %s is %d, the most is %d", field.name, field.value, field.max)
-		}
-	}
-	width, height := croppedSize(&s)
-	if width < 1 || height < 1 || width > math.MaxUint16 || height > math.MaxUint16 {
-		return nil, fmt.Errorf("SPS: a picture of %dx%d pixels cannot be stored", width, height)
-	}
-	return &s, nil
 }
 
 func checkPPS(pps [][]byte) error {
@@ -116,37 +116,12 @@ func checkPPS(pps [][]byte) error {
 	return nil
 }
 
-// croppedSize returns the size of the pictures that are to be shown (ITU-T H.264 7.4.2.1.1, frame_crop_left_offset). It is
-// not positive when more is cropped than there is.
-func croppedSize(s *h264.SPS) (width, height int64) {
-	fields := int64(1) // map units are rows of macroblocks of a frame, or of one of its two fields
-	if !s.FrameMbsOnlyFlag {
-		fields = 2
-	}
-	width = 16 * (int64(s.PicWidthInMbsMinus1) + 1)
-	height = 16 * (int64(s.PicHeightInMapUnitsMinus1) + 1) * fields
-	if s.FrameCropping == nil {
-		return width, height
-	}
-	unitX, unitY := int64(1), fields // Table 6-1; 1 where there is no chroma, or as much as luma
-	if s.ChromaFormatIdc == 1 || s.ChromaFormatIdc == 2 {
-		unitX = 2
-	}
-	if s.ChromaFormatIdc == 1 {
-		unitY = 2 * fields
-	}
-	width -= unitX * (int64(s.FrameCropping.LeftOffset) + int64(s.FrameCropping.RightOffset))
-	height -= unitY * (int64(s.FrameCropping.TopOffset) + int64(s.FrameCropping.BottomOffset))
-	return width, height
-}
-
 // avcC appends the AVCDecoderConfigurationRecord (ISO/IEC 14496-15 5.3.3.1).
-func (w *writer) avcC(s *h264.SPS, sps, pps [][]byte) {
+func (w *writer) avcC(s *h264.SPS, profile [3]byte, sps, pps [][]byte) {
 	w.Box("avcC", func() {
 		w.U8(1) // configurationVersion
-		w.Bytes(sps[0][1:4])
+		w.Bytes(profile[:])
 		w.U8(0xfc | 3) // NAL unit lengths of 4 bytes
-		sps, pps = sps[:min(len(sps), 31)], pps[:min(len(pps), math.MaxUint8)]
 		w.U8(0xe0 | uint8(len(sps)))
 		w.nalUnits(sps)
 		w.U8(uint8(len(pps)))
@@ -176,9 +151,9 @@ func (w *writer) vui(v *h264.SPS_VUI) {
 }
 
 func importH264(entry []byte) (media.SampleEntry, error) {
-	return copyVisual(entry, func(_ string, boxes []box.Child) (string, bool) {
+	return copyVisual(entry, func(typ string, boxes []box.Child) (string, bool) {
 		c, ok := parseAVCC(box.Find(boxes, "avcC"))
-		return fmt.Sprintf("avc1.%X", c.profile), ok
+		return fmt.Sprintf("%s.%X", typ, c.profile), ok && (typ == "avc3" || c.sps != nil && c.pps != nil)
 	})
 }
 
@@ -189,28 +164,27 @@ type avcC struct {
 	sps, pps   []byte // the first of each
 }
 
-// parseAVCC reports false when the parameter sets are not whole, or none.
+// parseAVCC reports false when the parameter sets are not whole. There may be none: those of avc3 may be in the samples.
 func parseAVCC(p []byte) (c avcC, ok bool) {
 	if len(p) < 6 || p[0] != 1 {
 		return c, false
 	}
 	c = avcC{profile: [3]byte(p[1:]), lengthSize: int(p[4]&3) + 1}
-	sps, rest, ok := nalUnits(p[6:], int(p[5]&0x1f))
-	if !ok || len(sps) == 0 || len(rest) < 1 {
+	sps, rest, ok := nal.ReadList(p[6:], int(p[5]&0x1f))
+	if !ok || len(rest) < 1 {
 		return c, false
 	}
-	pps, _, ok := nalUnits(rest[1:], int(rest[0]))
-	if !ok || len(pps) == 0 {
-		return c, false
+	pps, _, ok := nal.ReadList(rest[1:], int(rest[0]))
+	if len(sps) > 0 && len(pps) > 0 {
+		c.sps, c.pps = sps[0], pps[0]
 	}
-	c.sps, c.pps = sps[0], pps[0]
-	return c, true
+	return c, ok
 }
 
 func sendH264(e media.SampleEntry, payloadType uint8) (*Sender, error) {
 	c, ok := parseAVCC(visualConfig(e, "avcC"))
 	if !ok {
-		return nil, errors.New("no SPS and PPS in the avcC box")
+		return nil, errors.New("the avcC box is missing or damaged")
 	}
 	f := &format.H264{PayloadTyp: payloadType, SPS: c.sps, PPS: c.pps, PacketizationMode: 1}
 	encoder, err := f.CreateEncoder()

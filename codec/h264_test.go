@@ -10,6 +10,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
 	"nvrfs/codec/codectest"
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 )
 
@@ -22,7 +23,7 @@ var (
 const frame90k = 3600 // 25 pictures a second
 
 // h264Of is a receiver that knows sps and a PPS, as from a session description.
-func h264Of(sps []byte) *nalReceiver { return newNALReceiver(newH264Reader, sps, codectest.PPS(0)) }
+func h264Of(sps []byte) *nalReceiver { return newNALReceiver(newH264Format, sps, codectest.PPS(0)) }
 
 // one returns the sample of an access unit, or nil where it makes none.
 func one(t *testing.T, r Receiver, au [][]byte, pts int64) (*media.Sample, bool, error) {
@@ -48,11 +49,11 @@ func mustAccessUnit(t *testing.T, r Receiver, pts int64, au ...[]byte) (*media.S
 
 func naluTypes(t *testing.T, s *media.Sample) (types []h264.NALUType) {
 	t.Helper()
-	var au h264.AVCC
-	if err := au.Unmarshal(s.Data); err != nil {
+	units, err := nal.SplitSample(s.Data, 4)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range au {
+	for _, n := range units {
 		types = append(types, h264.NALUType(n[0]&0x1f))
 	}
 	return types
@@ -60,7 +61,7 @@ func naluTypes(t *testing.T, s *media.Sample) (types []h264.NALUType) {
 
 func TestH264KeepsParameterSetsInBand(t *testing.T) {
 	sps, pps := codectest.SPS(10, 2, false), codectest.PPS(0)
-	track := newNALReceiver(newH264Reader)
+	track := newNALReceiver(newH264Format)
 	s, changed := mustAccessUnit(t, track, 9000, aud, sps, pps, sei, codectest.Slice(true, 0), filler)
 	if s == nil || !changed || !s.Sync || s.DTS != 9000 || s.CTS != 0 {
 		t.Fatalf("sample is %+v, changed %v", s, changed)
@@ -78,7 +79,7 @@ func TestH264KeepsParameterSetsInBand(t *testing.T) {
 
 func TestH264WaitsForIDRAndParameterSets(t *testing.T) {
 	sps, pps := codectest.SPS(10, 2, false), codectest.PPS(0)
-	track := newNALReceiver(newH264Reader)
+	track := newNALReceiver(newH264Format)
 	for i, au := range [][][]byte{
 		{codectest.Slice(false, 0)},            // joined mid-GOP
 		{codectest.Slice(true, 0)},             // no sets yet
@@ -216,7 +217,7 @@ func FuzzH264(f *testing.F) {
 	f.Add(join(codectest.SPS(10, 2, false), codectest.PPS(0), sei, codectest.Slice(true, 0)), int64(-1))
 	f.Add(join(codectest.SPS(10, 0, true), codectest.PPS(0), codectest.PPS(1), codectest.Slice(true, 0)), int64(1)<<40)
 	f.Fuzz(func(t *testing.T, stream []byte, step int64) {
-		track := newNALReceiver(newH264Reader)
+		track := newNALReceiver(newH264Format)
 		last, started := int64(0), false
 		pts := int64(1000)
 		for au := range bytes.SplitSeq(stream, []byte{0xfe}) {

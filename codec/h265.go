@@ -10,6 +10,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
 
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 	"nvrfs/media/box"
 )
@@ -28,57 +29,83 @@ func receiveH265(f format.Format) (Receiver, error) {
 	if !ok {
 		return nil, nil
 	}
-	fresh := func() nalReader { return &h265Reader{numbered: h.MaxDONDiff > 0} }
+	fresh := func() nalFormat { return &h265Format{H265: nal.NewH265(h.MaxDONDiff > 0)} }
 	r := newNALReceiver(fresh, h.VPS, h.SPS, h.PPS)
-	r.other = newNALReceiver(newH264Reader)
+	r.other = newNALReceiver(newH264Format)
 	return r, nil
 }
 
-func newH265Reader() nalReader { return new(h265Reader) }
+// h265Format implements nalFormat.
+type h265Format struct {
+	*nal.H265
+	reordering *nal.Reordering // nil before the first sync sample
+}
+
+func newH265Format() nalFormat { return &h265Format{H265: nal.NewH265(false)} }
+
+func (f *h265Format) entry(p *nal.Picture) media.SampleEntry {
+	s, _ := f.Sequence(p.SPS)
+	vps, sps, pps := f.Sets(p.SPS)
+	return h265Entry(s, f.Parallelism(p.SPS), vps, sps, pps)
+}
+
+func (f *h265Format) order(p *nal.Picture) (o nal.Order, sets [][]byte, ok bool) {
+	s, _ := f.Sequence(p.SPS)
+	depth := int(s.Reordered)
+	if f.reordering != nil && f.reordering.Depth >= depth {
+		return nil, nil, false // it is in step, whatever was lost
+	}
+	f.reordering = &nal.Reordering{Depth: depth}
+	return f.reordering, nil, true
+}
+
+func (f *h265Format) awaits() (picture, sets, do string) {
+	return "IDR or CRA picture", "H.265 parameter sets (VPS, SPS and PPS)", "set its I-frame interval to a few seconds, and intra refresh off"
+}
 
 // h265Entry makes the hvc1 entry (ISO/IEC 14496-15 8.4) of a stream, of whose sequence parameter sets s is the first. hvc1 is the
 // form that Apple's players take.
-func h265Entry(s *h265Sequence, parallelism uint8, vps, sps, pps [][]byte) media.SampleEntry {
+func h265Entry(s *nal.H265Sequence, parallelism uint8, vps, sps, pps [][]byte) media.SampleEntry {
 	var w writer
 	w.Box("hvc1", func() {
-		w.visualFields(s.width, s.height)
+		w.visualFields(s.Width, s.Height)
 		w.hvcC(s, parallelism, vps, sps, pps)
-		if s.vui.hasColour {
-			c := s.vui.colour
-			w.colr(uint16(c[0]), uint16(c[1]), uint16(c[2]), s.vui.fullRange)
+		if s.VUI.HasColour {
+			c := s.VUI.Colour
+			w.colr(uint16(c[0]), uint16(c[1]), uint16(c[2]), s.VUI.FullRange)
 		}
-		w.pasp(s.vui.aspect, s.vui.aspectRatio)
+		w.pasp(s.VUI.Aspect, s.VUI.AspectRatio)
 	})
-	c := hvcC{profile: s.profile}
+	c := hvcC{profile: s.Profile}
 	return media.SampleEntry{
 		Kind: media.Video, Codec: c.codec("hvc1"), Timescale: media.VideoTimescale,
-		Width: s.width, Height: s.height, Box: w.B,
+		Width: s.Width, Height: s.Height, Box: w.B,
 	}
 }
 
 // hvcC appends the HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 8.3.3.1).
-func (w *writer) hvcC(s *h265Sequence, parallelism uint8, sets ...[][]byte) {
+func (w *writer) hvcC(s *nal.H265Sequence, parallelism uint8, sets ...[][]byte) {
 	nested := uint8(0)
-	if s.nested {
+	if s.Nested {
 		nested = 1
 	}
-	if s.vui.minSegmentation == 0 {
+	if s.VUI.MinSegmentation == 0 {
 		parallelism = 0 // it says nothing then
 	}
 	w.Box("hvcC", func() {
 		w.U8(1) // configurationVersion
-		w.Bytes(s.profile[:])
-		w.U16(0xf000 | uint16(min(s.vui.minSegmentation, 4095)))
+		w.Bytes(s.Profile[:])
+		w.U16(0xf000 | uint16(min(s.VUI.MinSegmentation, 4095)))
 		w.U8(0xfc | parallelism)
-		w.U8(0xfc | uint8(s.chroma))
-		w.U8(0xf8 | uint8(s.lumaDepth))
-		w.U8(0xf8 | uint8(s.chromaDepth))
+		w.U8(0xfc | uint8(s.Chroma))
+		w.U8(0xf8 | uint8(s.LumaDepth))
+		w.U8(0xf8 | uint8(s.ChromaDepth))
 		w.U16(0)                             // avgFrameRate: unspecified
-		w.U8(s.subLayers<<3 | nested<<2 | 3) // constantFrameRate unknown; NAL unit lengths of 4 bytes
+		w.U8(s.SubLayers<<3 | nested<<2 | 3) // constantFrameRate unknown; NAL unit lengths of 4 bytes
 		w.U8(uint8(len(sets)))
 		for i, list := range sets {
 			// array_completeness is 0: the samples may have more sets, because cameras change them between sync samples, too.
-			w.U8(h265VPS + uint8(i))
+			w.U8(nal.H265VPS + uint8(i))
 			w.U16(uint16(len(list)))
 			w.nalUnits(list)
 		}
@@ -112,7 +139,7 @@ func parseHVCC(p []byte) (c hvcC, ok bool) {
 		}
 		typ := h265.NALUType(rest[0] & 0x3f)
 		var units [][]byte
-		if units, rest, ok = nalUnits(rest[3:], int(binary.BigEndian.Uint16(rest[1:]))); !ok {
+		if units, rest, ok = nal.ReadList(rest[3:], int(binary.BigEndian.Uint16(rest[1:]))); !ok {
 			return c, false
 		}
 		if len(units) > 0 && c.sets[typ] == nil {
@@ -139,8 +166,8 @@ func sendH265(e media.SampleEntry, payloadType uint8) (*Sender, error) {
 		PayloadTyp: payloadType,
 		VPS:        c.sets[h265.NALUType_VPS_NUT], SPS: c.sets[h265.NALUType_SPS_NUT], PPS: c.sets[h265.NALUType_PPS_NUT],
 	}
-	if !ok || f.VPS == nil || f.SPS == nil || f.PPS == nil {
-		return nil, errors.New("no VPS, SPS and PPS in the hvcC box")
+	if !ok {
+		return nil, errors.New("the hvcC box is missing or damaged")
 	}
 	encoder, err := f.CreateEncoder()
 	if err != nil {

@@ -3,12 +3,12 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 )
 
@@ -20,49 +20,15 @@ const (
 	nextIntraAfter = time.Minute      // the same, later
 )
 
-// A startKind says how well decoding can start at a picture.
-type startKind uint8
+// A nalFormat is what H.264 and H.265 have different in mp4.
+type nalFormat interface {
+	nal.Reader
 
-const (
-	startNever   startKind = iota
-	startIntra             // the picture needs no other, but nothing says that those behind it need none from before it
-	startRefresh           // what is shown is right after some pictures
-	startOpen              // but for pictures that are shown before it, all is right
-	startIDR               // all is right
-)
-
-// A picture is what an access unit says of itself.
-type picture struct {
-	slices  int
-	start   startKind
-	leading bool   // where decoding starts at the sync sample before it, it cannot be decoded if it is shown before that one
-	missing string // the parameter set that a slice refers to and that did not come, or ""
-	sps     uint32 // the sequence parameter set that its slices refer to
-	slice   []byte // its first one
-}
-
-// A nalReader knows the NAL units of a codec. It reads those of one track in the order in which they are sent, and keeps the parameter
-// sets among them.
-type nalReader interface {
-	// unpack takes the NAL units out of an RTP payload, which is not empty.
-	unpack(n *nalPackets, payload []byte) error
-	// class says what a NAL unit is, which is not empty.
-	class(unit []byte) nalClass
-	// learn keeps a parameter set.
-	learn(set []byte)
-	// known returns the parameter sets.
-	known() *parameterSets
-	// slice reads the head of a slice.
-	slice(unit []byte) slice
-	// examine learns the parameter sets of an access unit, and says what picture it is.
-	examine(parts [][]byte) picture
-
-	// entry makes the sample entry for a sync sample.
-	entry(p *picture) (media.SampleEntry, error)
+	// entry makes the sample entry for a sync sample, whose parameter sets are known.
+	entry(p *nal.Picture) media.SampleEntry
 	// order returns what tells the decoding order of the pictures from a sync sample on, or nil where they do not say it, and the sets
-	// that it must read before. ok is false where it cannot begin with such a picture.
-	order(p *picture) (o pictureOrder, sets [][]byte, ok bool)
-
+	// that it must read before. ok is false where the one that is in use goes on.
+	order(p *nal.Picture) (o nal.Order, sets [][]byte, ok bool)
 	// awaits says what a first sample takes: the picture, the parameter sets, and how to have the camera send such a picture.
 	awaits() (picture, sets, do string)
 }
@@ -72,19 +38,17 @@ type nalReader interface {
 // Parameter sets belong in the sample entry. Those that the camera sends also stay in their samples, where decoders find them that do
 // not follow a change of sample entries. The sample entry changes only at sync samples, where a reader can start anew.
 type nalReceiver struct {
-	packets  nalPackets
-	pictures pictures
-	lost     bool // before the next packet
+	assembler *nal.Assembler
 
 	// other reads the packets as of the other codec, until a picture shows which of the two it is: the descriptions of some cameras
 	// are wrong.
 	other *nalReceiver
 
-	reader   nalReader // what it knows lags behind what that of pictures does, because pictures are given out when they end
+	format   nalFormat // what it knows lags behind what the assembler does, because pictures are given out when they end
 	entry    media.SampleEntry
 	version  int    // of the parameter sets of entry
 	sps      uint32 // that pictures of entry refer to
-	times    decodeTimes
+	times    nal.DecodeTimes
 	inOrder  [][]byte  // lent to times
 	lastSync time.Time // when the newest sync sample came, or else the first picture
 	sawStart bool      // a picture came at which decoding can start
@@ -94,25 +58,35 @@ type nalReceiver struct {
 }
 
 // newNALReceiver takes the parameter sets of a session description. Those in the stream take their place.
-func newNALReceiver(fresh func() nalReader, sets ...[]byte) *nalReceiver {
-	r := &nalReceiver{packets: newNALPackets(), pictures: pictures{reader: fresh()}, reader: fresh(), times: decodeTimes{restartAtSync: true}}
+func newNALReceiver(fresh func() nalFormat, sets ...[]byte) *nalReceiver {
+	ahead, format := fresh(), fresh()
 	for _, set := range sets {
-		if len(set) > 0 && r.reader.class(set) == nalSet {
-			r.reader.learn(set)
-			r.pictures.reader.learn(set)
+		for _, unit := range nal.Split(set) {
+			if format.Class(unit) == nal.Set {
+				ahead.Learn(unit)
+				format.Learn(unit)
+			}
 		}
 	}
-	return r
+	return &nalReceiver{assembler: nal.NewAssembler(ahead), format: format, times: nal.NewDecodeTimes()}
 }
 
 // Packet implements Receiver.
 func (r *nalReceiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, error) {
-	units, err := r.receive(pkt, received)
+	access, err := r.assembler.Packet(pkt, received)
+	units := asUnits(access)
 	if r.other == nil {
 		return units, err
 	}
-	others, _ := r.other.receive(pkt, received)
+	others, _ := r.other.Packet(pkt, received)
 	return r.decide(units, others), nil // nothing can be recorded yet, and what is wrong may be the codec
+}
+
+func asUnits(access []nal.AccessUnit) (units []Unit) {
+	for _, a := range access {
+		units = append(units, Unit(a))
+	}
+	return units
 }
 
 // decide ends the search for the codec where a picture shows which it is.
@@ -126,46 +100,16 @@ func (r *nalReceiver) decide(units, others []Unit) []Unit {
 	return units
 }
 
+// starts reports whether a recording can start at an access unit.
 func (r *nalReceiver) starts(u Unit) bool {
-	p := r.reader.examine(u.Parts)
-	return !u.Damaged && p.start >= startOpen && p.missing == ""
-}
-
-func (r *nalReceiver) receive(pkt *rtp.Packet, received time.Time) ([]Unit, error) {
-	var first error
-	if r.lost {
-		r.lost = false
-		r.packets.breakOff()
-		first = r.addUnits()
-		r.pictures.lost = true
-	}
-	r.packets.begin(pkt, received)
-	if len(pkt.Payload) > 0 { // some cameras send empty ones
-		if err := r.pictures.reader.unpack(&r.packets, pkt.Payload); err != nil {
-			first = err
-		}
-	}
-	if err := r.addUnits(); first == nil {
-		first = err
-	}
-	if pkt.Marker && !r.packets.open() {
-		r.pictures.mark()
-	}
-	return r.pictures.take(), first
-}
-
-func (r *nalReceiver) addUnits() (first error) {
-	for _, u := range r.packets.take() {
-		if err := r.pictures.add(u); first == nil {
-			first = err
-		}
-	}
-	return first
+	p := r.format.Examine(u.Parts)
+	return !u.Damaged && p.Start >= nal.StartOpen && p.Missing == ""
 }
 
 // Lost implements Receiver.
 func (r *nalReceiver) Lost() {
-	r.lost, r.times.restartAtSync = true, true
+	r.assembler.Lost()
+	r.times.RestartAtSync = true
 	if r.other != nil {
 		r.other.Lost()
 	}
@@ -173,27 +117,20 @@ func (r *nalReceiver) Lost() {
 
 // Flush implements Receiver.
 func (r *nalReceiver) Flush() []Unit {
-	units := r.flush()
+	units := asUnits(r.assembler.Flush())
 	if r.other == nil {
 		return units
 	}
-	return r.decide(units, r.other.flush())
-}
-
-func (r *nalReceiver) flush() []Unit {
-	_ = r.packets.endFragments() // what is damaged of it is dropped
-	_ = r.addUnits()
-	r.pictures.flush()
-	return r.pictures.take()
+	return r.decide(units, r.other.Flush())
 }
 
 // Awaits implements Predictor.
 func (r *nalReceiver) Awaits() (what, do string) {
-	picture, sets, do := r.reader.awaits()
+	picture, sets, do := r.format.awaits()
 	switch {
 	case !r.sawStart:
 		return picture, do
-	case r.missing != "" && len(r.reader.known().sets) == 0:
+	case r.missing != "" && r.format.Known().Empty():
 		return sets, ""
 	case r.missing != "":
 		return "parameter set " + r.missing + ", to which its pictures refer", ""
@@ -207,15 +144,13 @@ func (r *nalReceiver) Entry() media.SampleEntry { return r.entry }
 // Samples implements Receiver. There is no sample before the first picture at which decoding can start with known parameter sets, nor
 // for an access unit without slices.
 func (r *nalReceiver) Samples(u Unit, pts int64) (samples []media.Sample, newEntry bool, err error) {
-	p := r.reader.examine(u.Parts)
-	if p.slices == 0 {
+	p := r.format.Examine(u.Parts)
+	if p.Slices == 0 {
 		return nil, false, nil
 	}
 	sync := r.isSync(&u, &p)
 	if sync {
-		if newEntry, err = r.renewEntry(&p); err != nil {
-			return nil, false, err
-		}
+		newEntry = r.renewEntry(&p)
 	}
 	if r.entry.Box == nil || r.cannotFollow(&p, sync, pts) {
 		return nil, false, nil
@@ -227,24 +162,24 @@ func (r *nalReceiver) Samples(u Unit, pts int64) (samples []media.Sample, newEnt
 }
 
 // isSync reports whether decoding can start at a picture.
-func (r *nalReceiver) isSync(u *Unit, p *picture) bool {
+func (r *nalReceiver) isSync(u *Unit, p *nal.Picture) bool {
 	if r.lastSync.IsZero() {
 		r.lastSync = u.Received
 	}
-	r.sawStart = r.sawStart || p.start >= startOpen
-	if u.Damaged || p.start == startNever {
+	r.sawStart = r.sawStart || p.Start >= nal.StartOpen
+	if u.Damaged || p.Start == nal.StartNever {
 		return false
 	}
-	if r.missing = p.missing; p.missing != "" {
+	if r.missing = p.Missing; p.Missing != "" {
 		return false
 	}
 	var wait time.Duration
 	switch {
-	case p.start == startRefresh:
+	case p.Start == nal.StartRefresh:
 		wait = refreshAfter
-	case p.start == startIntra && r.entry.Box == nil:
+	case p.Start == nal.StartIntra && r.entry.Box == nil:
 		wait = intraAfter
-	case p.start == startIntra:
+	case p.Start == nal.StartIntra:
 		wait = nextIntraAfter
 	}
 	if u.Received.Sub(r.lastSync) < wait {
@@ -255,44 +190,41 @@ func (r *nalReceiver) isSync(u *Unit, p *picture) bool {
 }
 
 // renewEntry makes the sample entry for a sync sample, and reports whether it differs from the one before.
-func (r *nalReceiver) renewEntry(p *picture) (changed bool, err error) {
-	version := r.reader.known().version
-	if r.entry.Box != nil && version == r.version && p.sps == r.sps {
-		return false, nil
+func (r *nalReceiver) renewEntry(p *nal.Picture) (changed bool) {
+	version := r.format.Known().Version()
+	if r.entry.Box != nil && version == r.version && p.SPS == r.sps {
+		return false
 	}
-	entry, err := r.reader.entry(p)
-	if err != nil {
-		return false, fmt.Errorf("the camera's parameter sets cannot be stored: %w", err)
-	}
-	r.version, r.sps = version, p.sps
+	entry := r.format.entry(p)
+	r.version, r.sps = version, p.SPS
 	if bytes.Equal(entry.Box, r.entry.Box) {
-		return false, nil
+		return false
 	}
-	r.entry, r.times.restartAtSync = entry, true
-	return true, nil
+	r.entry, r.times.RestartAtSync = entry, true
+	return true
 }
 
 // cannotFollow reports whether a picture is to be left out because it needs some from before the first sample.
-func (r *nalReceiver) cannotFollow(p *picture, sync bool, pts int64) bool {
+func (r *nalReceiver) cannotFollow(p *nal.Picture, sync bool, pts int64) bool {
 	switch {
-	case !r.times.started:
-		r.leadIn, r.start = p.start != startIDR, pts
+	case !r.times.Started():
+		r.leadIn, r.start = p.Start != nal.StartIDR, pts
 	case sync:
 		r.leadIn = false
 	}
-	return r.leadIn && !sync && p.leading && pts < r.start
+	return r.leadIn && !sync && p.Leading && pts < r.start
 }
 
-func (r *nalReceiver) decodeTime(p *picture, sync bool, pts int64) (dts, shown int64) {
+func (r *nalReceiver) decodeTime(p *nal.Picture, sync bool, pts int64) (dts, shown int64) {
 	r.inOrder = r.inOrder[:0]
-	if sync && r.times.restartAtSync {
-		if order, sets, ok := r.reader.order(p); ok {
-			r.times.restart(order)
+	if sync && r.times.RestartAtSync {
+		if order, sets, ok := r.format.order(p); ok {
+			r.times.Restart(order)
 			r.inOrder = append(r.inOrder, sets...)
 		}
 	}
-	r.inOrder = append(r.inOrder, p.slice)
-	return r.times.next(r.inOrder, pts)
+	r.inOrder = append(r.inOrder, p.First)
+	return r.times.Next(r.inOrder, pts)
 }
 
 // join makes a sample of NAL units, each behind its length in 4 bytes (ISO/IEC 14496-15 5.3.4.2).
@@ -303,7 +235,7 @@ func (r *nalReceiver) join(parts [][]byte) []byte {
 	}
 	data := make([]byte, 0, size)
 	for _, p := range parts {
-		if len(p) > 0 && r.reader.class(p) > nalBroken {
+		if len(p) > 0 && r.format.Class(p) > nal.Broken {
 			data = append(binary.BigEndian.AppendUint32(data, uint32(len(p))), p...)
 		}
 	}

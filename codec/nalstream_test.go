@@ -14,6 +14,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 )
 
@@ -24,6 +25,9 @@ type nalClip struct {
 	units [][][]byte
 	shown []int
 }
+
+func h264Type(nalu []byte) uint8 { return nalu[0] & 0x1f }
+func h265Type(nalu []byte) uint8 { return nalu[0] >> 1 & 0x3f }
 
 func readClip(t testing.TB, name string) *nalClip {
 	t.Helper()
@@ -36,7 +40,7 @@ func readClip(t testing.TB, name string) *nalClip {
 		nalu = bytes.TrimRight(nalu, "\x00")
 		switch {
 		case len(nalu) == 0:
-		case !c.h265 && h264Type(nalu) == h264Delimiter, c.h265 && h265Type(nalu) == h265Delimiter:
+		case !c.h265 && h264Type(nalu) == 9, c.h265 && h265Type(nalu) == 35:
 			c.units = append(c.units, nil)
 		default:
 			last := len(c.units) - 1
@@ -125,8 +129,8 @@ func fragments(nalu []byte, h265 bool, size int, h264Kind byte, number func(star
 			p = []byte{nalu[0]&0x81 | 49<<1, nalu[1], flags | h265Type(nalu)}
 		} else {
 			p = []byte{nalu[0]&0xe0 | h264Kind, flags | h264Type(nalu)}
-			if h264Kind == h264FUB && at > head {
-				p[0] = nalu[0]&0xe0 | h264FUA
+			if h264Kind == 29 && at > head {
+				p[0] = nalu[0]&0xe0 | 28
 			}
 		}
 		p = append(p, number(at == head)...)
@@ -159,13 +163,13 @@ var packings = []packing{
 	{name: "single", payloads: func(unit [][]byte, _ bool) [][]byte { return unit }},
 	{name: "fragments", payloads: func(unit [][]byte, h265 bool) (p [][]byte) {
 		for _, n := range unit {
-			p = append(p, fragments(n, h265, 30, h264FUA, noNumber)...)
+			p = append(p, fragments(n, h265, 30, 28, noNumber)...)
 		}
 		return p
 	}},
 	{name: "one fragment each", payloads: func(unit [][]byte, h265 bool) (p [][]byte) {
 		for _, n := range unit {
-			p = append(p, fragments(n, h265, 1<<16, h264FUA, noNumber)...)
+			p = append(p, fragments(n, h265, 1<<16, 28, noNumber)...)
 		}
 		return p
 	}},
@@ -173,10 +177,10 @@ var packings = []packing{
 		if h265 {
 			return aggregate([]byte{48 << 1, 1}, unit, nothing, nothing)
 		}
-		return aggregate([]byte{h264STAPA}, unit, nothing, nothing)
+		return aggregate([]byte{24}, unit, nothing, nothing)
 	}},
 	{name: "aggregated and padded", payloads: func(unit [][]byte, h265 bool) [][]byte {
-		header := []byte{h264STAPA}
+		header := []byte{24}
 		if h265 {
 			header = []byte{48 << 1, 1}
 		}
@@ -187,7 +191,7 @@ var packings = []packing{
 		return [][]byte{append([]byte{0, 0, 0, 1}, bytes.Join(unit, []byte{0, 0, 0, 1})...)}
 	}},
 	{name: "start codes in fragments", payloads: func(unit [][]byte, h265 bool) [][]byte {
-		return fragments(bytes.Join(unit, []byte{0, 0, 1}), h265, 50, h264FUA, noNumber)
+		return fragments(bytes.Join(unit, []byte{0, 0, 1}), h265, 50, 28, noNumber)
 	}},
 	{name: "empty packets", payloads: func(unit [][]byte, _ bool) (p [][]byte) {
 		for _, n := range unit {
@@ -196,17 +200,17 @@ var packings = []packing{
 		return p
 	}},
 	{name: "STAP-B", only: "h264", payloads: func(unit [][]byte, _ bool) [][]byte {
-		return aggregate([]byte{h264STAPB, 1, 2}, unit, nothing, nothing)
+		return aggregate([]byte{25, 1, 2}, unit, nothing, nothing)
 	}},
 	{name: "MTAP16", only: "h264", payloads: func(unit [][]byte, _ bool) [][]byte {
-		return aggregate([]byte{h264MTAP16, 1, 2}, unit, nothing, func(i int) []byte { return []byte{byte(i), 0, 0} })
+		return aggregate([]byte{26, 1, 2}, unit, nothing, func(i int) []byte { return []byte{byte(i), 0, 0} })
 	}},
 	{name: "MTAP24", only: "h264", payloads: func(unit [][]byte, _ bool) [][]byte {
-		return aggregate([]byte{h264MTAP24, 1, 2}, unit, nothing, func(i int) []byte { return []byte{byte(i), 0, 0, 0} })
+		return aggregate([]byte{27, 1, 2}, unit, nothing, func(i int) []byte { return []byte{byte(i), 0, 0, 0} })
 	}},
 	{name: "FU-B", only: "h264", payloads: func(unit [][]byte, _ bool) (p [][]byte) {
 		for _, n := range unit {
-			p = append(p, fragments(n, false, 30, h264FUB, startNumber)...)
+			p = append(p, fragments(n, false, 30, 29, startNumber)...)
 		}
 		return p
 	}},
@@ -336,7 +340,7 @@ func (k *nalSink) check(c *nalClip) {
 		most = 12
 	}
 	for i, s := range k.samples {
-		sync := c.has(c.units[i], h264SPS, h265SPS)
+		sync := c.has(c.units[i], nal.H264SPS, nal.H265SPS)
 		if strings.Contains(c.name, "refresh") {
 			sync = i == 0
 		}

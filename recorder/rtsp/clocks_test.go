@@ -121,7 +121,7 @@ var clockCases = map[string]clockCase{
 	"senseless timestamps":     {Case: stamps(0, func(n int, _ int64) int64 { return int64(uint32(n) * 2654435761) }), runs: []string{"the clock of the camera's picture"}, log: pictureWrong},
 	"21 a second for 25":       {slower: 25.0 / 21, sound: true, runs: []string{pictureRate + "75"}, log: pictureRated},
 	"10 a second for 25":       {slower: 2.5, until: 150, runs: []string{"picture"}, log: pictureRated},
-	"30 a second for 25":       {slower: 25.0 / 30, runs: []string{pictureRate + "10"}, log: pictureRated},
+	"30 a second for 25":       {slower: 25.0 / 30, until: 400, runs: []string{pictureRate + "10"}, log: pictureRated},
 	"milliseconds":             {Case: stamps(0, func(_ int, ts int64) int64 { return ts / 90 }), sound: true, runs: []string{"picture"}, log: pictureRated},
 
 	"foreign packets":                 {Case: beside(0, 5, 1, foreign), sound: true, log: strangers},

@@ -45,6 +45,10 @@ func (s *session) packet(t *track, pkt *rtp.Packet, now time.Time) error {
 
 // inOrder takes packets of a track in the order in which they were sent.
 func (s *session) inOrder(t *track, packets []packet) error {
+	if t.sequence.strays > 0 {
+		t.sequence.strays = 0
+		s.loss.add(time.Now(), 0, errStray)
+	}
 	for _, p := range packets {
 		if err := s.ordered(t, p); err != nil {
 			return err
@@ -52,6 +56,9 @@ func (s *session) inOrder(t *track, packets []packet) error {
 	}
 	return nil
 }
+
+// errStray is the damage that a packet is which fits in nowhere.
+var errStray = errors.New("a packet of the camera has a number that is far from those before and after it")
 
 // ordered takes the next packet of a track in the order in which they were sent.
 func (s *session) ordered(t *track, p packet) error {

@@ -501,7 +501,7 @@ func TestStalledDisk(t *testing.T) {
 	recs := b.Recordings()
 	last := recs[len(recs)-1]
 	kept := last.Tracks[volume.Video].Start + last.Tracks[volume.Video].Duration
-	if min := int64(volume.MaxBacklog>>20) * 3600 * 9 / 10; !last.Sealed || kept < min || kept%(10*3600) != 0 {
+	if min := int64(volume.MaxBacklog>>20) * 3600 * 9 / 10; !last.Sealed || kept < min || kept%(13*3600) != 0 {
 		t.Errorf("kept up to %d, sealed %v, of %d frames", kept, last.Sealed, i)
 	}
 	if run, err := b.DB.Run(t.Context(), last.Run); err != nil || run.EndReason != volume.ErrBacklog.Error() {

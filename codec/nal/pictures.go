@@ -1,4 +1,4 @@
-package codec
+package nal
 
 import (
 	"errors"
@@ -16,16 +16,16 @@ const (
 	provenMarks = 8
 )
 
-// nalClass says where a NAL unit stands among those of a picture (ITU-T H.264 7.4.1.2.3, H.265 7.4.2.4.4).
-type nalClass uint8
+// Class says where a NAL unit stands among those of a picture (ITU-T H.264 7.4.1.2.3, H.265 7.4.2.4.4).
+type Class uint8
 
 const (
-	nalIgnored  nalClass = iota // it has no place in mp4, or is none of the codec's
-	nalBroken                   // a slice that says of itself that it is damaged
-	nalSet                      // a parameter set
-	nalLeading                  // it stands before the slices of a picture
-	nalSlice                    // a slice, or the most important part of one
-	nalTrailing                 // it stands behind a slice
+	Ignored  Class = iota // it has no place in mp4, or is none of the codec's
+	Broken                // a slice that says of itself that it is damaged
+	Set                   // a parameter set
+	Leading               // it stands before the slices of a picture
+	Slice                 // a slice, or the most important part of one
+	Trailing              // it stands behind a slice
 )
 
 // A slice is what the head of a slice says.
@@ -52,24 +52,24 @@ type pictureKey struct {
 // complements reports whether two slices are of the two fields of one frame (ITU-T H.264 3.30).
 func (k *pictureKey) complements(first *pictureKey) bool {
 	return k.known && first.known && k.field != 0 && k.field+first.field == 3 && k.frame == first.frame &&
-		(k.kind == first.kind || k.kind != nalKindIDR)
+		(k.kind == first.kind || k.kind != kindIDR)
 }
 
-// nalKindIDR is the kind of the slices of IDR pictures of H.264.
-const nalKindIDR = 5
+// kindIDR is the kind of the slices of IDR pictures of H.264.
+const kindIDR = 5
 
 // pictures makes access units of NAL units. The slices tell where a picture begins, because cameras mark the last packet of a
 // picture as they like, and send several pictures with one timestamp. Two fields of a frame are one access unit, as mp4 has them.
 //
 // A picture is given out when the next one begins, or, where the camera's marks have been right for some pictures, at its mark.
 type pictures struct {
-	reader nalReader
+	reader Reader
 
-	before      []nalUnit // what stands before the next slice
+	before      []unit // what stands before the next slice
 	beforeBytes int
 
 	open   bool       // a picture is coming in
-	unit   Unit       // what came of it
+	unit   AccessUnit // what came of it
 	bytes  int        // of unit
 	last   pictureKey // of its newest slice
 	first  bool       // its first slice came
@@ -82,42 +82,42 @@ type pictures struct {
 	lying    bool // a mark was wrong
 	atMark   bool // the newest picture was given out at its mark
 	parts    int  // how many NAL units the newest picture had
-	complete []Unit
+	complete []AccessUnit
 }
 
 // add takes the next NAL unit.
-func (p *pictures) add(u nalUnit) error {
-	class := nalIgnored
+func (p *pictures) add(u unit) error {
+	class := Ignored
 	if len(u.data) > 0 {
-		class = p.reader.class(u.data)
+		class = p.reader.Class(u.data)
 	}
 	if u.partial {
 		p.partial(u, class)
 		return nil
 	}
 	switch class {
-	case nalBroken:
+	case Broken:
 		p.lost = true
 		return errors.New("a slice of a picture says of itself that it is damaged")
-	case nalSet:
-		p.reader.learn(u.data)
+	case Set:
+		p.reader.Learn(u.data)
 		return p.hold(u)
-	case nalLeading:
+	case Leading:
 		return p.hold(u)
-	case nalTrailing:
+	case Trailing:
 		if p.open && len(p.before) == 0 {
 			return p.put(u.data)
 		}
 		return p.hold(u)
-	case nalSlice:
+	case Slice:
 		return p.slice(u)
 	}
 	return nil
 }
 
 // partial takes what came of a NAL unit of which a fragment is missing.
-func (p *pictures) partial(u nalUnit, class nalClass) {
-	if class == nalSlice && p.open {
+func (p *pictures) partial(u unit, class Class) {
+	if class == Slice && p.open {
 		if s := p.reader.slice(u.data); p.begins(u.timestamp, &s) {
 			p.end()
 		} else {
@@ -128,7 +128,7 @@ func (p *pictures) partial(u nalUnit, class nalClass) {
 }
 
 // hold keeps a NAL unit until the next slice.
-func (p *pictures) hold(u nalUnit) error {
+func (p *pictures) hold(u unit) error {
 	if p.beforeBytes+len(u.data) > maxBeforeBytes || len(p.before) == maxPictureUnits {
 		p.release()
 		return p.exceeds()
@@ -162,7 +162,7 @@ func (p *pictures) exceeds() error {
 	return fmt.Errorf("a picture has more than %d NAL units or %d bytes; the rest of it is left out", maxPictureUnits, maxPictureBytes)
 }
 
-func (p *pictures) slice(u nalUnit) error {
+func (p *pictures) slice(u unit) error {
 	s := p.reader.slice(u.data)
 	switch {
 	case !p.open:
@@ -200,8 +200,8 @@ func (p *pictures) begins(timestamp uint32, s *slice) bool {
 	return s.of.kind != p.last.kind
 }
 
-func (p *pictures) begin(u nalUnit) {
-	p.unit = Unit{Parts: make([][]byte, 0, max(p.parts, len(p.before)+1)), Timestamp: u.timestamp, Received: u.received}
+func (p *pictures) begin(u unit) {
+	p.unit = AccessUnit{Parts: make([][]byte, 0, max(p.parts, len(p.before)+1)), Timestamp: u.timestamp, Received: u.received}
 	for _, b := range p.before {
 		if b.timestamp == u.timestamp {
 			p.unit.Received = b.received
@@ -244,11 +244,11 @@ func (p *pictures) end() {
 	p.unit.Damaged = p.unit.Damaged || !p.first || p.lost && !right
 	p.parts = len(p.unit.Parts)
 	p.complete = append(p.complete, p.unit)
-	p.open, p.unit, p.first, p.second, p.marked = false, Unit{}, false, false, false
+	p.open, p.unit, p.first, p.second, p.marked = false, AccessUnit{}, false, false, false
 }
 
 // take returns the pictures that are complete.
-func (p *pictures) take() []Unit {
+func (p *pictures) take() []AccessUnit {
 	units := p.complete
 	p.complete = nil
 	return units

@@ -1,8 +1,8 @@
-package codec
+package nal
 
-// nalBits reads the syntax of a NAL unit, without its emulation prevention bytes (ITU-T H.264 7.3.1, H.265 7.3.1.1). Behind the
+// bitReader reads the syntax of a NAL unit, without its emulation prevention bytes (ITU-T H.264 7.3.1, H.265 7.3.1.1). Behind the
 // end it reads zeros, and says so in short.
-type nalBits struct {
+type bitReader struct {
 	rest  []byte
 	cur   byte
 	left  int // bits of cur that are not read yet
@@ -10,7 +10,7 @@ type nalBits struct {
 	short bool
 }
 
-func (r *nalBits) next() bool {
+func (r *bitReader) next() bool {
 	if r.zeros >= 2 && len(r.rest) > 0 && r.rest[0] == 3 {
 		r.rest, r.zeros = r.rest[1:], 0
 	}
@@ -27,7 +27,7 @@ func (r *nalBits) next() bool {
 }
 
 // u reads n bits, 32 at most.
-func (r *nalBits) u(n int) uint32 {
+func (r *bitReader) u(n int) uint32 {
 	var v uint32
 	for n > 0 {
 		if r.left == 0 && !r.next() {
@@ -41,17 +41,17 @@ func (r *nalBits) u(n int) uint32 {
 	return v
 }
 
-func (r *nalBits) flag() bool { return r.u(1) == 1 }
+func (r *bitReader) flag() bool { return r.u(1) == 1 }
 
 // skip leaves out n bits.
-func (r *nalBits) skip(n int) {
+func (r *bitReader) skip(n int) {
 	for ; n > 0 && !r.short; n -= 32 {
 		r.u(min(n, 32))
 	}
 }
 
 // ue reads an unsigned Exp-Golomb code (ITU-T H.264 9.1).
-func (r *nalBits) ue() uint32 {
+func (r *bitReader) ue() uint32 {
 	zeros := 0
 	for r.u(1) == 0 {
 		if zeros++; zeros > 31 || r.short {
@@ -63,7 +63,7 @@ func (r *nalBits) ue() uint32 {
 }
 
 // se reads a signed Exp-Golomb code (ITU-T H.264 9.1.1).
-func (r *nalBits) se() int32 {
+func (r *bitReader) se() int32 {
 	v := r.ue()
 	if v&1 == 1 {
 		return int32(v/2) + 1

@@ -1,45 +1,49 @@
-package codec
-
-import (
-	"nvrfs/media"
-)
+package nal
 
 // Types of NAL units of H.265 (ITU-T H.265 Table 7-1, RFC 7798 4.4).
 const (
-	h265RASLN, h265RASLR      = 8, 9
+	h265RADLN, h265RASLR      = 6, 9 // leading pictures
 	h265BLAWLP, h265BLANLP    = 16, 18
-	h265IDRWRADL, h265IDRNLP  = 19, 20
+	h265IDRNLP                = 20
 	h265CRA, h265LastIRAP     = 21, 23
 	h265LastSlice             = 31
-	h265VPS, h265SPS, h265PPS = 32, 33, 34
+	H265VPS, H265SPS, H265PPS = 32, 33, 34
 	h265Delimiter             = 35
 	h265EndOfSequence         = 36
 	h265EndOfStream           = 37
 	h265Filler                = 38
 	h265PrefixSEI             = 39
-	h265SuffixSEI             = 40
+	h265Reserved41            = 41 // these stand before the slices of a picture
+	h265Reserved44            = 44
 	h265Aggregation           = 48
 	h265Fragment              = 49
 	h265PACI                  = 50
-	h265MostVPS, h265MostSPS  = 15, 15
-	h265MostPPS               = 63
-	h265FragmentStart         = 0x80
-	h265FragmentEnd           = 0x40
+)
+
+const (
+	h265MostSPS = 15 // the greatest ids
+	h265MostPPS = 63
+
+	h265FragmentStart = 0x80
+	h265FragmentEnd   = 0x40
 )
 
 func h265Type(unit []byte) uint8 { return unit[0] >> 1 & 0x3f }
 
-// h265Reader reads NAL units of H.265.
-type h265Reader struct {
-	sets       parameterSets
-	numbered   bool        // packets have decoding order numbers (RFC 7798 7.1, sprop-max-don-diff)
-	reordering *reordering // nil before the first sync sample
+// H265 reads NAL units of H.265 (ITU-T H.265), which RTP carries by RFC 7798.
+type H265 struct {
+	sets     Sets
+	numbered bool // packets have decoding order numbers (RFC 7798 7.1, sprop-max-don-diff)
 }
 
-func (r *h265Reader) known() *parameterSets { return &r.sets }
+// NewH265 returns a reader that knows no sets. The packets may have decoding order numbers.
+func NewH265(numbered bool) *H265 { return &H265{numbered: numbered} }
+
+// Known implements Reader.
+func (r *H265) Known() *Sets { return &r.sets }
 
 // unpack implements RFC 7798 4.4.
-func (r *h265Reader) unpack(n *nalPackets, p []byte) error {
+func (r *H265) unpack(n *packets, p []byte) error {
 	number := 0
 	if r.numbered {
 		number = 2
@@ -69,7 +73,7 @@ func (r *h265Reader) unpack(n *nalPackets, p []byte) error {
 }
 
 // unpackPACI implements RFC 7798 4.4.4: a packet of another type, with an extension behind its header.
-func (r *h265Reader) unpackPACI(n *nalPackets, p []byte) error {
+func (r *H265) unpackPACI(n *packets, p []byte) error {
 	if len(p) < 4 {
 		return errShortUnit
 	}
@@ -82,36 +86,36 @@ func (r *h265Reader) unpackPACI(n *nalPackets, p []byte) error {
 	return r.unpack(n, append(header, p[4+extension:]...))
 }
 
-// class implements nalReader.
-func (r *h265Reader) class(unit []byte) nalClass {
+// Class implements Reader.
+func (r *H265) Class(unit []byte) Class {
 	t := h265Type(unit)
 	if len(unit) < 3 || unit[1]&7 == 0 || unit[0]&0x80 != 0 { // the last two: no temporal id, forbidden_zero_bit
 		if t <= h265LastIRAP && unit[0]&0x80 != 0 {
-			return nalBroken
+			return Broken
 		}
 		if t == h265EndOfSequence || t == h265EndOfStream {
-			return nalTrailing
+			return Trailing
 		}
-		return nalIgnored
+		return Ignored
 	}
 	layer := unit[0]&1<<5 | unit[1]>>3
 	switch {
 	case t <= h265RASLR && layer == 0, t >= h265BLAWLP && t <= h265CRA && layer == 0:
-		return nalSlice
+		return Slice
 	case t <= h265LastSlice:
-		return nalTrailing
-	case t >= h265VPS && t <= h265PPS && layer == 0:
-		return nalSet
-	case t >= h265VPS && t <= h265PPS, t == h265PrefixSEI, t >= 41 && t <= 44:
-		return nalLeading
+		return Trailing
+	case t >= H265VPS && t <= H265PPS && layer == 0:
+		return Set
+	case t >= H265VPS && t <= H265PPS, t == h265PrefixSEI, t >= h265Reserved41 && t <= h265Reserved44:
+		return Leading
 	case t == h265Delimiter, t == h265Filler, t >= h265Aggregation:
-		return nalIgnored
+		return Ignored
 	}
-	return nalTrailing
+	return Trailing
 }
 
-// learn implements nalReader.
-func (r *h265Reader) learn(set []byte) {
+// Learn implements Reader.
+func (r *H265) Learn(set []byte) {
 	kind := h265Type(set)
 	id, ok := h265SetID(set)
 	key := setKey{kind, id}
@@ -119,13 +123,13 @@ func (r *h265Reader) learn(set []byte) {
 		return
 	}
 	switch kind {
-	case h265VPS:
+	case H265VPS:
 		r.sets.keep(key, set, nil)
-	case h265SPS:
+	case H265SPS:
 		if s, err := parseH265SPS(set); err == nil {
 			r.sets.keep(key, set, s)
 		}
-	case h265PPS:
+	case H265PPS:
 		if p, ok := parseH265PPS(set); ok {
 			r.sets.keep(key, set, p)
 		}
@@ -134,24 +138,24 @@ func (r *h265Reader) learn(set []byte) {
 
 // h265SetID reads the id of a parameter set.
 func h265SetID(set []byte) (id uint32, ok bool) {
-	b := nalBits{rest: set[2:]}
+	b := bitReader{rest: set[2:]}
 	switch h265Type(set) {
-	case h265VPS:
+	case H265VPS:
 		id = b.u(4)
-	case h265SPS:
+	case H265SPS:
 		b.skip(4)
 		most := int(b.u(3))
 		b.skip(1)
-		new(h265Sequence).profileTierLevel(&b, most)
+		new(H265Sequence).profileTierLevel(&b, most)
 		id = b.ue()
-	case h265PPS:
+	case H265PPS:
 		id = b.ue()
 	}
 	return id, !b.short
 }
 
-// An h265Picture is what is of use in a picture parameter set (ITU-T H.265 7.3.2.3).
-type h265Picture struct {
+// An h265PictureSet is what is of use in a picture parameter set (ITU-T H.265 7.3.2.3).
+type h265PictureSet struct {
 	sps       uint32
 	dependent bool // dependent_slice_segments_enabled_flag
 	extraBits int  // num_extra_slice_header_bits
@@ -159,8 +163,8 @@ type h265Picture struct {
 	wavefront bool // entropy_coding_sync_enabled_flag
 }
 
-func parseH265PPS(set []byte) (p h265Picture, ok bool) {
-	b := nalBits{rest: set[2:]}
+func parseH265PPS(set []byte) (p h265PictureSet, ok bool) {
+	b := bitReader{rest: set[2:]}
 	id := b.ue()
 	p.sps = b.ue()
 	p.dependent = b.flag()
@@ -181,22 +185,22 @@ func parseH265PPS(set []byte) (p h265Picture, ok bool) {
 	return p, !b.short && id <= h265MostPPS && p.sps <= h265MostSPS
 }
 
-// slice implements nalReader, by ITU-T H.265 7.3.6.1.
-func (r *h265Reader) slice(unit []byte) slice {
+// slice implements Reader, by ITU-T H.265 7.3.6.1.
+func (r *H265) slice(unit []byte) slice {
 	t := h265Type(unit)
-	b := nalBits{rest: unit[2:]}
+	b := bitReader{rest: unit[2:]}
 	s := slice{first: b.flag(), of: pictureKey{kind: t}}
 	if t >= h265BLAWLP && t <= h265LastIRAP {
 		b.skip(1) // no_output_of_prior_pics_flag
 	}
 	id := b.ue()
-	p, ok := r.sets.sets[setKey{h265PPS, id}].parsed.(h265Picture)
+	p, ok := r.sets.sets[setKey{H265PPS, id}].parsed.(h265PictureSet)
 	if !ok {
 		s.missing = setName("PPS", id)
 		return s
 	}
 	s.sps = p.sps
-	sps, ok := r.sets.sets[setKey{h265SPS, p.sps}].parsed.(*h265Sequence)
+	sps, ok := r.sets.sets[setKey{H265SPS, p.sps}].parsed.(*H265Sequence)
 	if !ok {
 		s.missing = setName("SPS", p.sps)
 		return s
@@ -213,63 +217,76 @@ func (r *h265Reader) slice(unit []byte) slice {
 	return s
 }
 
-// examine implements nalReader.
-func (r *h265Reader) examine(parts [][]byte) picture {
-	var p picture
+// Examine implements Reader.
+func (r *H265) Examine(parts [][]byte) Picture {
+	var p Picture
 	intra, idr, open := true, false, false
 	recovers, atOnce := false, false
 	for _, unit := range parts {
 		if len(unit) == 0 {
 			continue
 		}
-		switch r.class(unit) {
-		case nalSet:
-			r.learn(unit)
-		case nalLeading:
+		switch r.Class(unit) {
+		case Set:
+			r.Learn(unit)
+		case Leading:
 			if h265Type(unit) == h265PrefixSEI && !recovers {
-				recovers, atOnce = recoveryPoint(&nalBits{rest: unit[2:]})
+				recovers, atOnce = recoveryPoint(&bitReader{rest: unit[2:]})
 			}
-		case nalSlice:
+		case Slice:
 			s := r.slice(unit)
-			if p.slices++; p.slices == 1 {
-				p.slice, p.sps = unit, s.sps
+			if p.Slices++; p.Slices == 1 {
+				p.First, p.SPS = unit, s.sps
 				t := s.of.kind
-				idr = t == h265IDRWRADL || t == h265IDRNLP || t == h265BLANLP
+				idr = t == h265IDRNLP || t == h265BLANLP
 				open = t >= h265BLAWLP && t <= h265CRA
-				p.leading = t == h265RASLN || t == h265RASLR
+				// RASL pictures cannot be decoded where decoding starts, and RADL pictures have no time to be decoded there.
+				p.Leading = t >= h265RADLN && t <= h265RASLR
 			}
-			if p.missing == "" {
-				p.missing = s.missing
+			if p.Missing == "" {
+				p.Missing = s.missing
 			}
 			intra = intra && s.intra
 		}
 	}
-	if p.missing == "" && len(r.sets.list(h265VPS, 0)) == 0 {
-		p.missing = "VPS"
+	if s, _ := r.Sequence(p.SPS); p.Missing == "" && s != nil && !r.hasVPS(s.vps) {
+		p.Missing = setName("VPS", s.vps)
 	}
-	p.start = startOf(idr, recovers || open, atOnce || open, intra || open)
+	p.Start = startOf(idr, recovers || open, atOnce || open, intra || open)
 	return p
 }
 
-// awaits implements nalReader.
-func (r *h265Reader) awaits() (picture, sets, do string) {
-	return "IDR or CRA picture", "H.265 parameter sets (VPS, SPS and PPS)", "set its I-frame interval to a few seconds, and intra refresh off"
+// Sets returns the parameter sets of a sample entry for pictures of a sequence parameter set, which comes first, and the video parameter
+// set to which it refers. They have no sets without those to which these refer, because decoders refuse them.
+func (r *H265) Sets(first uint32) (vps, sps, pps [][]byte) {
+	whole := func(id uint32) bool {
+		s, _ := r.Sequence(id)
+		return s != nil && r.hasVPS(s.vps)
+	}
+	s, _ := r.Sequence(first)
+	return r.sets.list(H265VPS, s.vps, nil),
+		r.sets.list(H265SPS, first, func(s parameterSet) bool { return r.hasVPS(s.parsed.(*H265Sequence).vps) }),
+		r.sets.list(H265PPS, 0, func(s parameterSet) bool { return whole(s.parsed.(h265PictureSet).sps) })
 }
 
-// entry implements nalReader.
-func (r *h265Reader) entry(p *picture) (media.SampleEntry, error) {
-	set := r.sets.sets[setKey{h265SPS, p.sps}]
-	vps := uint32(set.data[2] >> 4)
-	return h265Entry(set.parsed.(*h265Sequence), r.parallelism(p.sps),
-		r.sets.list(h265VPS, vps), r.sets.list(h265SPS, p.sps), r.sets.list(h265PPS, 0)), nil
+func (r *H265) hasVPS(id uint32) bool {
+	_, ok := r.sets.sets[setKey{H265VPS, id}]
+	return ok
 }
 
-// parallelism is parallelismType of ISO/IEC 14496-15 8.3.3.1.3: how all pictures of a sequence can be decoded in parallel.
-func (r *h265Reader) parallelism(sps uint32) uint8 {
+// Sequence returns a sequence parameter set, and its NAL unit; nil where it is not known.
+func (r *H265) Sequence(id uint32) (*H265Sequence, []byte) {
+	set := r.sets.sets[setKey{H265SPS, id}]
+	s, _ := set.parsed.(*H265Sequence)
+	return s, set.data
+}
+
+// Parallelism is parallelismType of ISO/IEC 14496-15 8.3.3.1.3: how all pictures of a sequence can be decoded in parallel.
+func (r *H265) Parallelism(sps uint32) uint8 {
 	const mixed, slices, tiles, wavefronts = 0, 1, 2, 3
 	kind := -1
 	for _, s := range r.sets.sets {
-		p, ok := s.parsed.(h265Picture)
+		p, ok := s.parsed.(h265PictureSet)
 		if !ok || p.sps != sps {
 			continue
 		}
@@ -288,17 +305,4 @@ func (r *h265Reader) parallelism(sps uint32) uint8 {
 		kind = this
 	}
 	return uint8(max(kind, mixed))
-}
-
-// order implements nalReader.
-func (r *h265Reader) order(p *picture) (o pictureOrder, sets [][]byte, ok bool) {
-	if p.missing != "" {
-		return nil, nil, false
-	}
-	depth := int(r.sets.sets[setKey{h265SPS, p.sps}].parsed.(*h265Sequence).reordered)
-	if r.reordering != nil && r.reordering.depth >= depth {
-		return nil, nil, false // it is in step, whatever was lost
-	}
-	r.reordering = &reordering{depth: depth}
-	return r.reordering, nil, true
 }

@@ -1,4 +1,4 @@
-package codec
+package nal
 
 import (
 	"errors"
@@ -7,49 +7,53 @@ import (
 	"math/bits"
 )
 
-// An h265Sequence is what is of use in a sequence parameter set of H.265 (ITU-T H.265 7.3.2.2).
-type h265Sequence struct {
-	profile       [12]byte // from general_profile_space to general_level_idc
-	subLayers     uint8
-	nested        bool // sps_temporal_id_nesting_flag
-	chroma        uint32
+// An H265Sequence is what is of use in a sequence parameter set of H.265 (ITU-T H.265 7.3.2.2).
+type H265Sequence struct {
+	vps           uint32
+	Profile       [12]byte // from general_profile_space to general_level_idc
+	SubLayers     uint8
+	Nested        bool // sps_temporal_id_nesting_flag
+	Chroma        uint32
 	separate      bool   // separate_colour_plane_flag
-	width, height uint16 // that are to be shown
-	lumaDepth     uint32 // above 8
-	chromaDepth   uint32
+	Width, Height uint16 // that are to be shown
+	LumaDepth     uint32 // above 8
+	ChromaDepth   uint32
 	orderBits     int    // of slice_pic_order_cnt_lsb
-	reordered     uint32 // how many pictures can come before one that is shown before them (sps_max_num_reorder_pics)
+	Reordered     uint32 // how many pictures can come before one that is shown before them (sps_max_num_reorder_pics)
 	addressBits   int    // of slice_segment_address
-	vui           h265VUI
+	VUI           H265VUI
 }
 
-// An h265VUI is what a sequence says of how it is to be shown (ITU-T H.265 E.2.1).
-type h265VUI struct {
-	hasColour       bool
-	colour          [3]uint8 // primaries, transfer, matrix
-	fullRange       bool
-	aspect          uint8 // aspect_ratio_idc
-	aspectRatio     [2]uint16
-	minSegmentation uint32 // min_spatial_segmentation_idc
+// An H265VUI is what a sequence says of how it is to be shown (ITU-T H.265 E.2.1).
+type H265VUI struct {
+	HasColour       bool
+	Colour          [3]uint8 // primaries, transfer, matrix
+	FullRange       bool
+	Aspect          uint8 // aspect_ratio_idc
+	AspectRatio     [2]uint16
+	MinSegmentation uint32 // min_spatial_segmentation_idc
 }
+
+// extendedSAR is the aspect_ratio_idc of a ratio that is spelled out.
+const extendedSAR = 255
 
 var errH265SPS = errors.New("SPS: it is cut short, or has values that are not allowed")
 
 // parseH265SPS reads a sequence parameter set, and refuses what ITU-T H.265 7.4.3.2.1 does not allow, as far as readers of slices
 // would stumble over it.
-func parseH265SPS(set []byte) (*h265Sequence, error) {
-	b := &nalBits{rest: set[2:]}
-	s := new(h265Sequence)
-	b.skip(4)
+func parseH265SPS(set []byte) (*H265Sequence, error) {
+	b := &bitReader{rest: set[2:]}
+	s := new(H265Sequence)
+	s.vps = b.u(4)
 	most := int(b.u(3)) // sps_max_sub_layers_minus1
-	s.subLayers, s.nested = uint8(most)+1, b.flag()
+	s.SubLayers, s.Nested = uint8(most)+1, b.flag()
 	s.profileTierLevel(b, most)
 	id := b.ue()
 	width, height, err := s.size(b)
 	if err != nil {
 		return nil, err
 	}
-	s.lumaDepth, s.chromaDepth = b.ue(), b.ue()
+	s.LumaDepth, s.ChromaDepth = b.ue(), b.ue()
 	order := b.ue()
 	layers := 1
 	if b.flag() { // sps_sub_layer_ordering_info_present_flag
@@ -57,11 +61,11 @@ func parseH265SPS(set []byte) (*h265Sequence, error) {
 	}
 	for range layers { // the last is the one of all layers
 		b.ue()
-		s.reordered = b.ue()
+		s.Reordered = b.ue()
 		b.ue()
 	}
 	smallest, more := b.ue(), b.ue()
-	if b.short || id > h265MostSPS || most > 6 || s.lumaDepth > 8 || s.chromaDepth > 8 || order > 12 || s.reordered > 15 || smallest > 3 || more > 3 {
+	if b.short || id > h265MostSPS || most > 6 || s.LumaDepth > 8 || s.ChromaDepth > 8 || order > 12 || s.Reordered > 15 || smallest > 3 || more > 3 {
 		return nil, errH265SPS
 	}
 	s.orderBits = int(order) + 4
@@ -74,16 +78,16 @@ func parseH265SPS(set []byte) (*h265Sequence, error) {
 	if b.flag() {
 		// The set is good without it.
 		if v := readH265VUI(b, most); !b.short {
-			s.vui = v
+			s.VUI = v
 		}
 	}
 	return s, nil
 }
 
 // profileTierLevel reads ITU-T H.265 7.3.3.
-func (s *h265Sequence) profileTierLevel(b *nalBits, most int) {
-	for i := range s.profile {
-		s.profile[i] = byte(b.u(8))
+func (s *H265Sequence) profileTierLevel(b *bitReader, most int) {
+	for i := range s.Profile {
+		s.Profile[i] = byte(b.u(8))
 	}
 	if most == 0 {
 		return
@@ -100,16 +104,16 @@ func (s *h265Sequence) profileTierLevel(b *nalBits, most int) {
 }
 
 // size reads the sizes of the coded pictures, which it returns, and of those that are to be shown.
-func (s *h265Sequence) size(b *nalBits) (width, height uint32, err error) {
-	if s.chroma = b.ue(); s.chroma == 3 {
+func (s *H265Sequence) size(b *bitReader) (width, height uint32, err error) {
+	if s.Chroma = b.ue(); s.Chroma == 3 {
 		s.separate = b.flag()
 	}
 	width, height = b.ue(), b.ue()
 	unitX, unitY := int64(1), int64(1) // ITU-T H.265 Table 6-1
-	if s.chroma == 1 || s.chroma == 2 {
+	if s.Chroma == 1 || s.Chroma == 2 {
 		unitX = 2
 	}
-	if s.chroma == 1 {
+	if s.Chroma == 1 {
 		unitY = 2
 	}
 	w, h := int64(width), int64(height)
@@ -117,20 +121,22 @@ func (s *h265Sequence) size(b *nalBits) (width, height uint32, err error) {
 		w -= unitX * (int64(b.ue()) + int64(b.ue()))
 		h -= unitY * (int64(b.ue()) + int64(b.ue()))
 	}
-	if s.chroma > 3 || w < 1 || h < 1 || w > math.MaxUint16 || h > math.MaxUint16 {
+	if s.Chroma > 3 || w < 1 || h < 1 || w > math.MaxUint16 || h > math.MaxUint16 {
 		return 0, 0, fmt.Errorf("SPS: a picture of %dx%d pixels cannot be stored", w, h)
 	}
-	s.width, s.height = uint16(w), uint16(h)
+	s.Width, s.Height = uint16(w), uint16(h)
 	return width, height, nil
 }
 
 // skipTools reads what stands between the sizes of the blocks and the VUI. It reports whether that is whole.
-func (s *h265Sequence) skipTools(b *nalBits) bool {
+func (s *H265Sequence) skipTools(b *bitReader) bool {
 	for range 4 {
 		b.ue()
 	}
-	if b.flag() && b.flag() { // scaling_list_enabled_flag, sps_scaling_list_data_present_flag
-		skipScalingLists(b)
+	if b.flag() { // scaling_list_enabled_flag
+		if b.flag() { // sps_scaling_list_data_present_flag
+			skipScalingLists(b)
+		}
 	}
 	b.skip(2)
 	if b.flag() { // pcm_enabled_flag
@@ -155,7 +161,7 @@ func (s *h265Sequence) skipTools(b *nalBits) bool {
 }
 
 // skipScalingLists reads ITU-T H.265 7.3.4.
-func skipScalingLists(b *nalBits) {
+func skipScalingLists(b *bitReader) {
 	for size := range 4 {
 		step := 1
 		if size == 3 {
@@ -177,7 +183,7 @@ func skipScalingLists(b *nalBits) {
 }
 
 // skipShortRefs reads the short-term reference picture sets of a sequence (ITU-T H.265 7.3.7).
-func skipShortRefs(b *nalBits, sets int) bool {
+func skipShortRefs(b *bitReader, sets int) bool {
 	pictures := 0 // of the set before
 	for i := range sets {
 		if i > 0 && b.flag() { // inter_ref_pic_set_prediction_flag
@@ -185,7 +191,8 @@ func skipShortRefs(b *nalBits, sets int) bool {
 			b.ue()
 			kept := 0
 			for range pictures + 1 {
-				if b.flag() || b.flag() { // used_by_curr_pic_flag, use_delta_flag
+				used := b.flag()      // used_by_curr_pic_flag
+				if used || b.flag() { // use_delta_flag
 					kept++
 				}
 			}
@@ -206,10 +213,10 @@ func skipShortRefs(b *nalBits, sets int) bool {
 }
 
 // readH265VUI reads ITU-T H.265 E.2.1.
-func readH265VUI(b *nalBits, most int) (v h265VUI) {
+func readH265VUI(b *bitReader, most int) (v H265VUI) {
 	if b.flag() {
-		if v.aspect = uint8(b.u(8)); v.aspect == extendedSAR {
-			v.aspectRatio = [2]uint16{uint16(b.u(16)), uint16(b.u(16))}
+		if v.Aspect = uint8(b.u(8)); v.Aspect == extendedSAR {
+			v.AspectRatio = [2]uint16{uint16(b.u(16)), uint16(b.u(16))}
 		}
 	}
 	if b.flag() { // overscan_info_present_flag
@@ -217,9 +224,9 @@ func readH265VUI(b *nalBits, most int) (v h265VUI) {
 	}
 	if b.flag() { // video_signal_type_present_flag
 		b.skip(3)
-		v.fullRange = b.flag()
-		if v.hasColour = b.flag(); v.hasColour {
-			v.colour = [3]uint8{uint8(b.u(8)), uint8(b.u(8)), uint8(b.u(8))}
+		v.FullRange = b.flag()
+		if v.HasColour = b.flag(); v.HasColour {
+			v.Colour = [3]uint8{uint8(b.u(8)), uint8(b.u(8)), uint8(b.u(8))}
 		}
 	}
 	if b.flag() { // chroma_loc_info_present_flag
@@ -243,13 +250,13 @@ func readH265VUI(b *nalBits, most int) (v h265VUI) {
 	}
 	if b.flag() { // bitstream_restriction_flag
 		b.skip(3)
-		v.minSegmentation = b.ue()
+		v.MinSegmentation = b.ue()
 	}
 	return v
 }
 
 // skipHRD reads ITU-T H.265 E.2.2.
-func skipHRD(b *nalBits, most int) {
+func skipHRD(b *bitReader, most int) {
 	nal, vcl := b.flag(), b.flag()
 	subPictures := false
 	if nal || vcl {
@@ -264,7 +271,8 @@ func skipHRD(b *nalBits, most int) {
 	}
 	for range most + 1 {
 		lowDelay, count := false, uint32(1)
-		if b.flag() || b.flag() { // fixed_pic_rate_general_flag, fixed_pic_rate_within_cvs_flag
+		fixed := b.flag()      // fixed_pic_rate_general_flag
+		if fixed || b.flag() { // fixed_pic_rate_within_cvs_flag
 			b.ue()
 		} else {
 			lowDelay = b.flag()
