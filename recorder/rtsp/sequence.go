@@ -33,7 +33,7 @@ type sequence struct {
 	next    uint16
 	waiting []packet // for the one of number next, by their numbers
 	far     packet   // whose number is far from next; the one after it tells whether the source counts anew
-	strays  int    // packets like that, after which it did not
+	strays  int      // packets like that, after which it did not
 	out     []packet
 }
 
