@@ -24,7 +24,7 @@ import (
 var h264Codec = &Codec{
 	Name: "H.264", Kind: media.Video,
 	receive: receiveH264,
-	boxes:   []string{"avc1"}, importEntry: importH264, isSync: h264SyncFinder,
+	boxes:   []string{"avc1", "avc3"}, importEntry: importH264, isSync: h264SyncFinder,
 	send: sendH264,
 }
 
@@ -370,9 +370,10 @@ func (w *writer) vui(v *h264.SPS_VUI) {
 }
 
 func importH264(entry []byte) (media.SampleEntry, error) {
-	return copyVisual(entry, func(_ string, boxes []box.Child) (string, bool) {
+	return copyVisual(entry, func(typ string, boxes []box.Child) (string, bool) {
 		c, ok := parseAVCC(box.Find(boxes, "avcC"))
-		return fmt.Sprintf("avc1.%X", c.profile), ok
+		inBand := typ == "avc3" && c.lengthSize > 0 // then the parameter sets may be in the samples alone
+		return fmt.Sprintf("%s.%X", typ, c.profile), ok || inBand
 	})
 }
 

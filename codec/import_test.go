@@ -59,6 +59,7 @@ func TestImport(t *testing.T) {
 		box         []byte
 	}{
 		{"H.264", "avc1.640028", visualEntry("avc1", 1920, 1080, func(w *writer) { w.Bytes(avcBoxes) })},
+		{"H.264 with its sets in the samples", "avc3.640028", visualEntry("avc3", 1920, 1080, boxOf("avcC", []byte{1, 0x64, 0, 0x28, 0xff, 0xe0, 0}))},
 		{"H.264 of QuickTime", "avc1.640028", visualEntry("avc1", 1920, 1080, func(w *writer) { w.Bytes(avcBoxes) }, func(w *writer) { w.U32(0) })},
 		{"H.265", "hvc1.1.6.L93.B0", visualEntry("hvc1", 1920, 1080, boxOf("hvcC", hvcCOf(hevcMain, hevcUnits...)), pasp)},
 		{"H.265 with its sets in the samples", "hev1.1.6.L93.B0", visualEntry("hev1", 1920, 1080, pasp, boxOf("hvcC", hvcCOf(hevcMain)))},
@@ -116,6 +117,7 @@ func TestImportVideoRefuses(t *testing.T) {
 		{"configuration without its arrays", with(hevc[:22]), "missing or damaged"},
 		{"arrays cut short", with(hevc[:len(hevc)-1]), "missing or damaged"},
 		{"avcC without sets", visualEntry("avc1", 640, 360, boxOf("avcC", []byte{1, 100, 0, 40, 0xff, 0xe0, 0})), "missing or damaged"},
+		{"avc3 without avcC", visualEntry("avc3", 640, 360), "missing or damaged"},
 		{"avcC cut short", visualEntry("avc1", 640, 360, boxOf("avcC", []byte{1, 100, 0, 40, 0xff, 0xe1, 0, 1, 0x67, 1, 0, 2, 0x68})), "missing or damaged"},
 		{"avcC without picture parameters", visualEntry("avc1", 640, 360, boxOf("avcC", []byte{1, 100, 0, 40, 0xff, 0xe1, 0, 1, 0x67})), "missing or damaged"},
 	} {

@@ -261,3 +261,16 @@ func berlinCommand(t *testing.T, args ...string) (code int, stdout, stderr strin
 	t.Helper()
 	return runCommand(t, t.Context(), nil, args...)
 }
+
+// A tree may be named by a link.
+func TestImportTreeByLink(t *testing.T) {
+	dir := tree(t, fragments, map[string]string{"front.20261119_100000.mp4": ""})
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := berlinCommand(t, "import", "--data", t.TempDir(), "--layout", "blueiris", link)
+	if code != exitOK || !holds(table(stdout), "front 1 ", " imported") {
+		t.Errorf("exit %d, %s%s", code, stdout, stderr)
+	}
+}
