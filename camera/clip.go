@@ -3,6 +3,7 @@ package camera
 import (
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"nvrfs/codec"
@@ -12,6 +13,15 @@ import (
 
 // A Clip is what a camera plays: the content of an .mp4 file, whose samples are still in the file.
 type Clip struct{ *demux.File }
+
+// OpenClip is ParseClip of a whole file.
+func OpenClip(f *os.File) (*Clip, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return ParseClip(f, info.Size())
+}
 
 // ParseClip reads the tables of an .mp4 file of the given size. The samples themselves are read from r when they are sent, so
 // r must stay readable for as long as the clip is played.

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,9 +17,19 @@ type Camera struct {
 type Stream struct {
 	Name      string // "main", "sub" or any other, formed as a camera's
 	URL       URL
-	Transport string // "tcp" (the default: nothing is lost on the way), "udp" or "auto"
-	Samples   string // directory of its sample files; "" is the one in Data
-	Retain    Limits // of the stream; if it has any of its own, none of the camera's hold
+	Transport string // "tcp" (the default: nothing is lost on the way), "udp", "auto", "multicast" or "http"
+	// Fingerprint is that of the certificate that the camera shows over rtsps://, "sha256:" and 64 digits in lower case, or "" where
+	// the host trusts it anyway.
+	Fingerprint string
+	Samples     string // directory of its sample files; "" is the one in Data
+	Retain      Limits // of the stream; if it has any of its own, none of the camera's hold
+	Device      Device // of the camera
+}
+
+// Device is what a camera is recognised by where its address has changed. Either may be "".
+type Device struct {
+	Serial   string // the serial number, as the camera tells it by ONVIF
+	Endpoint string // the name that it announces itself by in discovery, "urn:uuid:…"
 }
 
 // Stream returns the camera's stream of that name.
@@ -62,13 +74,16 @@ var shortForms = []struct{ key, name string }{{"url", "main"}, {"sub", "sub"}}
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	c := Camera{Name: name}
 	common := Stream{Transport: "tcp", Retain: Limits{AtLeast: unsaid}} // what the streams have where they do not say otherwise
-	f := v.fields("url", "sub", "streams", "transport", "samples", "retain")
+	f := v.fields("url", "sub", "streams", "transport", "tls", "samples", "retain", "serial", "endpoint")
 	if !f.has("streams") {
 		f.need("url", urlExample)
 	}
 	optional(f, "transport", &common.Transport, readTransport)
+	optional(f, "tls", &common.Fingerprint, readTLS)
 	optional(f, "samples", &common.Samples, r.path(samplesExample))
 	optional(f, "retain", &common.Retain, readLimits)
+	optional(f, "serial", &common.Device.Serial, readSerial)
+	optional(f, "endpoint", &common.Device.Endpoint, readEndpoint)
 	for _, short := range shortForms {
 		optional(f, short.key, &c.Streams, func(v yamlValue) ([]Stream, error) {
 			s := common
@@ -130,15 +145,63 @@ func (r configReader) stream(name string, v yamlValue, s Stream) (Stream, error)
 		s.URL, err = r.url(v)
 		return s, err
 	}
-	f := v.fields("url", "transport", "samples", "retain")
+	f := v.fields("url", "transport", "tls", "samples", "retain")
 	required(f, "url", urlExample, &s.URL, r.url)
 	optional(f, "transport", &s.Transport, readTransport)
+	optional(f, "tls", &s.Fingerprint, readTLS)
 	optional(f, "samples", &s.Samples, r.path(samplesExample))
 	optional(f, "retain", &s.Retain, readLimits)
 	return s, f.err
 }
 
-var readTransport = oneOf("tcp", "udp", "auto")
+var readTransport = oneOf("tcp", "udp", "auto", "multicast", "http")
+
+// fingerprint matches what stands for a certificate. Other programs print it with colons.
+var fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+func readTLS(v yamlValue) (sum string, err error) {
+	f := v.fields("fingerprint")
+	required(f, "fingerprint", "sha256:…, which the log has where the camera's certificate is not trusted", &sum, func(v yamlValue) (string, error) {
+		text, err := v.text("sha256:…")
+		if err != nil {
+			return "", err
+		}
+		sum, err := ParseFingerprint(text)
+		if err != nil {
+			err = v.errorf("%w", err)
+		}
+		return sum, err
+	})
+	return sum, f.err
+}
+
+// ParseFingerprint returns the fingerprint of a certificate as Stream has it.
+func ParseFingerprint(text string) (string, error) {
+	kind, digits, _ := strings.Cut(strings.ToLower(text), ":")
+	if sum := kind + ":" + strings.ReplaceAll(digits, ":", ""); fingerprint.MatchString(sum) {
+		return sum, nil
+	}
+	return "", fmt.Errorf("%q; want sha256: and the 64 hexadecimal digits of the SHA-256 of the camera's certificate", text)
+}
+
+// readSerial reads text, or a number, which many serial numbers are, as it is written.
+func readSerial(v yamlValue) (string, error) {
+	const most = 200 // characters
+	s, err := v.scalarText("DS-2CD2043G2-I20230101AAWRK01234567")
+	if err == nil && len([]rune(s)) > most {
+		err = v.errorf("is longer than %d characters; want the serial number that the camera tells", most)
+	}
+	return s, err
+}
+
+func readEndpoint(v yamlValue) (string, error) {
+	const example = "urn:uuid:4d454930-0000-1000-8000-bcad28000000"
+	s, err := v.text(example)
+	if err == nil && (len(s) > 200 || strings.ContainsAny(s, " ")) {
+		err = v.errorf("is no name of a device; want one such as %s", example)
+	}
+	return s, err
+}
 
 func (r configReader) url(v yamlValue) (URL, error) {
 	template, err := v.text(urlExample)
@@ -146,13 +209,19 @@ func (r configReader) url(v yamlValue) (URL, error) {
 		return URL{}, err
 	}
 	if r.env == nil && strings.Contains(template, "${") {
-		return URL{}, nil
+		return withoutSecret(template), nil
 	}
 	url, err := ParseURL(template, r.secret)
 	if err != nil {
 		return URL{}, v.errorf("%w", err)
 	}
 	return url, nil
+}
+
+// LookUpURL returns the URL that a template describes, as ParseURL does. Secrets come from env, and from files by absolute paths or
+// those that start from the working directory.
+func LookUpURL(template string, env Lookup) (URL, error) {
+	return ParseURL(template, configReader{directory: ".", env: env}.secret)
 }
 
 // secret returns what ${name} stands for: the environment variable name or, of "file:PATH", the content of that file.

@@ -184,7 +184,7 @@ func TestReadMistakes(t *testing.T) {
 		},
 		{
 			"unknown key of a camera", head + "cameras:\n  front-door: { url: 'rtsp://h', motion: { days: 3 } }\n",
-			`:3:34: cameras.front-door.motion: unknown key; want url, sub, streams, transport, samples or retain`,
+			`:3:34: cameras.front-door.motion: unknown key; want url, sub, streams, transport, tls, samples, retain, serial or endpoint`,
 		},
 		{"days of nothing", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 0 } }\n", `:3:41: cameras.a.retain.days: "0"; want a number of days from 0.01 to 36500, such as 30`},
 		{"at least more than days", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 1, at_least: 25h } }\n", `:3:54: cameras.a.retain.at_least: 25h is more than the 24h of days, after which footage is deleted; want less, or more days`},
@@ -230,7 +230,7 @@ func TestReadMistakes(t *testing.T) {
 			"camera without URL", head + "cameras:\n  a:\n    transport: tcp\n",
 			":3:3: cameras.a.url: is missing; add one such as url: rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1",
 		},
-		{"transport", head + "cameras:\n  a: { url: rtsp://h, transport: TCP }\n", `:3:34: cameras.a.transport: "TCP"; want tcp, udp or auto`},
+		{"transport", head + "cameras:\n  a: { url: rtsp://h, transport: TCP }\n", `:3:34: cameras.a.transport: "TCP"; want tcp, udp, auto, multicast or http`},
 		{"name with a dot", head + "cameras: { a.sub: { url: rtsp://h } }\n", `:2:12: cameras.a.sub: a camera's name cannot hold '.'; want letters, digits, - and _, at most 64, starting with a letter or digit`},
 		{"name of a device", head + "cameras: { Com1: { url: rtsp://h } }\n", `:2:12: cameras.Com1: this name is a device to Windows, so shares would not show it; want another name`},
 		{
@@ -447,7 +447,9 @@ func TestStreamMistakes(t *testing.T) {
 		{"    url: rtsp://h\n    streams: { Main: rtsp://h }\n", `:5:16: cameras.a.streams.Main: the camera's url is the stream "main" already; leave one of them out`},
 		{"    sub: rtsp://h\n    streams: { sub: rtsp://h }\n", `:5:16: cameras.a.streams.sub: the camera's sub is the stream "sub" already; leave one of them out`},
 		{"    streams: { b: { transport: udp } }\n", ":4:16: cameras.a.streams.b.url: is missing; add one such as url: rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"},
-		{"    streams: { b: { url: 'rtsp://h', sub: x } }\n", ":4:38: cameras.a.streams.b.sub: unknown key; want url, transport, samples or retain"},
+		{"    streams: { b: { url: 'rtsp://h', sub: x } }\n", ":4:38: cameras.a.streams.b.sub: unknown key; want url, transport, tls, samples or retain"},
+		{"    url: rtsp://h\n    tls: {}\n", ":5:5: cameras.a.tls.fingerprint: is missing; add one such as fingerprint: sha256:…, which the log has where the camera's certificate is not trusted"},
+		{"    url: rtsp://h\n    tls: { fingerprint: 'sha1:00' }\n", `:5:25: cameras.a.tls.fingerprint: "sha1:00"; want sha256: and the 64 hexadecimal digits of the SHA-256 of the camera's certificate`},
 		{"    streams: { b: [] }\n", ":4:16: cameras.a.streams.b: is a list; want text such as rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"},
 	}
 	for _, tt := range tests {
@@ -455,6 +457,21 @@ func TestStreamMistakes(t *testing.T) {
 		if want := "nvrfs.yaml" + tt.want; err == nil || err.Error() != want {
 			t.Errorf("%s\n got %v\nwant %s", tt.text, err, want)
 		}
+	}
+}
+
+// testFingerprint is what a certificate may have.
+const testFingerprint = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+func TestFingerprint(t *testing.T) {
+	colons := "SHA256:" + strings.TrimSuffix(strings.Repeat("00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:", 2), ":")
+	c, err := loadText(t, "data: /d\ncameras:\n  a:\n    url: rtsps://h\n    tls: { fingerprint: '"+colons+"' }\n"+
+		"    streams: { b: { url: 'rtsps://i', transport: http, tls: { fingerprint: '"+testFingerprint[:70]+"f' } } }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := c.Cameras[0].Streams; s[0].Fingerprint != testFingerprint || s[1].Fingerprint != testFingerprint[:70]+"f" || s[1].Transport != "http" {
+		t.Errorf("streams are %+v", s)
 	}
 }
 

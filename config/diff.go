@@ -17,9 +17,9 @@ type StreamChange struct {
 	Old, New     *Stream // Old is nil for a stream that is new, New for one that is gone
 }
 
-// Source reports whether the URL or the transport of the stream changed.
+// Source reports whether the URL, the transport or the certificate of the stream changed.
 func (c StreamChange) Source() bool {
-	return c.Old == nil || c.New == nil || !c.Old.URL.Equal(c.New.URL) || c.Old.Transport != c.New.Transport
+	return c.Old == nil || c.New == nil || !c.Old.URL.Equal(c.New.URL) || c.Old.Transport != c.New.Transport || c.Old.Fingerprint != c.New.Fingerprint
 }
 
 // Samples reports whether the stream changed to another directory for its sample files.
@@ -30,6 +30,11 @@ func (c StreamChange) Samples() bool {
 // Retain reports whether the limits of the stream changed.
 func (c StreamChange) Retain() bool {
 	return c.Old == nil || c.New == nil || c.Old.Retain != c.New.Retain
+}
+
+// Device reports whether what the camera is recognised by changed.
+func (c StreamChange) Device() bool {
+	return c.Old == nil || c.New == nil || c.Old.Device != c.New.Device
 }
 
 // Diff returns in what the configuration latter differs from former. URLs whose secrets were not looked for count as equal.
@@ -60,7 +65,7 @@ func diffStreams(former, latter *Config) (changes []StreamChange) {
 		for _, s := range c.Streams {
 			key := streamName{c.Name, s.Name}
 			change := StreamChange{Camera: c.Name, Name: s.Name, Old: before[key], New: after[key]}
-			if change.Source() || change.Samples() || change.Retain() {
+			if change.Source() || change.Samples() || change.Retain() || change.Device() {
 				changes = append(changes, change)
 			}
 		}

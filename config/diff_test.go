@@ -32,8 +32,11 @@ func TestDiff(t *testing.T) {
 		{"stream added", "'rtsp://h/3'", "'rtsp://h/3', streams: { left: 'rtsp://h/5' }", "+b.left"},
 		{"password", "${PASSWORD}", "other", "a.main:source"},
 		{"transport", "'rtsp://h/3'", "'rtsp://h/3', transport: udp", "b.main:source"},
+		{"certificate", "'rtsp://h/3'", "'rtsp://h/3', tls: { fingerprint: '" + testFingerprint + "' }", "b.main:source"},
 		{"retain", "days: 3", "days: 4", "a.main:retain a.sub:retain"},
 		{"samples", "'rtsp://h/3'", "'rtsp://h/3', samples: /s", "b.main:samples"},
+		{"serial", "retain: { days: 3 }", "serial: 0012, retain: { days: 3 }", "a.main:device a.sub:device"},
+		{"endpoint", "'rtsp://h/3'", "'rtsp://h/3', endpoint: 'urn:uuid:1'", "b.main:device"},
 		{"all of a stream", "'rtsp://h/3'", "'rtsp://h/9', samples: /s, retain: { days: 1 }", "b.main:source,samples,retain"},
 		{"retain of all", "data: /d", "data: /d\nretain: { bytes: 1TB }", "retain"},
 		{"data", "data: /d", "data: /e", "restart:data"},
@@ -78,6 +81,9 @@ func describe(d Difference) string {
 			if c.Retain() {
 				how = append(how, "retain")
 			}
+			if c.Device() {
+				how = append(how, "device")
+			}
 			all = append(all, label+":"+strings.Join(how, ","))
 		}
 	}
@@ -95,7 +101,8 @@ func TestDiffKnowsAll(t *testing.T) {
 	for of, want := range map[reflect.Type]string{
 		reflect.TypeFor[Config](): "Data Mount Timezone HTTP Cache Recording Retain Cameras",
 		reflect.TypeFor[Camera](): "Name Streams",
-		reflect.TypeFor[Stream](): "Name URL Transport Samples Retain",
+		reflect.TypeFor[Stream](): "Name URL Transport Fingerprint Samples Retain Device",
+		reflect.TypeFor[Device](): "Serial Endpoint",
 	} {
 		if got := fields(of); got != want {
 			t.Errorf("%v has %s; compare what is new in Diff", of, got)

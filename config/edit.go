@@ -18,11 +18,19 @@ type Edit struct {
 	path  []string
 	value string // YAML of one line
 	unset bool
+	isNew bool // it is an error where there is such a value already
 }
 
 // Set sets the value at a path such as cameras.barn.retain.days to what the YAML of one line says. Names on the way that
 // the file does not have are added.
 func Set(path, value string) Edit { return Edit{path: strings.Split(path, "."), value: value} }
+
+// Add is Set for a value that is not there yet.
+func Add(path, value string) Edit {
+	e := Set(path, value)
+	e.isNew = true
+	return e
+}
 
 // Unset removes the name at a path with its value, and with the mapping around it where that is empty then.
 func Unset(path string) Edit { return Edit{path: strings.Split(path, "."), unset: true} }
@@ -30,6 +38,9 @@ func Unset(path string) Edit { return Edit{path: strings.Split(path, "."), unset
 // String says what the edit does, without the value, which may hold a password.
 func (e Edit) String() string {
 	verb := "set "
+	if e.isNew {
+		verb = "add "
+	}
 	if e.unset {
 		verb = "unset "
 	}
@@ -86,6 +97,7 @@ var (
 	errNotThere  = errors.New("there is no such value; see that each name is as in the file")
 	errBadPath   = errors.New("want names with dots between them, such as cameras.front-door.retain.days")
 	errBadValue  = errors.New("the value is not YAML of one line; want one such as 30, 500GB, text or { days: 30 }")
+	errThere     = errors.New("it is there already; choose another name, or unset that first")
 	errNotEdited = errors.New("the file is written in a way that cannot be edited in place; edit it by hand")
 )
 
@@ -115,6 +127,9 @@ func apply(path string, text []byte, e Edit) ([]byte, error) {
 		value, err := parseLine(e.value)
 		if err != nil {
 			return nil, err
+		}
+		if e.isNew && want.has(e.path) {
+			return nil, errThere
 		}
 		want.set(e.path, value)
 		// Quoted where it would be read differently inside brackets.
@@ -193,6 +208,11 @@ func plainTree(node ast.Node) (t tree, ok bool) {
 		t.names, t.values = append(t.names, name), append(t.values, value)
 	}
 	return t, true
+}
+
+func (t *tree) has(path []string) bool {
+	i := slices.Index(t.names, path[0])
+	return i >= 0 && (len(path) == 1 || t.values[i].has(path[1:]))
 }
 
 func (t *tree) set(path []string, value tree) {

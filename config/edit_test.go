@@ -43,6 +43,7 @@ func TestApply(t *testing.T) {
 		{"added to brackets", Set("retain.bytes", "8TB"), "5% }", "5%, bytes: 8TB }"},
 		{"added to the file", Set("timezone", "UTC"), "# end\n", "timezone: UTC\n# end\n"},
 		{"camera", Set("cameras.gate", "{ url: 'rtsp://h/3' }"), "# end\n", "  gate: { url: 'rtsp://h/3' }\n# end\n"},
+		{"camera that is new", Add("cameras.gate", "{ url: 'rtsp://h/3', serial: '0012' }"), "# end\n", "  gate: { url: 'rtsp://h/3', serial: '0012' }\n# end\n"},
 		{"new mapping", Set("recording.sync", "1s"), "# end\n", "recording: { sync: 1s }\n# end\n"},
 		{"two new mappings", Set("cameras.barn.streams.wide", "rtsp://h/4"), "   # less\n", "   # less\n    streams: { wide: rtsp://h/4 }\n"},
 		{"quoted where it must be", Set("cameras.barn.streams", "{ a: { url: 'rtsp://u:${PASSWORD}@h/4' } }"), "   # less\n", "   # less\n    streams: { a: { url: 'rtsp://u:${PASSWORD}@h/4' } }\n"},

@@ -60,10 +60,8 @@ func writeFile(path string, before, after []byte) error {
 
 // fill writes content to f, which gets the owner and mode of like, and syncs it.
 func fill(f *os.File, like fs.FileInfo, content []byte) error {
-	if owner, ok := like.Sys().(*syscall.Stat_t); ok {
-		if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
-			return fmt.Errorf("keep its owner: %w", withoutPath(err))
-		}
+	if err := Own(f, like); err != nil {
+		return err
 	}
 	if err := f.Chmod(like.Mode().Perm()); err != nil { // after chown, which may take bits away
 		return err
@@ -72,6 +70,18 @@ func fill(f *os.File, like fs.FileInfo, content []byte) error {
 		return err
 	}
 	return f.Sync()
+}
+
+// Own gives f the owner and the group of another file.
+func Own(f *os.File, like fs.FileInfo) error {
+	owner, ok := like.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+		return fmt.Errorf("keep its owner: %w", withoutPath(err))
+	}
+	return nil
 }
 
 func syncDirectory(path string) error {

@@ -15,6 +15,25 @@ import (
 	"nvrfs/redact"
 )
 
+// withoutSecret returns the URL of a template whose secrets were not looked for: it is zero, and shows and has a host all the same.
+// Where the host itself is to be looked for, it shows nothing.
+func withoutSecret(template string) URL {
+	u, err := ParseURL(template, func(string) (string, error) { return "x", nil })
+	if err != nil {
+		return URL{}
+	}
+	return URL{shown: u.shown}
+}
+
+// Host returns the host of the URL, without port; "" of no URL.
+func (u URL) Host() string {
+	parsed, err := url.Parse(u.shown)
+	if err != nil {
+		return ""
+	}
+	return parsed.Hostname()
+}
+
 // hidden stands where a secret does.
 const hidden = redact.Hidden
 
@@ -205,6 +224,9 @@ func environmentSecret(name string, env func(string) (string, bool)) (string, er
 }
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// ReadSecret returns the secret in the file at path, as ${file:PATH} does.
+func ReadSecret(path string) (string, error) { return readSecretFile(path) }
 
 // readSecretFile returns the content of the file at path without the line break at its end.
 func readSecretFile(path string) (string, error) {

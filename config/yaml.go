@@ -241,6 +241,15 @@ func (v yamlValue) text(example string) (string, error) {
 	return s, nil
 }
 
+// scalarText returns the text or the number v, as it was written.
+func (v yamlValue) scalarText(example string) (string, error) {
+	switch node := v.node.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+		return node.GetToken().Value, nil
+	}
+	return v.text(example)
+}
+
 // digits returns the number v as it was written.
 func (v yamlValue) digits(want string) (string, error) {
 	switch node := v.node.(type) {

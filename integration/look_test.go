@@ -148,7 +148,7 @@ func TestCompletion(t *testing.T) {
 func TestCamera(t *testing.T) {
 	needTools(t, "ffprobe")
 	t.Parallel()
-	cmd := nvrfs("camera", "--listen", "127.0.0.1:0", "--user", "admin")
+	cmd := nvrfs("camera", "play", "--listen", "127.0.0.1:0", "--user", "admin")
 	cmd.Env = append(cmd.Env, "NVRFS_CAMERA_PASSWORD=secret")
 	p := start(t, cmd)
 	var url string

@@ -1,76 +1,104 @@
 package main
 
 import (
-	"fmt"
+	"context"
+	"log/slog"
+	"net"
+	"net/url"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
-	"nvrfs/camera"
-	"nvrfs/codec"
+	"nvrfs/cmd/nvrfs/cameras"
+	"nvrfs/config"
 	"nvrfs/media"
-	"nvrfs/store/dir"
+	"nvrfs/recorder/onvif"
+	"nvrfs/recorder/rtsp"
 )
 
 func newCameraCommand(env *environment) *cobra.Command {
-	var o camera.Options
-	cmd := &cobra.Command{
-		Use:   "camera [FILE]",
-		Short: "Play an .mp4 file as an RTSP camera, to try things",
-		Long: `Serve FILE, an .mp4, as an RTSP camera that plays it in real time, in a loop;
-without FILE, a built-in clip with a running clock. The camera's URL is printed
-on standard output. A password comes from the environment variable
-NVRFS_CAMERA_PASSWORD.
-
-  video: ` + codec.Imported("or", media.Video) + `
-  sound: ` + codec.Imported("or", media.Audio) + `, or none`,
-		Example: `  nvrfs camera
-  nvrfs camera --listen 127.0.0.1:8554 garden.mp4
-  NVRFS_CAMERA_PASSWORD=secret nvrfs camera --user admin --udp`,
-		Args: wantArgs(0, 1, "FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.Log = env.log
-			o.Password, _ = env.lookupEnv("NVRFS_CAMERA_PASSWORD")
-			if o.User != "" && o.Password == "" {
-				return usageErrorf("--user asks for a password; set it in NVRFS_CAMERA_PASSWORD")
-			}
-			o.Clip = camera.DemoClip()
-			if len(args) > 0 {
-				f, err := dir.OpenRegular(args[0], os.O_RDONLY)
-				if err != nil {
-					return usageErrorf("%w", err)
-				}
-				defer f.Close()
-				if o.Clip, err = parseClip(f); err != nil {
-					return usageErrorf("%s: %w", args[0], err)
-				}
-			}
-			s, err := camera.Start(o)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(env.stdout, s.URL())
-			select {
-			case <-cmd.Context().Done():
-			case <-s.Done():
-			}
-			return s.Close()
+	c := &cameras.Environment{
+		Stdin: env.stdin, Stdout: env.stdout, Stderr: env.stderr, LookupEnv: env.lookupEnv,
+		Log: func() *slog.Logger { return env.log },
+		Source: func(s config.Stream, log *slog.Logger, reports func(wall, received time.Time)) media.Source {
+			r := source(s, "", log)
+			r.Reports = reports
+			return r
+		},
+		Usagef: usageErrorf, WantArgs: wantArgs,
+		Choice: func(cmd *cobra.Command, name, value, usage string, allowed ...string) *string {
+			word := &choice{value: value}
+			addChoice(cmd, cmd.Flags(), word, name, usage, allowed...)
+			return &word.value
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8554", "the `ADDRESS` to listen at; port 0 takes a free one")
-	flags.StringVar(&o.Path, "path", "stream", "the `PATH` of the URL")
-	flags.StringVar(&o.User, "user", "", "ask for this `USER` and the password")
-	flags.BoolVar(&o.UDP, "udp", false, "offer UDP too")
-	flags.BoolVar(&o.Once, "once", false, "play once, from the first frame when the first reader comes, then stop")
-	cmd.PreRun = func(*cobra.Command, []string) { o.StartOnPlay = o.Once }
-	return cmd
+	if f, ok := env.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		c.ReadPassword = func() (string, error) {
+			password, err := term.ReadPassword(int(f.Fd()))
+			return string(password), err
+		}
+	}
+	return cameras.Command(c)
 }
 
-func parseClip(f *os.File) (*camera.Clip, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+// source returns what records a stream: where the configuration says or, with an address, at that one. There it sends no more than a
+// digest of the password, because what answers there may not be the camera.
+func source(s config.Stream, address string, log *slog.Logger) *rtsp.Source {
+	at := s.URL.Reveal()
+	if u, err := url.Parse(at); err == nil && address != "" {
+		if port := u.Port(); port != "" {
+			address = net.JoinHostPort(address, port)
+		}
+		u.Host = address
+		at = u.String()
 	}
-	return camera.ParseClip(f, info.Size())
+	return &rtsp.Source{
+		URL: at, Transport: rtsp.Transport(s.Transport), Fingerprint: s.Fingerprint, UserAgent: "nvrfs/" + buildVersion(), DigestOnly: address != "", Log: log,
+	}
+}
+
+// moved knows what cameras are recognised by, and finds those whose address has changed.
+type moved struct {
+	finder onvif.Finder
+	after  time.Duration // how long a camera is away before it is looked for; that of onvif.Follower where 0
+
+	mu      sync.Mutex
+	devices map[string]onvif.Identity // of each camera, as the newest configuration says
+}
+
+func (m *moved) set(camera string, d config.Device) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.devices == nil {
+		m.devices = map[string]onvif.Identity{}
+	}
+	m.devices[camera] = onvif.Identity(d)
+}
+
+func (m *moved) find(ctx context.Context, camera string) (address string, ok bool) {
+	m.mu.Lock()
+	id := m.devices[camera]
+	m.mu.Unlock()
+	if !id.Known() {
+		return "", false
+	}
+	return m.finder.Find(ctx, id)
+}
+
+// followed returns what records a stream, also where the camera has moved to another address.
+func (env *environment) followed(camera string, s config.Stream, log *slog.Logger) media.Source {
+	env.moved.set(camera, s.Device)
+	return &onvif.Follower{
+		After:  env.moved.after,
+		Source: func(address string) media.Source { return source(s, address, log) },
+		Find:   func(ctx context.Context) (string, bool) { return env.moved.find(ctx, camera) },
+		Moved: func(address string) {
+			log.Warn("the camera was found at another address by its serial number, and is recorded from there",
+				"reason", "it did not answer where the configuration says, and answers at "+address,
+				"do", "have the router give it a fixed address, or write "+address+" into the addresses of cameras."+camera+" in the configuration")
+		},
+	}
 }

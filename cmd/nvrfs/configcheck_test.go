@@ -23,7 +23,7 @@ func TestConfigCommands(t *testing.T) {
 		{[]string{"set", path, "cameras.b", "{ url: 'rtsp://h/3', streams: { wide: 'rtsp://h/4' } }"}, exitOK, "", ""},
 		{[]string{"check", "--without-secrets", path}, exitOK, "2 cameras, 4 streams: good\n", ""},
 		{[]string{"unset", path, "cameras.b.streams"}, exitOK, "", ""},
-		{[]string{"set", path, "cameras.a.transport", "tpc"}, exitBadSetup, "", "nvrfs: " + path + ":7:16: after the change: cameras.a.transport: \"tpc\"; want tcp, udp or auto\n"},
+		{[]string{"set", path, "cameras.a.transport", "tpc"}, exitBadSetup, "", "nvrfs: " + path + ":7:16: after the change: cameras.a.transport: \"tpc\"; want tcp, udp, auto, multicast or http\n"},
 		{[]string{"unset", path, "data"}, exitBadSetup, "", "nvrfs: " + path + ":1:1: after the change: data: is missing; add one such as data: /var/lib/nvrfs\n"},
 		{[]string{"unset", path + "x", "data"}, exitBadSetup, "", "nvrfs: " + path + "x: no such file or directory\n"},
 		{[]string{"set", path, "data"}, exitBadSetup, "", "nvrfs: missing argument: want FILE PATH VALUE; see: nvrfs config set --help\n"},

@@ -123,7 +123,7 @@ func ways(c config.StreamChange) (names []string) {
 	for _, x := range []struct {
 		name   string
 		differ bool
-	}{{"url", !c.Old.URL.Equal(c.New.URL)}, {"transport", c.Old.Transport != c.New.Transport}, {"samples", c.Samples()}, {"retain", c.Retain()}} {
+	}{{"url", !c.Old.URL.Equal(c.New.URL)}, {"transport", c.Old.Transport != c.New.Transport}, {"tls", c.Old.Fingerprint != c.New.Fingerprint}, {"samples", c.Samples()}, {"retain", c.Retain()}, {"serial", c.Device()}} {
 		if x.differ {
 			names = append(names, x.name)
 		}

@@ -112,7 +112,7 @@ func TestReload(t *testing.T) {
 		{"limits of all", "data: /d", "data: /d\nretain: { bytes: 1TB }", "/m: a.main a.sub b.main", `INFO  the configuration was reloaded changed=retain`},
 		{"restart", "mount: /m", "mount: /n\ncache: 50MB", "", `WARN  the configuration was reloaded, but some settings stay as they are until nvrfs is started again restart="mount, cache"`},
 		{"restart and more", "mount: /m\ncameras:\n", "mount: /n\ncameras:\n  c: { url: 'rtsp://h/4' }\n", "/m: c.main a.main a.sub b.main", `WARN  the configuration was reloaded, but some settings stay as they are until nvrfs is started again added=c restart=mount`},
-		{"mistake", "'rtsp://h/3'", "'rtsp://h/3', transport: tpc", "", refused + ` err="FILE:5:38: cameras.b.transport: \"tpc\"; want tcp, udp or auto"`},
+		{"mistake", "'rtsp://h/3'", "'rtsp://h/3', transport: tpc", "", refused + ` err="FILE:5:38: cameras.b.transport: \"tpc\"; want tcp, udp, auto, multicast or http"`},
 		{"mistake beside a change", reloadedConfig[strings.Index(reloadedConfig, "  a:"):], "  b: { url: 'http://h/3' }\n", "", refused + ` err="FILE:4:13: cameras.b.url: `},
 		{"no secret", "${PASSWORD}", "${NOWHERE}", "", refused + ` err="FILE:4:13: cameras.a.url: environment variable NOWHERE is not set`},
 		{"no YAML", "cameras:", "cameras: [", "", refused + ` err="FILE:`},

@@ -51,6 +51,7 @@ type environment struct {
 	hangups        <-chan os.Signal            // each SIGHUP; nil where there are none
 
 	hangUp context.CancelFunc // stops the command
+	moved  moved              // finds cameras whose address has changed
 
 	// log is made from the global flags before a command's RunE is called, and is nil until then.
 	log *slog.Logger

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"nvrfs/fs"
 	"nvrfs/playback"
 	"nvrfs/recorder"
-	"nvrfs/recorder/rtsp"
 	"nvrfs/schema"
 	"nvrfs/web"
 )
@@ -138,13 +138,10 @@ func untilUnmounted(ctx context.Context, m *fs.Server, path string, log *slog.Lo
 func (env *environment) streams(cfg *config.Config) (streams []recorder.StreamOptions) {
 	for _, c := range cfg.Cameras {
 		for _, x := range c.Streams {
-			source := &rtsp.Source{
-				URL: x.URL.Reveal(), Transport: rtsp.Transport(x.Transport), UserAgent: "nvrfs/" + buildVersion(),
-				Log: env.log.With("stream", schema.Label(c.Name, x.Name)),
-			}
+			label := schema.Label(c.Name, x.Name)
 			streams = append(streams, recorder.StreamOptions{
 				Camera: c.Name, Name: x.Name, Samples: x.Samples, Retain: recorder.Limits(x.Retain),
-				Source: source, Origin: x.Transport + " " + source.URL,
+				Source: env.followed(c.Name, x, env.log.With("stream", label)), Origin: strings.Join([]string{x.Transport, x.Fingerprint, x.URL.Reveal()}, " "),
 			})
 		}
 	}

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// mostHeld is how many bytes of samples wait for sender reports: mostTieDelay of more than any camera sends.
+const mostHeld = 32 << 20
+
 // mostTieDelay is how long samples are held back for the sender reports that tie sound to picture. RFC 3550 6.2 has the
 // first ones come within a few seconds; some cameras never send any.
 const mostTieDelay = 4 * time.Second
@@ -30,12 +33,15 @@ const (
 	nextTieReports = 12
 	// leastTieTime is the least time between two such runs, so that erratic sender reports do not cut the footage to pieces.
 	leastTieTime = 10 * time.Minute
+	// reportsLast is how long a report says where the sound belongs.
+	reportsLast = 30 * time.Second
 )
 
 // A Tie brings the sound of a session in step with the picture. Packets only say how time passes within a track; how the
 // clocks of the tracks stand to each other is known from sender reports (RFC 3550 6.4.1), and until they have come only
 // from when packets arrive, which is off by what the camera buffers. So the samples of a session wait until both tracks
-// have had a report, or mostTieDelay at the longest. The first reports may be wrong, so later ones are held against them.
+// have had a report, or mostTieDelay at the longest. The first reports may be wrong, so later ones are held against them; and
+// where there are none, the sound is held against the picture by when the two come.
 type Tie struct {
 	Rate  float64 // ticks a second of the audio; 0 where there is none, and nothing waits
 	Video Mark
@@ -47,12 +53,16 @@ type Tie struct {
 	moved  time.Time // when it last was another
 	began  bool      // the first picture was held
 	held   []Call
+	bytes  int       // of held
 	opened time.Time // when the first sample was held
+
+	agreed  time.Time // when reports last said where the sound belongs
+	byTimes bool      // apart is known
+	apart   float64   // by how many seconds later the sound came than the picture, for their times, when it was in its place
 }
 
 // A Mark is a time of a track by the camera's wall clock, as its newest sender report has it.
 type Mark struct {
-	due   bool // a report has come, and no packet since
 	seen  bool
 	fresh bool // not yet looked at
 	ntp   time.Time
@@ -63,17 +73,12 @@ type Mark struct {
 type Call struct {
 	Audio    bool
 	Received time.Time
+	Bytes    int                          // that it keeps in memory
 	Do       func(audioShift int64) error // by which the times of audio are to be shifted
 }
 
-// Report says that a sender report of a track has come. The next packet of the track tells what it says.
-func (m *Mark) Report() { m.due = true }
-
-// Note takes in what the newest sender report of a track says of a packet.
-func (t *Tie) Note(m *Mark, ntp time.Time, pts int64) {
-	if !m.due {
-		return
-	}
+// Note takes in what a sender report of a track says.
+func (t *Tie) Note(m *Mark, ntp time.Time, pts int64, now time.Time) {
 	*m = Mark{seen: true, fresh: true, ntp: ntp, pts: pts}
 	if !t.tied || !t.Video.fresh || !t.Audio.fresh {
 		return
@@ -84,8 +89,12 @@ func (t *Tie) Note(m *Mark, ntp time.Time, pts int64) {
 		t.later = nil
 		return
 	}
+	t.agreed = now
 	t.later = append(t.later[max(0, len(t.later)-nextTieReports+1):], shift)
 }
+
+// Forget drops what the reports said, because the times of a track stand elsewhere to its clock now.
+func (t *Tie) Forget() { t.Video, t.Audio, t.later = Mark{}, Mark{}, nil }
 
 // Tied reports whether it is known how the tracks stand to each other, so that nothing waits any more.
 func (t *Tie) Tied() bool { return t.tied }
@@ -118,8 +127,40 @@ func (t *Tie) Again(now time.Time) (reason string) {
 	return fmt.Sprintf("the camera's sender reports moved the sound by %+.0f ms", float64(by)/t.Rate*1000)
 }
 
+// Apart is told, before a sync sample, by how many seconds later the sound comes than the picture, for their times. It returns by
+// how many the sound has drifted away, where no reports say where it belongs and it is more than most.
+func (t *Tie) Apart(apart, most float64, now time.Time) (by float64) {
+	switch {
+	case !t.tied || t.Rate == 0:
+		return 0
+	case now.Sub(t.agreed) < reportsLast:
+		t.byTimes = false
+		return 0
+	}
+	apart -= float64(t.shift) / t.Rate
+	if !t.byTimes {
+		if !t.agreed.IsZero() {
+			t.apart = apart // reports had put it here
+		}
+		t.byTimes = true
+	}
+	if by = apart - t.apart; math.Abs(by) > most {
+		return by
+	}
+	return 0
+}
+
+// Move has the sound of another run later by some seconds.
+func (t *Tie) Move(by float64) {
+	t.shift += int64(math.Round(by * t.Rate))
+	t.later = nil
+}
+
 // Do makes a call when its turn has come: with those before it, once the tracks are tied.
 func (t *Tie) Do(c Call, started bool, now time.Time) error {
+	if t.tied && started && len(t.held) == 0 {
+		return c.Do(t.shift)
+	}
 	if t.opened.IsZero() {
 		t.opened = now
 	}
@@ -129,9 +170,11 @@ func (t *Tie) Do(c Call, started bool, now time.Time) error {
 	} else {
 		t.held = append(t.held, c)
 	}
+	t.bytes += c.Bytes
 	if !started {
 		// Sound from long before the first picture is of no use.
-		for len(t.held) > 0 && t.held[0].Audio && now.Sub(t.held[0].Received) > mostTieDelay {
+		for len(t.held) > 0 && t.held[0].Audio && (now.Sub(t.held[0].Received) > mostTieDelay || t.bytes > mostHeld) {
+			t.bytes -= t.held[0].Bytes
 			t.held = t.held[1:]
 		}
 		return nil
@@ -154,7 +197,8 @@ func (t *Tie) tryTie(now time.Time) {
 			t.shift = shift
 		}
 		t.tied, t.Video.fresh, t.Audio.fresh = true, false, false
-	case now.Sub(t.opened) > mostTieDelay:
+		t.agreed = now
+	case now.Sub(t.opened) > mostTieDelay || t.bytes > mostHeld:
 		t.tied = true
 	}
 }
@@ -162,7 +206,7 @@ func (t *Tie) tryTie(now time.Time) {
 // Flush makes the calls that wait.
 func (t *Tie) Flush() error {
 	held := t.held
-	t.held = nil
+	t.held, t.bytes = nil, 0
 	for _, c := range held {
 		if err := c.Do(t.shift); err != nil {
 			return err

@@ -38,10 +38,9 @@ func (x *tieTest) feed(audio bool, name string, ms int, started bool) error {
 	}}, started, now)
 }
 
-// report has a sender report of a track come, and a packet that it tells of.
+// report has a sender report of a track come.
 func (x *tieTest) report(m *Mark, ntp time.Time, pts int64) {
-	m.Report()
-	x.Note(m, ntp, pts)
+	x.Note(m, ntp, pts, x.start)
 }
 
 func (x *tieTest) want(t *testing.T, calls ...string) {
@@ -70,7 +69,6 @@ func TestTieByReports(t *testing.T) {
 	x.feed(false, "v1", 45, true)
 	x.want(t)
 	x.report(&x.Audio, ntp.Add(20*time.Millisecond), 4800)
-	x.Note(&x.Audio, ntp.Add(time.Hour), 4800) // of no report
 	x.feed(false, "v2", 85, true)
 	x.want(t, "v0", "a0+960", "a1+960", "v1", "v2")
 	x.feed(true, "a2", 90, true)

@@ -49,6 +49,11 @@ func dialBatched(ctx context.Context, network, address string) (*batchConn, erro
 // Read implements net.Conn.
 func (c *batchConn) Read(p []byte) (int, error) {
 	if len(c.unread) == 0 {
+		if len(p) >= batchBuffer { // the reader has a buffer of its own
+			n, err := c.Conn.Read(p)
+			c.received.Add(int64(n))
+			return n, err
+		}
 		if c.buf == nil {
 			c.buf = make([]byte, batchBuffer)
 		}

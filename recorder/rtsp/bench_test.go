@@ -12,19 +12,7 @@ import (
 
 	"nvrfs/codec/codectest"
 	"nvrfs/media"
-	"nvrfs/recorder/rtpclock"
 )
-
-// benchTimes takes timestamps as they are.
-type benchTimes struct{}
-
-func (benchTimes) PacketPTS(_ *description.Media, pkt *rtp.Packet) (int64, bool) {
-	return int64(pkt.Timestamp), true
-}
-
-func (benchTimes) PacketNTP(*description.Media, *rtp.Packet) (time.Time, bool) {
-	return time.Time{}, false
-}
 
 // sink takes samples and forgets them.
 type sink struct{ bytes int }
@@ -38,7 +26,6 @@ func (k *sink) Sample(s media.Sample) error            { k.bytes += len(s.Data);
 func BenchmarkReceive(b *testing.B) {
 	k := &sink{}
 	s := newSession(&Source{Log: slog.New(slog.DiscardHandler)}, k)
-	s.times = benchTimes{}
 	video, audio := h264Media(codectest.SPS(10, 0, false), codectest.PPS(0)), aacMedia()
 	if _, err := s.choose(&description.Session{Medias: []*description.Media{video, audio}}); err != nil {
 		b.Fatal(err)
@@ -73,18 +60,19 @@ func BenchmarkReceive(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	s.tie.Rate = 0 // nothing waits for reports
+	start := time.Now()
+	send := func(t *track, packets []*rtp.Packet, lap, ticks int) {
+		for i, p := range packets {
+			x := *p
+			x.SequenceNumber, x.Timestamp = uint16(lap*len(packets)+i), p.Timestamp+uint32(lap*ticks)
+			stamp := int64(lap*ticks) + int64(p.Timestamp)
+			came := start.Add(time.Duration(stamp) * time.Second / time.Duration(t.rate))
+			s.handle(t.packets, func(time.Time) error { return s.packet(t, &x, came) })
+		}
+	}
 	for i := range b.N {
-		s.video.leap, s.audio.leap = rtpclock.LeapCheck{}, rtpclock.LeapCheck{} // it is faster than a camera
-		for _, p := range pictures {
-			x := *p
-			x.Timestamp += uint32(i) * 90_000
-			s.onVideo(&x)
-		}
-		for _, p := range frames {
-			x := *p
-			x.Timestamp += uint32(i) * 47 * 1024
-			s.onAudio(&x)
-		}
+		send(s.video, pictures, i, 90_000)
+		send(s.audio, frames, i, 47*1024)
 	}
 	b.StopTimer()
 	if err := s.reason(nil); err != nil || k.bytes < (b.N-10)*500_000 {

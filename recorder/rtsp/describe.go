@@ -1,24 +1,20 @@
 package rtsp
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/bluenviron/gortsplib/v5/pkg/auth"
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 	"github.com/bluenviron/gortsplib/v5/pkg/sdpunmarshaler"
-
-	"nvrfs/recorder/guard"
 )
 
-// maxTracks is how many tracks a session description may have. Real cameras have five at most; each one that is left out is
-// a line in the log.
+// maxTracks is how many tracks a session description may have. Real cameras have five at most.
 const maxTracks = 32
 
 // onResponse reads an answer of the camera before gortsplib does, because gortsplib reads it in a goroutine of its own, where
@@ -48,7 +44,6 @@ func readHeaders(h base.Header) {
 	if err := new(headers.KeyMgmt).Unmarshal(h["KeyMgmt"]); err != nil {
 		delete(h, "KeyMgmt")
 	}
-	_ = (&auth.Sender{WWWAuth: h["WWW-Authenticate"]}).Initialize()
 	for _, urls := range []base.HeaderValue{h["Location"], h["Content-Base"]} {
 		for _, u := range urls {
 			_, _ = base.ParseURL(u)
@@ -56,38 +51,114 @@ func readHeaders(h base.Header) {
 	}
 }
 
-// readDescription reads the session description of an answer to DESCRIBE, and takes the tracks out of it that cannot be read.
+// readDescription reads the session description of an answer to DESCRIBE, and writes it anew with the tracks that can be recorded.
 func (s *session) readDescription(res *base.Response) error {
 	contentType := res.Header["Content-Type"]
 	if res.StatusCode != base.StatusOK || len(contentType) != 1 || !strings.HasPrefix(contentType[0], "application/sdp") {
 		return nil
 	}
-	parse := func(sdp []byte) error {
-		return s.guard.Do(s.log, "the camera's description of its tracks", func() error { return parseDescription(sdp) })
+	session, tracks := readSDP(res.Body)
+	if len(tracks) > maxTracks {
+		return fmt.Errorf("the camera describes more than %d tracks", maxTracks)
 	}
-	body, err := readableTracks(res.Body, parse, func(codec string, why error) {
-		s.leaveOut(codec, s.secrets.Error(why))
-	})
-	if err != nil {
-		return fmt.Errorf("the camera's description of its tracks (SDP) cannot be read: %s", guard.Shorten(err.Error(), guard.MaxReason))
+	s.left = leftOut{}
+	var kept []*described
+	for _, t := range tracks {
+		if why := s.passes(t, tracks); why != "" {
+			s.left.data = append(s.left.data, why)
+		} else if err := s.readable(t); err != nil {
+			s.left.lost = append(s.left.lost, lostTrack{t.kind, t.name(), wronglyDescribed(t.kind, err)})
+		} else {
+			kept = append(kept, t)
+		}
 	}
-	res.Body = body
-	return nil
+	if len(kept) == 0 {
+		return s.left.nothing()
+	}
+	if err := s.parses(writeSDP(session, kept...)); err != nil { // the keys of the session, which concern encryption alone
+		session = slices.DeleteFunc(session, func(a string) bool { return strings.HasPrefix(a, "a=key-mgmt") })
+	}
+	res.Body = writeSDP(session, kept...)
+	return s.parses(res.Body)
 }
 
-// parseDescription calls whatever gortsplib calls on a session description, in DESCRIBE and in SETUP.
-func parseDescription(sdp []byte) error {
-	_, err := describedSession(sdp)
+// passes returns why a track is left out without being looked at, which is no loss, or "".
+func (s *session) passes(t *described, tracks []*described) string {
+	switch {
+	case t.kind != "video" && t.kind != "audio":
+		return "data (" + t.name() + ")"
+	case t.kind == "video" || !t.sendonly:
+		return ""
+	}
+	// Cameras that mark all their tracks so mean that they send them.
+	for _, other := range tracks {
+		if (other.kind == "audio" || other.kind == "video") && !other.sendonly {
+			return "a back channel (" + t.name() + "), which leads to the camera"
+		}
+	}
+	return ""
+}
+
+// readable leaves of a track what gortsplib can read: its formats one by one, and those without a parameter that cannot be read.
+// The error is that of its first format, whole.
+func (s *session) readable(t *described) error {
+	t.control = mendControl(t.control)
+	var first error
+	var kept []describedFormat
+	for _, f := range t.formats {
+		good, err := s.readableFormat(t, f)
+		if err == nil {
+			kept = append(kept, good)
+		} else if first == nil {
+			first = err
+		}
+	}
+	if len(kept) > 0 {
+		t.formats = kept
+		return nil
+	}
+	if first == nil {
+		return errors.New("it names no format")
+	}
+	return first
+}
+
+func (s *session) readableFormat(t *described, f describedFormat) (describedFormat, error) {
+	try := func(f describedFormat, keys []string) error {
+		alone := *t
+		alone.formats, alone.keys = []describedFormat{f}, keys
+		return s.parses(writeSDP(nil, &alone))
+	}
+	why := try(f, t.keys)
+	if why == nil {
+		return f, nil
+	}
+	if try(f, nil) == nil {
+		t.keys = nil
+		return f, nil
+	}
+	for i := range len(f.parameters) + 1 { // at last without any
+		if less := f.without(i); try(less, t.keys) == nil {
+			return less, nil
+		}
+	}
+	return f, why
+}
+
+// parses reports why gortsplib would not read a session description.
+func (s *session) parses(sdp []byte) error {
+	err := s.guard.Do(s.log, "the camera's description of its tracks", func() error { _, err := describedSession(sdp); return err })
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "media 1 is invalid: ") {
+		err = inner
+	}
 	return err
 }
 
+// describedSession calls whatever gortsplib calls on a session description, in DESCRIBE and in SETUP.
 func describedSession(sdp []byte) (*description.Session, error) {
 	parsed, err := sdpunmarshaler.Unmarshal(sdp)
 	if err != nil {
 		return nil, err
-	}
-	if n := len(parsed.MediaDescriptions); n > maxTracks {
-		return nil, fmt.Errorf("it has %d tracks, of %d at most", n, maxTracks)
 	}
 	if control, ok := parsed.Attribute("control"); ok {
 		_, _ = base.ParseURL(control)
@@ -109,72 +180,30 @@ func describedSession(sdp []byte) (*description.Session, error) {
 	return desc, nil
 }
 
-// readableTracks returns a session description that parse accepts: sdp itself, or sdp without the tracks that parse does not
-// accept. It tells leaveOut of each such track. It fails where no video is left that could be recorded.
-//
-// gortsplib would refuse the whole description for one sound track without a configuration.
-func readableTracks(sdp []byte, parse func([]byte) error, leaveOut func(codec string, why error)) ([]byte, error) {
-	why := parse(sdp)
-	if why == nil {
-		return sdp, nil
+// mendControl returns the control attribute of a track (RFC 2326 C.1.1) such that it makes a URL, and "" where it makes none, so
+// that the URL of the session holds.
+func mendControl(control string) string {
+	if control == "*" || control == "" {
+		return ""
 	}
-	head, tracks := splitTracks(sdp)
-	if len(tracks) > maxTracks {
-		return nil, why
-	}
-	type refused struct {
-		codec string
-		why   error
-	}
-	var out []refused
-	kept, video := bytes.Clone(head), false
-	for _, track := range tracks {
-		if err := parse(append(bytes.Clone(head), track...)); err != nil {
-			out = append(out, refused{describedCodec(track), err})
-			continue
+	if i := strings.Index(control, "://"); i >= 0 {
+		u, err := url.Parse(control)
+		if err != nil {
+			return ""
 		}
-		kept = append(kept, track...)
-		video = video || bytes.HasPrefix(track, []byte("m=video"))
+		if u.Scheme != "rtsp" && u.Scheme != "rtsps" {
+			u.Scheme = "rtsp"
+		}
+		u.Fragment = ""
+		control = u.String()
 	}
-	if len(out) == 0 || !video {
-		return nil, why
-	}
-	if err := parse(kept); err != nil {
-		return nil, err
-	}
-	for _, r := range out {
-		leaveOut(r.codec, errors.New(guard.Shorten(r.why.Error(), guard.MaxReason)))
-	}
-	return kept, nil
-}
-
-// splitTracks splits a session description before each line that begins a track.
-func splitTracks(sdp []byte) (head []byte, tracks [][]byte) {
-	for line := range bytes.Lines(sdp) {
-		switch {
-		case bytes.HasPrefix(line, []byte("m=")):
-			tracks = append(tracks, bytes.Clone(line))
-		case len(tracks) > 0:
-			last := &tracks[len(tracks)-1]
-			*last = append(*last, line...)
-		default:
-			head = append(head, line...)
+	from := &base.URL{Scheme: "rtsp", Host: "camera", Path: "/"}
+	for _, c := range []string{control, (&url.URL{Path: control}).EscapedPath()} {
+		if u, err := (description.Media{Control: c}).URL(from); err == nil && u != nil {
+			return c
 		}
 	}
-	return head, tracks
-}
-
-// describedCodec returns what a track of a session description calls its first codec, or else the line that begins the track.
-func describedCodec(track []byte) string {
-	first, _, _ := strings.Cut(string(track), "\n")
-	for line := range strings.Lines(string(track)) {
-		if codec, ok := strings.CutPrefix(line, "a=rtpmap:"); ok {
-			_, codec, _ = strings.Cut(codec, " ")
-			first, _, _ = strings.Cut(codec, "/")
-			break
-		}
-	}
-	return guard.Shorten(strings.TrimSpace(first), maxCodecName)
+	return ""
 }
 
 // oneEach leaves chosen and one other format of each payload type. gortsplib never ends the goroutine of a second one.

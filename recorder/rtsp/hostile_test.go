@@ -261,10 +261,10 @@ func TestHostileCameras(t *testing.T) {
 		want string
 	}{
 		"sound alone, of two layers": {hostileCamera{sdp: head + describeLATM(twoLayers())}, "nvrfs failed on the camera's description of its tracks: runtime error: invalid memory address"},
-		"no tracks":                  {hostileCamera{sdp: head}, "description of its tracks (SDP) cannot be read: no media streams"},
-		"one long line":              {hostileCamera{sdp: strings.Repeat("x", 100000)}, "description of its tracks (SDP) cannot be read: invalid line: (xxx"},
-		"many tracks":                {hostileCamera{sdp: head + strings.Repeat(describeAAC(13), 500)}, "it has 500 tracks, of 32 at most"},
-		"a broken session":           {hostileCamera{sdp: describeVideo(t), headers: map[string]string{"SETUP": "Session: "}}, "SETUP of the video track"},
+		"no tracks":                  {hostileCamera{sdp: head}, "the camera answers DESCRIBE, but describes no track: it sends \"v=0\" of type \"application/sdp\""},
+		"one long line":              {hostileCamera{sdp: strings.Repeat("x", 100000)}, "the camera answers DESCRIBE, but describes no track: it sends \"xxx"},
+		"many tracks":                {hostileCamera{sdp: head + strings.Repeat(describeAAC(13), 500)}, "the camera describes more than 32 tracks"},
+		"an answer without end":      {hostileCamera{sdp: describeVideo(t), headers: map[string]string{"SETUP": "Content-Length: 999999"}}, "SETUP of the video track: the camera sent a message of 999999 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cam := &c.cam

@@ -8,12 +8,8 @@ import (
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
-	"github.com/bluenviron/gortsplib/v5/pkg/description"
-	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/format/rtph264"
 	"github.com/bluenviron/gortsplib/v5/pkg/rtcpunmarshaler"
-	"github.com/bluenviron/gortsplib/v5/pkg/rtpreceiver"
-	"github.com/bluenviron/gortsplib/v5/pkg/rtptime"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -29,18 +25,13 @@ type fuzzSession struct {
 	t   *testing.T
 	h   *collector
 	log *logBuffer
-
-	decoder   rtptime.GlobalDecoder
-	receivers map[*description.Media]*rtpreceiver.Receiver
 }
 
 // newFuzzSession describes tracks to a session. It returns nil where they are refused.
 func newFuzzSession(t *testing.T, sdp []byte) *fuzzSession {
 	t.Helper()
-	f := &fuzzSession{t: t, h: &collector{t: t}, log: new(logBuffer), receivers: map[*description.Media]*rtpreceiver.Receiver{}}
+	f := &fuzzSession{t: t, h: &collector{t: t}, log: new(logBuffer)}
 	f.session = newSession(&Source{Log: newTestLog(f.log)}, f.h)
-	f.times = f
-	f.decoder.Initialize()
 	res := &base.Response{StatusCode: base.StatusOK, Header: base.Header{"Content-Type": {"application/sdp"}}, Body: sdp}
 	f.onResponse(res)
 	if why := f.reason(nil); (why != nil) != (res.StatusCode != base.StatusOK) {
@@ -62,47 +53,18 @@ func newFuzzSession(t *testing.T, sdp []byte) *fuzzSession {
 		return nil
 	}
 	for _, m := range medias {
-		f.receivers[m] = &rtpreceiver.Receiver{ClockRate: m.Formats[0].ClockRate()}
 		_, _ = m.URL(&base.URL{Scheme: "rtsp", Host: "camera", Path: "/live"})
 	}
 	return f
 }
 
-func (f *fuzzSession) format(m *description.Media, pkt *rtp.Packet) format.Format {
-	for _, x := range m.Formats {
-		if x.PayloadType() == pkt.PayloadType {
-			return x
-		}
-	}
-	return m.Formats[0]
-}
-
-func (f *fuzzSession) PacketPTS(m *description.Media, pkt *rtp.Packet) (int64, bool) {
-	return f.decoder.Decode(f.format(m, pkt), pkt)
-}
-
-func (f *fuzzSession) PacketNTP(m *description.Media, pkt *rtp.Packet) (time.Time, bool) {
-	return f.receivers[m].PacketNTP(pkt.Timestamp)
-}
-
-// receive gives the session a packet.
-func (f *fuzzSession) receive(m *description.Media, pkt *rtp.Packet, to func(*rtp.Packet)) {
-	packets, lost := f.receivers[m].ProcessPacket2(pkt, time.Now(), f.format(m, pkt).PTSEqualsDTS(pkt))
-	if lost > 0 {
-		f.lost(lost, nil)
-	}
-	for _, p := range packets {
-		to(p)
-	}
-}
-
 // begin gives the session a first picture.
 func (f *fuzzSession) begin() {
 	for i, nalu := range [][]byte{codectest.SPS(10, 0, false), codectest.PPS(0), codectest.Slice(true, 0)} {
-		f.receive(f.video.media, &rtp.Packet{
+		f.onPacket(f.video, &rtp.Packet{
 			Header:  rtp.Header{Version: 2, PayloadType: f.video.format.PayloadType(), SequenceNumber: uint16(i), Marker: i == 2},
 			Payload: nalu,
-		}, f.onVideo)
+		})
 	}
 	none := rtpclock.Call{Do: func(int64) error { return nil }}
 	if err := f.tie.Do(none, f.started, time.Now().Add(time.Hour)); err != nil || !f.tie.Tied() { // no report is waited for any more
@@ -190,7 +152,7 @@ func FuzzSound(f *testing.F) {
 		}
 		s.begin()
 		for _, p := range fuzzPackets(data, 97, 1024) {
-			s.receive(s.audio.media, p, s.onAudio)
+			s.onPacket(s.audio, p)
 		}
 		s.check()
 		total := 0
@@ -239,7 +201,7 @@ func FuzzVideoPackets(f *testing.F) {
 		s := newFuzzSession(t, []byte(describeVideo(t)))
 		s.begin()
 		for _, p := range fuzzPackets(data, 96, codectest.Frame90k) {
-			s.receive(s.video.media, p, s.onVideo)
+			s.onPacket(s.video, p)
 		}
 		s.check()
 	})
@@ -262,30 +224,27 @@ func FuzzReports(f *testing.F) {
 		s := newFuzzSession(t, []byte(describeVideo(t)+describeAAC(13)))
 		s.begin()
 		for i, p := range fuzzPackets(data, 0, 0) {
-			media, mark := s.video.media, &s.tie.Video
+			track := s.video
 			if p.Marker {
-				media, mark = s.audio.media, &s.tie.Audio
+				track = s.audio
 			}
 			reports, err := rtcpunmarshaler.Unmarshal(p.Payload)
 			if err != nil {
-				s.lost(0, err)
+				s.onStranger(err)
 				continue
 			}
 			for _, r := range reports {
-				if sr, ok := r.(*rtcp.SenderReport); ok {
-					s.receivers[media].ProcessSenderReport(sr, time.Now())
-				}
-				s.onReport(mark)(r)
+				s.onReport(track, r)
 			}
 			n := uint32(i + 1)
-			s.receive(s.video.media, &rtp.Packet{
+			s.onPacket(s.video, &rtp.Packet{
 				Header:  rtp.Header{Version: 2, PayloadType: 96, SequenceNumber: uint16(n + 2), Timestamp: n * codectest.Frame90k, Marker: true},
 				Payload: codectest.Slice(true, 0),
-			}, s.onVideo)
-			s.receive(s.audio.media, &rtp.Packet{
+			})
+			s.onPacket(s.audio, &rtp.Packet{
 				Header:  rtp.Header{Version: 2, PayloadType: 97, SequenceNumber: uint16(n + 2), Timestamp: n * 1024, Marker: true},
 				Payload: []byte{0, 16, 0, 2 << 3, 1, 2},
-			}, s.onAudio)
+			})
 		}
 		s.check()
 	})

@@ -3,19 +3,14 @@ package rtsp
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5"
-	"github.com/bluenviron/gortsplib/v5/pkg/base"
-	"github.com/bluenviron/gortsplib/v5/pkg/description"
-	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
-	"github.com/pion/rtp"
 
 	"nvrfs/media"
 	"nvrfs/recorder/guard"
@@ -34,30 +29,34 @@ type session struct {
 	secrets        *redact.Secrets // of the URL: the camera may send them back
 	log            *slog.Logger
 	guard          *guard.Guard
+	digestOnly     bool
+	reports        func(wall, received time.Time) // may be nil
 	client         *gortsplib.Client
-	times          packetTimes // the client
 	silenceTimeout time.Duration
 	syncTimeout    time.Duration
 	failed         chan error // gets the first error of a packet or of h
+	source         *Source
+	named          *url.URL    // the URL of the source: its user and password are for its host alone
+	optional       atomic.Bool // the session goes on where the request fails that is sent now
+	left           leftOut     // of the newest description
 
 	// mu serialises the packets, since over UDP every track has a goroutine of its own. It guards all that follows.
-	mu          sync.Mutex
-	conn        *batchConn // the one in use
-	video       *videoTrack
-	audio       *track // nil where there is none
-	firstPacket time.Time
-	playing     time.Time // when PLAY was answered
-	lastVideo   time.Time // when the last access unit was complete
-	started     bool      // h.Start was called
-	ended       bool      // h is to be called no more
-	loss        lossLog
-	tie         rtpclock.Tie
-}
-
-// packetTimes tells the times of RTP packets, by the clock of their track and by the camera's wall clock.
-type packetTimes interface {
-	PacketPTS(*description.Media, *rtp.Packet) (int64, bool)
-	PacketNTP(*description.Media, *rtp.Packet) (time.Time, bool)
+	mu            sync.Mutex
+	conn          *batchConn // the one in use
+	cause         error      // why the camera's newest answer is a refusal, where gortsplib cannot know
+	redirects     int
+	video         *track // nil where there is none
+	audio         *track // the same
+	firstPacket   time.Time
+	playing       time.Time // when PLAY was answered
+	lastMaster    time.Time // when the last access unit of the first track was complete
+	refused       error     // why the last of them could not be stored, where it could not
+	started       bool      // the first sample of the first track has come
+	runs          runs
+	soundFailures int  // panics of what takes the sound
+	ended         bool // h is to be called no more
+	loss          lossLog
+	tie           rtpclock.Tie
 }
 
 func newSession(r *Source, h media.Handler) *session {
@@ -68,29 +67,31 @@ func newSession(r *Source, h media.Handler) *session {
 		secrets:        secrets,
 		log:            log,
 		guard:          &r.guard,
+		digestOnly:     r.DigestOnly,
+		reports:        r.Reports,
 		silenceTimeout: cmp.Or(r.SilenceTimeout, defaultSilenceTimeout),
 		syncTimeout:    cmp.Or(r.SyncTimeout, defaultSyncTimeout),
 		failed:         make(chan error, 1),
 		loss:           lossLog{log: log},
+		source:         r,
 	}
 	s.client = &gortsplib.Client{
-		Protocol:     r.Transport.protocol(),
-		UserAgent:    cmp.Or(r.UserAgent, "nvrfs"),
-		ReadTimeout:  s.silenceTimeout + responseSlack,
-		WriteTimeout: s.silenceTimeout,
-		ListenPacket: listenUDP,
-		DialContext:  s.dial,
-		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return s.dialTLS(ctx, network, address, r.TLSConfig)
-		},
+		Protocol:       r.Transport.protocol(),
+		UserAgent:      cmp.Or(r.UserAgent, "nvrfs"),
+		ReadTimeout:    s.silenceTimeout + responseSlack,
+		WriteTimeout:   s.silenceTimeout,
+		ListenPacket:   s.listenUDP,
+		DialContext:    s.dial,
+		DialTLSContext: s.dialTLS,
 		OnTransportSwitch: func(reason error) {
-			s.log.Info("the camera sends by another RTP transport now", "reason", reason)
+			if text := s.explain(reason).Error(); r.told.news("transport", text) {
+				s.log.Info("packets of the camera come by TCP, not by UDP", "reason", text)
+			}
 		},
 		OnResponse:    s.onResponse,
-		OnPacketsLost: func(n uint64) { s.lost(n, nil) },
-		OnDecodeError: func(err error) { s.lost(0, err) },
+		OnPacketsLost: func(uint64) {}, // see sequence
+		OnDecodeError: s.onStranger,
 	}
-	s.times = s.client
 	return s
 }
 
@@ -114,7 +115,7 @@ func (s *session) watch(ctx context.Context) error {
 		case err := <-s.failed:
 			return err
 		case err := <-closed:
-			return s.reason(fmt.Errorf("the RTSP session ended: %w", s.secrets.Error(explain(err))))
+			return s.reason(fmt.Errorf("the RTSP session ended: %w", s.secrets.Error(s.explain(err))))
 		case now := <-tick.C:
 			if err := s.overdue(now); err != nil {
 				return err
@@ -128,20 +129,25 @@ func (s *session) overdue(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loss.flush(now)
-	if s.tie.Tied() { // until then, the tracks may be tied by when their packets come
+	if err := s.late(now); err != nil {
+		return err
+	}
+	if s.tie.Tied() && s.reports == nil { // until then, the tracks may be tied by when their packets come
 		s.conn.adjust(s.silenceTimeout / ticksInSilence)
 	}
 	since := s.playing
-	if s.lastVideo.After(since) {
-		since = s.lastVideo
+	if s.lastMaster.After(since) {
+		since = s.lastMaster
 	}
 	switch {
+	case now.Sub(since) > s.silenceTimeout && s.refused != nil:
+		return fmt.Errorf("nothing that came for %v could be stored: %w", s.silenceTimeout, s.refused)
 	case now.Sub(since) > s.silenceTimeout:
-		return fmt.Errorf("the camera was silent: no complete video picture came for %v", s.silenceTimeout)
+		return fmt.Errorf("the camera was silent: no complete %s came for %v", s.master().unit(), s.silenceTimeout)
 	case s.started || now.Sub(s.playing) <= s.syncTimeout:
 		return nil
 	}
-	what, do := s.video.awaits()
+	what, do := s.master().awaits()
 	if do != "" {
 		do = ": " + do
 	}
@@ -160,8 +166,8 @@ func (s *session) close() {
 func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended && s.started {
-		_ = s.guard.Do(s.log, "the last samples of the camera", s.tie.Flush) // the session ends anyway, for a reason that came first
+	if !s.ended {
+		_ = s.guard.Do(s.log, "the last samples of the camera", s.flush) // the session ends anyway, for a reason that came first
 	}
 	s.ended = true
 }
@@ -188,6 +194,13 @@ func (s *session) failLocked(err error) {
 	}
 }
 
+// because notes why the camera refuses what it was asked, or nil at each new request.
+func (s *session) because(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cause = cause
+}
+
 // reason returns why the session failed, where an answer or a packet has ended it, and else what gortsplib says.
 func (s *session) reason(err error) error {
 	select {
@@ -196,24 +209,4 @@ func (s *session) reason(err error) error {
 	default:
 		return err
 	}
-}
-
-// explain adds to an error of gortsplib what it means for a camera.
-func explain(err error) error {
-	var status liberrors.ErrClientBadStatusCode
-	switch {
-	case errors.Is(err, io.EOF):
-		return errors.New("the camera closed the connection")
-	case !errors.As(err, &status):
-		return err
-	}
-	switch status.Code {
-	case base.StatusUnauthorized, base.StatusForbidden:
-		return fmt.Errorf("the camera refuses the user name or password: %w", err)
-	case base.StatusNotFound:
-		return fmt.Errorf("the camera knows no stream of that path: %w", err)
-	case base.StatusNotEnoughBandwidth, base.StatusServiceUnavailable:
-		return fmt.Errorf("the camera cannot serve the stream now, maybe since too many clients watch it: %w", err)
-	}
-	return err
 }

@@ -1,14 +1,15 @@
 package rtsp
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
 
 	"nvrfs/codec"
 	"nvrfs/media"
@@ -23,60 +24,103 @@ type track struct {
 	media    *description.Media
 	format   format.Format
 	receiver codec.Receiver
+	sound    bool
 	packets  string // what its packets are called in errors
 	rate     uint32 // ticks a second of its samples
-	clock    rtpclock.Clock
-	leap     rtpclock.LeapCheck
+
+	sources  sources[packet]
+	sequence sequence
+	times    *rtpclock.Timeline
+	end      int64 // of the newest sample of sound
+	mark     *rtpclock.Mark
+	report   *rtcp.SenderReport // that came before the first packet
 }
 
-// choose picks the tracks to be recorded and says in the log which are not.
+// setRate sets how many ticks a second the samples of the track have, and begins its times anew.
+func (t *track) setRate(rate uint32) {
+	reorder := rtpclock.PictureReorder
+	if t.sound {
+		reorder = rtpclock.SoundReorder
+	}
+	t.rate, t.times, t.end = rate, rtpclock.NewTimeline(rate, reorder), 0
+}
+
+// awaits says what the first sample waits for.
+func (t *track) awaits() (what, do string) {
+	if p, ok := t.receiver.(codec.Predictor); ok {
+		return p.Awaits()
+	}
+	return t.unit() + " that can be stored", ""
+}
+
+// unit is what an access unit is called.
+func (t *track) unit() string {
+	if t.sound {
+		return "frame of sound"
+	}
+	return "video picture"
+}
+
+// name is what the track is called in the log.
+func (t *track) name() string {
+	if t.sound {
+		return "sound"
+	}
+	return "picture"
+}
+
+// master is the track that decides where a run may begin: video, or sound where there is no video.
+func (s *session) master() *track {
+	if s.video == nil {
+		return s.audio
+	}
+	return s.video
+}
+
+// choose picks the tracks to be recorded, the one that the others go by first, and notes which are not.
 func (s *session) choose(desc *description.Session) ([]*description.Media, error) {
-	var chosen []*description.Media
 	var codecs []string
 	for _, m := range desc.Medias {
 		codecs = append(codecs, codecName(m))
 		if err := s.guard.Do(s.log, "a track that the camera describes", func() error { return s.take(m) }); err != nil {
-			s.leaveOut(codecName(m), err)
-			continue
+			s.left.lost = append(s.left.lost, lostTrack{string(m.Type), codecName(m), err})
 		}
-		chosen = append(chosen, m)
 	}
-	if s.video == nil {
-		return nil, fmt.Errorf("there is no video to record: the camera offers %s; set it to %s",
-			strings.Join(codecs, ", "), codec.Recorded("or", media.Video))
+	// Sound is recorded alone where there is nothing else, but not in place of a picture that somebody waits for.
+	if s.video == nil && (s.audio == nil || s.left.has("video")) {
+		return nil, s.left.noVideo(codecs)
+	}
+	var chosen []*description.Media
+	for _, t := range s.tracks() {
+		chosen = append(chosen, t.media)
 	}
 	return chosen, nil
 }
 
-// leaveOut says in the log that a track is not recorded.
-func (s *session) leaveOut(codec string, why error) {
-	s.log.Warn("a track of the camera is not recorded; its other tracks are", "codec", codec, "reason", why)
-}
-
 // take makes m the video or the audio track. An error tells why it cannot be.
 func (s *session) take(m *description.Media) error {
-	if m.IsBackChannel {
-		return errors.New("it is a back channel, which leads to the camera")
-	}
 	var why error
 	for _, f := range m.Formats {
 		c, receiver, err := codec.Receive(f)
-		if c == nil {
-			why = err
+		if g, ok := f.(*format.Generic); ok && g.RTPMa != "" && g.PayloadTyp < 96 {
+			why = wronglyDescribed(string(m.Type), fmt.Errorf("%s has the RTP payload type %d, of 96 to 127 (RFC 3551 6)", codecName(m), g.PayloadTyp))
 			continue
 		}
-		t := track{media: m, format: f, receiver: receiver, packets: "a packet of the camera's " + c.Name + " track"}
+		if c == nil {
+			why = cmp.Or(why, err)
+			continue
+		}
+		t := &track{media: m, format: f, receiver: receiver, packets: "a packet of the camera's " + c.Name + " track"}
 		switch {
-		case c.Kind == media.Video && s.video != nil, c.Kind == media.Audio && s.audio != nil:
-			return fmt.Errorf("one %s track is recorded, and there is another", c.Kind)
+		case c.Kind == media.Video && s.video != nil, c.Kind.Sound() && s.audio != nil:
+			s.left.data = append(s.left.data, fmt.Sprintf("a second %s track (%s)", m.Type, codecName(m)))
+			return nil
 		case err != nil:
-			return err
+			return wronglyDescribed(string(m.Type), err)
 		case c.Kind == media.Video:
-			t.rate = media.VideoTimescale
-			s.video = newVideoTrack(t)
+			s.takeVideo(t)
 		default:
-			t.rate = receiver.Entry().Timescale
-			s.audio, s.tie.Rate = &t, float64(t.rate)
+			s.takeSound(t)
 		}
 		m.Formats = oneEach(m.Formats, f)
 		return nil
@@ -94,45 +138,31 @@ func codecName(m *description.Media) string {
 	return guard.Shorten(name, maxCodecName)
 }
 
-// noteFirst keeps when the first RTP packet of the session came.
-func (s *session) noteFirst(now time.Time) {
-	if s.firstPacket.IsZero() {
-		s.firstPacket = now
+func (s *session) takeVideo(t *track) {
+	t.mark = &s.tie.Video
+	t.setRate(media.VideoTimescale)
+	s.video = t
+}
+
+func (s *session) takeSound(t *track) {
+	t.sound, t.mark = true, &s.tie.Audio
+	rate := t.receiver.Entry().Timescale
+	if rate == 0 { // the stream will say it
+		rate = uint32(max(1, t.format.ClockRate()))
+	}
+	t.setRate(rate)
+	s.audio, s.tie.Rate = t, float64(rate)
+}
+
+// listen has the packets of the tracks come to the session.
+func (s *session) listen() {
+	for _, t := range s.tracks() {
+		s.client.OnPacketRTP(t.media, t.format, func(pkt *rtp.Packet) { s.onPacket(t, pkt) })
+		s.client.OnPacketRTCP(t.media, func(pkt rtcp.Packet) { s.onReport(t, pkt) })
 	}
 }
 
-// pts returns the time of an RTP timestamp, in ticks of the track since the first packet of the session. Tracks begin by when
-// their first packets came.
-func (s *session) pts(t *track, timestamp uint32, received time.Time) int64 {
-	if pts, ok := t.clock.Extend(timestamp); ok {
-		return pts
-	}
-	pts := int64(received.Sub(s.firstPacket).Seconds() * float64(t.rate))
-	t.clock.Start(timestamp, pts)
-	return pts
-}
-
-// lost counts packets that did not come, and what could not be used of those that did.
-func (s *session) lost(packets uint64, damage error) {
-	s.handle("a gap between packets of the camera", func(time.Time) error {
-		s.lostLocked(packets, damage)
-		return nil
-	})
-}
-
-func (s *session) lostLocked(packets uint64, damage error) {
-	s.video.lost()
-	s.loss.add(time.Now(), packets, damage)
-}
-
-// onReport returns what takes the RTCP packets of a track.
-func (s *session) onReport(m *rtpclock.Mark) func(rtcp.Packet) {
-	return func(pkt rtcp.Packet) {
-		s.handle("an RTCP packet of the camera", func(time.Time) error {
-			if r, ok := pkt.(*rtcp.SenderReport); ok && r.NTPTime != 0 { // 0 is of a camera without a clock, RFC 3550 6.4.1
-				m.Report()
-			}
-			return nil
-		})
-	}
+// tracks are those that are recorded, the master first.
+func (s *session) tracks() []*track {
+	return slices.DeleteFunc([]*track{s.video, s.audio}, func(t *track) bool { return t == nil })
 }

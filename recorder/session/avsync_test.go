@@ -48,8 +48,7 @@ func (x *soundSource) yield(s *session.Session, audio bool, made time.Time, afte
 		received, mark = made, &x.tie.Audio
 	}
 	if late, ok := x.reports(audio, after); ok {
-		mark.Report()
-		x.tie.Note(mark, made.Add(late), pts)
+		x.tie.Note(mark, made.Add(late), pts, received)
 	}
 	ms := after.Milliseconds()
 	sample := media.Sample{DTS: pts, Sync: ms%1024 == 0, Received: received, Data: bench.PictureOf(ms, ms%1024 == 0)}

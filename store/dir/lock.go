@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +65,34 @@ func CheckUnlocked(dir string) error {
 		return nil
 	}
 	return locked(lockPath(dir), "data directory "+dir)
+}
+
+// Holder returns the process that holds the lock of a data directory: one that has the lock's file open, and that the file names. It
+// is not ok where none records, or where it cannot be seen from here which one does.
+func Holder(dir string) (pid int, ok bool) {
+	if CheckUnlocked(dir) == nil {
+		return 0, false
+	}
+	path, err := filepath.EvalSymlinks(lockPath(dir))
+	if err != nil {
+		return 0, false
+	}
+	text, err := readSmall(path)
+	if err != nil {
+		return 0, false
+	}
+	if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil || pid <= 1 {
+		return 0, false
+	}
+	fds := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	open, err := os.ReadDir(fds)
+	if err != nil {
+		return 0, false
+	}
+	return pid, slices.ContainsFunc(open, func(fd os.DirEntry) bool {
+		to, err := os.Readlink(filepath.Join(fds, fd.Name()))
+		return err == nil && to == path
+	})
 }
 
 // locked returns an error that says that a directory is locked, and by which process.

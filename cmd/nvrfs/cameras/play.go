@@ -1,0 +1,68 @@
+package cameras
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"nvrfs/camera"
+	"nvrfs/codec"
+	"nvrfs/media"
+	"nvrfs/store/dir"
+)
+
+func (env *Environment) playCommand() *cobra.Command {
+	var o camera.Options
+	cmd := &cobra.Command{
+		Use:   "play [FILE]",
+		Short: "Play an .mp4 file as an RTSP camera, to try things",
+		Long: `Serve FILE, an .mp4, as an RTSP camera that plays it in real time, in a loop;
+without FILE, a built-in clip with a running clock. The camera's URL is printed
+on standard output. A password comes from the environment variable
+NVRFS_CAMERA_PASSWORD.
+
+  video: ` + codec.Imported("or", media.Video) + `
+  sound: ` + codec.Imported("or", media.Audio) + `, or none`,
+		Example: `  nvrfs camera play
+  nvrfs camera play --listen 127.0.0.1:8554 garden.mp4
+  NVRFS_CAMERA_PASSWORD=secret nvrfs camera play --user admin --udp`,
+		Args: env.WantArgs(0, 1, "FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Log = env.Log()
+			o.Password, _ = env.LookupEnv(passwordVariable)
+			if o.User != "" && o.Password == "" {
+				return env.Usagef("--user asks for a password; set it in NVRFS_CAMERA_PASSWORD")
+			}
+			o.Clip = camera.DemoClip()
+			if len(args) > 0 {
+				f, err := dir.OpenRegular(args[0], os.O_RDONLY)
+				if err != nil {
+					return env.Usagef("%w", err)
+				}
+				defer f.Close()
+				if o.Clip, err = camera.OpenClip(f); err != nil {
+					return env.Usagef("%s: %w", args[0], err)
+				}
+			}
+			s, err := camera.Start(o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(env.Stdout, s.URL())
+			select {
+			case <-cmd.Context().Done():
+			case <-s.Done():
+			}
+			return s.Close()
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8554", "the `ADDRESS` to listen at; port 0 takes a free one")
+	flags.StringVar(&o.Path, "path", "stream", "the `PATH` of the URL")
+	flags.StringVar(&o.User, "user", "", "ask for this `USER` and the password")
+	flags.BoolVar(&o.UDP, "udp", false, "offer UDP too")
+	flags.BoolVar(&o.Once, "once", false, "play once, from the first frame when the first reader comes, then stop")
+	cmd.PreRun = func(*cobra.Command, []string) { o.StartOnPlay = o.Once }
+	return cmd
+}

@@ -1,0 +1,78 @@
+package rtsp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
+)
+
+// explain says in the words of who runs the recorder what an error of gortsplib means, and what to do.
+func (s *session) explain(err error) error {
+	s.mu.Lock()
+	cause := s.cause
+	s.mu.Unlock()
+	if status := (liberrors.ErrClientBadStatusCode{}); errors.As(err, &status) {
+		if cause != nil {
+			return cause
+		}
+		return s.explainStatus(int(status.Code), status.Message)
+	}
+	var session liberrors.ErrClientSessionHeaderInvalid
+	var transport liberrors.ErrClientTransportHeaderInvalid
+	var description liberrors.ErrClientSDPInvalid
+	for _, e := range []struct {
+		is   bool
+		says string
+	}{
+		{errors.Is(err, io.EOF), "the camera closed the connection"},
+		{is[liberrors.ErrClientRequestTimedOut](err) || errors.Is(err, os.ErrDeadlineExceeded), fmt.Sprintf("the camera did not answer within %v", s.client.ReadTimeout)},
+		{is[liberrors.ErrClientUDPTimeout](err), fmt.Sprintf("no packet came by UDP for %v; a firewall may stop them: set transport: tcp, or auto", s.client.ReadTimeout)},
+		{is[liberrors.ErrClientTCPTimeout](err), fmt.Sprintf("nothing came from the camera for %v", s.client.ReadTimeout)},
+		{is[liberrors.ErrClientServerRequestedTCP](err), "the camera sends by TCP only; set transport: tcp, or auto"},
+		{is[liberrors.ErrClientServerRequestedUDP](err), "the camera sends by UDP only; set transport: udp"},
+		{is[liberrors.ErrClientServerPortsNotProvided](err), "the camera does not say from which UDP ports it sends; set transport: tcp"},
+		{is[liberrors.ErrClientTransportHeaderInvalidDelivery](err), "the camera does not send in the way it was asked for, which is unicast or multicast; set transport: tcp"},
+		{is[liberrors.ErrClientTransportHeaderNoDestination](err) || is[liberrors.ErrClientTransportHeaderNoPorts](err), "the camera does not say to which multicast address and ports it sends; set transport: tcp"},
+		{is[liberrors.ErrClientH264PacketizationMode0](err), "the camera sends packets that may be too large for UDP (packetization-mode 0); set transport: tcp"},
+		{is[liberrors.ErrClientSwitchToTCPDueToNoUDP](err), "no packet came by UDP"},
+		{is[liberrors.ErrClientSwitchToTCPDueToServer](err), "the camera refuses UDP"},
+		{is[liberrors.ErrClientSwitchToTCPDueToH2640](err), "the camera sends packets that may be too large for UDP (packetization-mode 0)"},
+		{is[liberrors.ErrClientSwitchToTCPToEncryptStream](err), "TCP is what is encrypted"},
+		{errors.As(err, &session), "the camera's answer has a session that cannot be read"},
+		{errors.As(err, &transport), "the camera's answer to SETUP does not say how it sends"},
+		{errors.As(err, &description), "the camera describes its tracks wrongly"},
+	} {
+		if e.is {
+			return errors.New(e.says)
+		}
+	}
+	return err
+}
+
+func is[T error](err error) bool { return errors.As(err, new(T)) }
+
+// explainStatus says what a refusal means. message is the camera's.
+func (s *session) explainStatus(code int, message string) error {
+	does := fmt.Sprintf("the camera answers %d (%s)", code, message)
+	switch code {
+	case 401:
+		return errors.New("the camera asks for a password")
+	case 403:
+		return fmt.Errorf("%s: it lets this user, or this host, not watch the stream; give the right at the camera", does)
+	case 404:
+		return fmt.Errorf("%s: the camera knows no stream of that path; look it up in its manual", does)
+	case 415:
+		return fmt.Errorf("%s: it has no description of the stream", does)
+	case 453, 503:
+		return fmt.Errorf("%s: it cannot serve the stream now, maybe since too many clients watch it", does)
+	case 461:
+		return fmt.Errorf("%s: it does not send in the way of transport: %s; set another", does, s.source.Transport)
+	}
+	if code >= 300 && code < 400 {
+		return fmt.Errorf("%s: it sends to another address, but does not say to which", does)
+	}
+	return errors.New(does)
+}
