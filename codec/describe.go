@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 )
 
@@ -90,7 +91,7 @@ func Advice(e media.SampleEntry) string {
 
 // SyncWords says of which kind a sync sample of video is: "IDR", "CRA", "recovery point". It is empty where the codec has one kind.
 func SyncWords(e media.SampleEntry, data []byte) string {
-	units, err := splitNALUnits(data, 4)
+	units, err := nal.SplitSample(data, 4)
 	if err != nil {
 		return ""
 	}

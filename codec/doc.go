@@ -20,9 +20,9 @@
 //
 //   - assembly bounds what a decoder of a library keeps of packets
 //   - soundTimes gives frames of sound their times, although cameras stamp them with clocks that jitter
-//   - decodeTimes finds when pictures are decoded that are not sent in the order in which they are shown
 //   - writer writes sample entries, copyVisual copies those of files
-//   - splitNALUnits and nalUnits take NAL units apart
+//   - package nal takes streams, samples and sample entries of H.264 and H.265 apart, and finds when pictures are decoded that are not
+//     sent in the order in which they are shown
 //
 // # What it does not know
 //

@@ -3,13 +3,14 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
 	"nvrfs/codec/codectest"
+	"nvrfs/codec/nal"
 	"nvrfs/media"
 )
 
@@ -22,7 +23,7 @@ var (
 const frame90k = 3600 // 25 pictures a second
 
 // h264Of is a receiver that knows sps and a PPS, as from a session description.
-func h264Of(sps []byte) *h264Receiver { return newH264Receiver(nil, sps, codectest.PPS(0)) }
+func h264Of(sps []byte) *nalReceiver { return newNALReceiver(newH264Format, sps, codectest.PPS(0)) }
 
 // one returns the sample of an access unit, or nil where it makes none.
 func one(t *testing.T, r Receiver, au [][]byte, pts int64) (*media.Sample, bool, error) {
@@ -48,28 +49,28 @@ func mustAccessUnit(t *testing.T, r Receiver, pts int64, au ...[]byte) (*media.S
 
 func naluTypes(t *testing.T, s *media.Sample) (types []h264.NALUType) {
 	t.Helper()
-	var au h264.AVCC
-	if err := au.Unmarshal(s.Data); err != nil {
+	units, err := nal.SplitSample(s.Data, 4)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range au {
-		types = append(types, naluType(n))
+	for _, n := range units {
+		types = append(types, h264.NALUType(n[0]&0x1f))
 	}
 	return types
 }
 
-func TestH264StripsWhatTheSampleEntryHolds(t *testing.T) {
+func TestH264KeepsParameterSetsInBand(t *testing.T) {
 	sps, pps := codectest.SPS(10, 2, false), codectest.PPS(0)
-	track := newH264Receiver(nil)
+	track := newNALReceiver(newH264Format)
 	s, changed := mustAccessUnit(t, track, 9000, aud, sps, pps, sei, codectest.Slice(true, 0), filler)
 	if s == nil || !changed || !s.Sync || s.DTS != 9000 || s.CTS != 0 {
 		t.Fatalf("sample is %+v, changed %v", s, changed)
 	}
-	if types := naluTypes(t, s); !slices.Equal(types, []h264.NALUType{6, 5}) {
-		t.Errorf("NAL units are %v, want SEI and IDR", types)
+	if types := naluTypes(t, s); !slices.Equal(types, []h264.NALUType{7, 8, 6, 5}) {
+		t.Errorf("NAL units are %v, want SPS, PPS, SEI and IDR", types)
 	}
-	if n := binary.BigEndian.Uint32(s.Data); n != uint32(len(sei)) {
-		t.Errorf("the first length is %d, want %d", n, len(sei))
+	if n := binary.BigEndian.Uint32(s.Data); n != uint32(len(sps)) {
+		t.Errorf("the first length is %d, want %d", n, len(sps))
 	}
 	if track.entry.Width != 160 || !bytes.Contains(track.entry.Box, sps) || !bytes.Contains(track.entry.Box, pps) {
 		t.Errorf("entry is %+v", track.entry)
@@ -78,7 +79,7 @@ func TestH264StripsWhatTheSampleEntryHolds(t *testing.T) {
 
 func TestH264WaitsForIDRAndParameterSets(t *testing.T) {
 	sps, pps := codectest.SPS(10, 2, false), codectest.PPS(0)
-	track := newH264Receiver(nil)
+	track := newNALReceiver(newH264Format)
 	for i, au := range [][][]byte{
 		{codectest.Slice(false, 0)},            // joined mid-GOP
 		{codectest.Slice(true, 0)},             // no sets yet
@@ -113,8 +114,8 @@ func TestH264ParameterChange(t *testing.T) {
 	}
 	// A PPS that changes within a GOP stays in its sample, and gets into the entry with the next IDR picture.
 	s, changed := mustAccessUnit(t, track, 2*frame90k, large, codectest.PPS(1), codectest.Slice(false, 0))
-	if types := naluTypes(t, s); changed || !slices.Equal(types, []h264.NALUType{8, 1}) {
-		t.Errorf("changed %v, NAL units %v, want the PPS and the slice", changed, types)
+	if types := naluTypes(t, s); changed || !slices.Equal(types, []h264.NALUType{7, 8, 1}) {
+		t.Errorf("changed %v, NAL units %v, want the sets and the slice", changed, types)
 	}
 	if _, changed = mustAccessUnit(t, track, 3*frame90k, codectest.Slice(true, 0)); !changed {
 		t.Error("not changed by a second PPS")
@@ -125,9 +126,10 @@ func TestH264ParameterChange(t *testing.T) {
 	if _, changed = mustAccessUnit(t, track, 4*frame90k, small, pps, codectest.Slice(true, 0)); !changed || track.entry.Width != 160 {
 		t.Errorf("width %d, changed %v after a new SPS", track.entry.Width, changed)
 	}
-	_, _, err := track.Samples(Unit{Parts: [][]byte{{0x67, 77}, codectest.Slice(true, 0)}}, 5*frame90k)
-	if err == nil || !strings.Contains(err.Error(), "SPS") {
-		t.Errorf("error is %v for an SPS of 2 bytes", err)
+	for _, bad := range [][]byte{{0x67, 77}, codectest.SPS(20, 2, false)[:6], {0x68}, {0x68, 0}, make([]byte, 1<<17)} {
+		if s, changed = mustAccessUnit(t, track, 5*frame90k, bad, codectest.Slice(true, 0)); changed || !s.Sync || track.entry.Width != 160 {
+			t.Errorf("width %d, changed %v, %+v after a set %.20x that cannot be read", track.entry.Width, changed, s, bad)
+		}
 	}
 }
 
@@ -192,14 +194,18 @@ func TestH264ForgetsLoss(t *testing.T) {
 	}
 }
 
-func TestH264RefusesTimeThatGoesBack(t *testing.T) {
-	for _, pts := range []int64{frame90k, frame90k - 1, -5} {
+func TestH264MendsTimeThatGoesBack(t *testing.T) {
+	for _, pts := range []int64{frame90k, frame90k - 1, -5, math.MinInt64 / 2} {
 		track := h264Of(codectest.SPS(10, 0, false))
 		mustAccessUnit(t, track, 0, codectest.Slice(true, 0))
 		mustAccessUnit(t, track, frame90k, codectest.Slice(false, 2))
-		_, _, err := track.Samples(Unit{Parts: [][]byte{codectest.Slice(false, 4)}}, pts)
-		if err == nil || !strings.Contains(err.Error(), "timestamps went back") {
-			t.Errorf("%d after %d: error is %v", pts, frame90k, err)
+		s, _ := mustAccessUnit(t, track, pts, codectest.Slice(false, 4))
+		if s.DTS != frame90k+1 || s.CTS != 0 {
+			t.Errorf("%d after %d: decoded at %d, shown %d later, want %d and 0", pts, frame90k, s.DTS, s.CTS, frame90k+1)
+		}
+		s, _ = mustAccessUnit(t, track, 3*frame90k, codectest.Slice(false, 6))
+		if s.DTS != 3*frame90k || s.CTS != 0 {
+			t.Errorf("after %d, which was mended: decoded at %d, shown %d later", pts, s.DTS, s.CTS)
 		}
 	}
 }
@@ -211,7 +217,7 @@ func FuzzH264(f *testing.F) {
 	f.Add(join(codectest.SPS(10, 2, false), codectest.PPS(0), sei, codectest.Slice(true, 0)), int64(-1))
 	f.Add(join(codectest.SPS(10, 0, true), codectest.PPS(0), codectest.PPS(1), codectest.Slice(true, 0)), int64(1)<<40)
 	f.Fuzz(func(t *testing.T, stream []byte, step int64) {
-		track := newH264Receiver(nil)
+		track := newNALReceiver(newH264Format)
 		last, started := int64(0), false
 		pts := int64(1000)
 		for au := range bytes.SplitSeq(stream, []byte{0xfe}) {
@@ -220,7 +226,7 @@ func FuzzH264(f *testing.F) {
 				return
 			}
 			if s != nil {
-				if started && s.DTS <= last || s.CTS < 0 || s.DTS+int64(s.CTS) != pts {
+				if started && s.DTS <= last || s.CTS < 0 || s.DTS+int64(s.CTS) != max(pts, last+1) && started {
 					t.Fatalf("%+v after DTS %d, to be shown at %d", s, last, pts)
 				}
 				if !started && !(changed && s.Sync) {

@@ -91,3 +91,88 @@ func Slice(idr bool, poc int) []byte {
 	w.U(16, 0x5555)
 	return w.B
 }
+
+// SPSOf is an SPS with an id, of 8 bits of picture order count and 4 of frame number.
+func SPSOf(id, level, widthMbs int, interlaced bool) []byte {
+	w := After(0x67, 77, 0, byte(level))
+	w.UE(id)
+	w.UE(0) // log2_max_frame_num_minus4
+	w.UE(0) // pic_order_cnt_type
+	w.UE(4) // log2_max_pic_order_cnt_lsb_minus4
+	w.UE(4) // max_num_ref_frames
+	w.U(1, 0)
+	w.UE(widthMbs - 1)
+	w.UE(8)
+	if interlaced {
+		w.U(2, 0)
+	} else {
+		w.U(1, 1)
+	}
+	w.U(4, 0x9) // direct_8x8_inference_flag, no cropping, no VUI, stop bit
+	return w.B
+}
+
+// PPSOf is a PPS with an id, of an SPS, which may allow redundant slices.
+func PPSOf(id, sps int, redundant bool) []byte {
+	w := After(0x68)
+	w.UE(id)
+	w.UE(sps)
+	w.U(2, 0)
+	for range 3 { // slice groups and numbers of references
+		w.UE(0)
+	}
+	w.U(3, 0)
+	for range 3 {
+		w.UE(0)
+	}
+	w.U(2, 0)
+	w.U(1, bit(redundant))
+	w.U(1, 1)
+	return w.B
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// An H264Slice is a slice with 8 bytes behind its head.
+type H264Slice struct {
+	IDR, Intra     bool
+	MB, PPS, Frame int
+	IDRID, Order   int
+	Field          int  // 1 top, 2 bottom; 3 a frame of an interlaced sequence
+	Redundant      bool // it is a copy
+	HasRedundant   bool // its PPS allows copies
+}
+
+// NALU returns the NAL unit.
+func (s H264Slice) NALU() []byte {
+	header := byte(0x41)
+	if s.IDR {
+		header = 0x65
+	}
+	w := After(header)
+	w.UE(s.MB)
+	w.UE(5 + 2*bit(s.IDR || s.Intra)) // P or I
+	w.UE(s.PPS)
+	w.U(4, s.Frame)
+	switch s.Field {
+	case 1, 2:
+		w.U(1, 1)
+		w.U(1, s.Field-1)
+	case 3:
+		w.U(1, 0)
+	}
+	if s.IDR {
+		w.UE(s.IDRID)
+	}
+	w.U(8, s.Order)
+	if s.Redundant || s.HasRedundant {
+		w.UE(bit(s.Redundant))
+	}
+	w.U(16, 0x5555)
+	return append(w.B, 1, 2, 3, 4, 5, 6, 7, 8)
+}

@@ -23,11 +23,15 @@ func (c *checker) avcC(t *Track, e *Entry, b box) {
 	if e.Type == "avc1" {
 		e.nal.sets = slices.Concat(sps, pps)
 	}
-	for i, nal := range sps {
-		if len(nal) >= 4 {
-			c.require(bytes.Equal(nal[1:4], profile), RuleConfigProfile,
-				"%s: avcC says profile, compatibility, level %x, SPS %d says %x", t.name(), profile, i+1, nal[1:4])
+	says := bytes.Clone(sps[0][:min(4, len(sps[0]))])
+	for _, nal := range sps[1:] { // the level is the highest of all
+		if len(nal) >= 4 && len(says) == 4 {
+			says[3] = max(says[3], nal[3])
 		}
+	}
+	if len(says) == 4 {
+		c.require(bytes.Equal(says[1:], profile), RuleConfigProfile,
+			"%s: avcC says profile, compatibility, level %x, its SPS say %x", t.name(), profile, says[1:])
 	}
 	width, height, err := parseAVCSPS(sps[0])
 	if c.require(err == nil, RuleConfigParams, "%s: avcC: SPS: %v", t.name(), err) {

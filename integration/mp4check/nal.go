@@ -13,6 +13,8 @@ type nalConfig struct {
 	params [2]uint8 // first and last type of parameter sets
 	// types of random access pictures that no picture leads
 	noLeading []uint8
+	sei       uint8 // type of messages before a picture
+	header    int   // bytes before what a NAL unit holds
 	// parameter sets of the entry; nil if they may change within the samples
 	sets [][]byte
 }
@@ -24,6 +26,8 @@ func h264() *nalConfig {
 		irap:      [2]uint8{5, 5},
 		params:    [2]uint8{7, 8},
 		noLeading: []uint8{5},
+		sei:       6,
+		header:    1,
 	}
 }
 
@@ -35,6 +39,8 @@ func h265() *nalConfig {
 		irap:      [2]uint8{16, 23},
 		params:    [2]uint8{32, 34},
 		noLeading: []uint8{18, 20},
+		sei:       39,
+		header:    2,
 	}
 }
 
@@ -73,7 +79,7 @@ func (c *checker) bitstreams() error {
 			if err := c.sampleNALs(e.nal, s, w, where); err != nil {
 				return err
 			}
-			c.require(!s.Sync || s.IRAP != 0, RuleSyncIDR, "%s is a sync sample without an IDR picture", where)
+			c.require(!s.Sync || s.IRAP != 0 || s.Recovers, RuleSyncIDR, "%s is a sync sample without an IDR picture or a recovery point", where)
 			c.require(s.Sync || s.IRAP == 0, RuleNonSyncIDR, "%s holds a NAL unit of type %d and is no sync sample", where, s.IRAP)
 		}
 	}
@@ -97,6 +103,13 @@ func (c *checker) sampleNALs(n *nalConfig, s *Sample, w *window, where string) e
 		if n.isIRAP(kind) && s.IRAP == 0 {
 			s.IRAP = kind
 		}
+		if kind == n.sei && !s.Recovers {
+			nal, err := w.bytes(at+4, min(size, windowSize))
+			if err != nil {
+				return err
+			}
+			s.Recovers = recovers(nal[min(len(nal), n.header):])
+		}
 		if n.isParam(kind) && n.sets != nil {
 			if err := c.inBand(n, at+4, size, kind, where); err != nil {
 				return err
@@ -105,6 +118,28 @@ func (c *checker) sampleNALs(n *nalConfig, s *Sample, w *window, where string) e
 		at += 4 + size
 	}
 	return nil
+}
+
+// recovers looks for a recovery point among messages (ITU-T H.264 7.3.2.3.1, D.1.8).
+func recovers(messages []byte) bool {
+	const recoveryPoint = 6
+	for len(messages) >= 2 {
+		kind, size := 0, 0
+		for _, v := range []*int{&kind, &size} {
+			for len(messages) > 0 {
+				b := messages[0]
+				messages = messages[1:]
+				if *v += int(b); b != 255 {
+					break
+				}
+			}
+		}
+		if kind == recoveryPoint {
+			return true
+		}
+		messages = messages[min(size, len(messages)):]
+	}
+	return false
 }
 
 // inBand checks a parameter set that stands among the samples.

@@ -61,6 +61,7 @@ type Sample struct {
 	Entry    uint32 // 1-based index of the sample entry; 0 if no chunk holds the sample
 	Sync     bool   // listed in stss, or there is no stss
 	IRAP     uint8  // NAL type of its first random access picture, 0 without one
+	Recovers bool   // a message says that decoding can start at it
 }
 
 // End returns the time when the sample's presentation ends, in ticks.

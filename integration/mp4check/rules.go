@@ -42,7 +42,7 @@ const (
 
 	RuleStssOrder   = "stss-order"   // stss ascends strictly within 1..samples (8.6.2)
 	RuleStssFirst   = "stss-first"   // a video track starts with a sync sample
-	RuleSyncIDR     = "sync-idr"     // a sync sample holds an IDR (H.264) or IRAP (H.265) picture (14496-15 5.3.5)
+	RuleSyncIDR     = "sync-idr"     // a sync sample holds an IDR (H.264) or IRAP (H.265) picture, or a recovery point (14496-15 5.3.5)
 	RuleNonSyncIDR  = "nonsync-idr"  // and no other sample holds one
 	RuleNALTile     = "nal-tile"     // length-prefixed NAL units cover the sample (14496-15 5.3.4.2)
 	RuleParamInBand = "param-inband" // parameter sets among the samples repeat those of the sample entry

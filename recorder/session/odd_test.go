@@ -17,6 +17,7 @@ import (
 	"nvrfs/codec/codectest"
 	"nvrfs/integration/mp4check"
 	"nvrfs/media"
+	"nvrfs/mp4/demux"
 	"nvrfs/recorder/internal/bench"
 	"nvrfs/recorder/session"
 	"nvrfs/recorder/volume"
@@ -299,6 +300,81 @@ func checkClipWithoutSync(b *bench.Bench, start time.Time) {
 	if lead := time.Duration(x.Edits[0].MediaTime) * time.Second / 90000; lead < 18*time.Second {
 		t.Errorf("it starts %v before what it shows", lead)
 	}
+}
+
+// TestIntraRefreshIsDecoded records what x264 makes with intra refresh: pictures without a sync sample but the first, which are whole
+// again every two seconds. ffmpeg shows a clip of the middle of a recording that starts without one.
+func TestIntraRefreshIsDecoded(t *testing.T) {
+	entry, given := encodeIntraRefresh(t, 11*time.Minute)
+	b := bench.New(t, time.Minute)
+	feed(b, []media.SampleEntry{entry}, given)
+	recs := b.Recordings()
+	if len(recs) != 3 || recs[1].Tracks[0].Syncs != 0 {
+		t.Fatalf("recordings %+v", recs)
+	}
+	lib, stream := bench.OpenLibrary(t, b.Dir)
+	from := media.ToTime(recs[1].Start90k).Add(100 * time.Second)
+	e, err := lib.Clip(t.Context(), stream, from, from.Add(10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := lib.Open(t.Context(), e, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	file := make([]byte, f.Size())
+	if _, err := f.ReadAt(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "clip.mp4")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	frames, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-i", path, "-f", "framemd5", "-").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for line := range strings.Lines(string(frames)) {
+		if !strings.HasPrefix(line, "#") {
+			shown[line[strings.LastIndex(line, ",")+1:]] = true
+		}
+	}
+	if len(shown) < 45 || len(shown) > 51 {
+		t.Errorf("ffmpeg shows %d pictures of ten seconds, 5 a second", len(shown))
+	}
+}
+
+func encodeIntraRefresh(t *testing.T, d time.Duration) (e media.SampleEntry, samples []media.Sample) {
+	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Skip("ffmpeg is not installed")
+	}
+	path := filepath.Join(t.TempDir(), "refresh.mp4")
+	c := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=128x96:rate=5:duration=%g", d.Seconds()),
+		"-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "intra-refresh=1:keyint=10:bframes=0", "-pix_fmt", "yuv420p", "-video_track_timescale", "90000", path)
+	if said, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := demux.Read(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	track, start := f.Tracks()[0], bench.At(time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC))
+	for i := range track.Len() {
+		x := track.Sample(i)
+		if x.Data, err = track.Read(i); err != nil {
+			t.Fatal(err)
+		}
+		x.Sync, x.Received = i == 0, start.Add(time.Duration(i)*time.Second/5)
+		samples = append(samples, x)
+	}
+	return track.Entry, samples
 }
 
 // TestPictureInSeconds has a smart codec: a picture in 15 s, of which each fourth is a sync sample, and sound all the time. What

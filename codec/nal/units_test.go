@@ -1,11 +1,11 @@
-package codec
+package nal
 
 import (
 	"fmt"
 	"testing"
 )
 
-func TestSplitNALUnits(t *testing.T) {
+func TestSplitSample(t *testing.T) {
 	for name, test := range map[string]struct {
 		sample     string
 		lengthSize int
@@ -18,7 +18,7 @@ func TestSplitNALUnits(t *testing.T) {
 		"too long":     {"\x00\x03ab", 2, "NAL unit of 3 bytes, but 2 remain"},
 		"remainder":    {"\x00\x01ab", 2, "1 bytes remain behind the last NAL unit"},
 	} {
-		units, err := splitNALUnits([]byte(test.sample), test.lengthSize)
+		units, err := SplitSample([]byte(test.sample), test.lengthSize)
 		got := fmt.Sprintf("%q", units)
 		if err != nil {
 			got = err.Error()
