@@ -83,17 +83,17 @@ func wholeNumber(text string) int {
 	return int(n)
 }
 
-// ReadsDescription reports whether Receive reads the description of a format itself, from a format.Generic, because the library refuses
-// some that can be recorded, and forgets a part of what the others say. rtpmap is what RTPMap returned.
-func ReadsDescription(rtpmap string) bool {
-	name, _, _ := strings.Cut(rtpmap, "/")
-	return strings.EqualFold(name, genericAAC) || strings.EqualFold(name, latmAAC)
-}
-
 // AllowUDP has gortsplib receive a format over UDP that says, or leaves out, that NAL units are never divided (packetization-mode 0,
 // RFC 6184 6.2). Most cameras that say so divide them nonetheless; packets that are too large for UDP are counted as damaged.
 func AllowUDP(f format.Format) {
 	if h, ok := f.(*format.H264); ok && h.PacketizationMode == 0 {
 		h.PacketizationMode = 1
 	}
+}
+
+// ReadsDescription reports whether Receive reads the description of a format itself, from a format.Generic, because the library refuses
+// some that can be recorded, and forgets a part of what the others say. rtpmap is what RTPMap returned.
+func ReadsDescription(rtpmap string) bool {
+	name, _, _ := strings.Cut(rtpmap, "/")
+	return strings.EqualFold(name, genericAAC) || strings.EqualFold(name, latmAAC)
 }
