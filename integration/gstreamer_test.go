@@ -184,8 +184,7 @@ func checkTracks(t *testing.T, path string, codecs ...string) {
 	}
 }
 
-// TestGStreamerSound records every sound that is recorded, each of a camera without a picture, and has players play it. The order of
-// those of which players are asked is that of their paths.
+// TestGStreamerSound records every sound that is recorded, each of a camera without a picture, and has players play it.
 func TestGStreamerSound(t *testing.T) {
 	needMounts(t)
 	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc")
@@ -200,9 +199,9 @@ func TestGStreamerSound(t *testing.T) {
 		"novideo-pcmu": "pcm_mulaw",
 	}
 	labels := slices.Sorted(maps.Keys(codecs))
-	port := startGStreamer(t, "admin", "secret", append(labels, "novideo-g722")...)
+	port := startGStreamer(t, "admin", "secret", append(labels, "h264-g722")...)
 	config := "recording: { length: 3s, sync: 1s }\ncameras:\n"
-	for _, label := range append(labels, "novideo-g722") {
+	for _, label := range append(labels, "h264-g722") {
 		config += fmt.Sprintf("  %s: { url: 'rtsp://admin:secret@127.0.0.1:%s/%[1]s' }\n", label, port)
 	}
 	s := newSite(t, config)
