@@ -53,8 +53,8 @@ func (a *assembly) decode(pkt *rtp.Packet, received time.Time, decode func(*rtp.
 		return nil, nil
 	}
 	a.packets = 0
-	if len(parts) == 0 || err != nil {
+	if len(parts) == 0 {
 		return nil, err
 	}
-	return []Unit{{Parts: parts, Timestamp: pkt.Timestamp, Received: a.received}}, nil
+	return []Unit{{Parts: parts, Timestamp: pkt.Timestamp, Received: a.received}}, err
 }

@@ -30,7 +30,7 @@ func TestAssemblyIsBounded(t *testing.T) {
 				}},
 			}},
 			[]byte{1},
-			[]byte{1, 1},
+			[]byte{255, 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -185,29 +185,6 @@ func (s *av1Sequence) colour(r *bitReader) {
 	}
 }
 
-// A bitReader reads bits, the highest of each byte first. Behind the end of p it reads zeros, and short is true.
-type bitReader struct {
-	p     []byte
-	at    int // in bits
-	short bool
-}
-
-// u reads n bits, 64 at most.
-func (r *bitReader) u(n int) (v uint64) {
-	for range n {
-		bit := byte(0)
-		if i := r.at / 8; i < len(r.p) {
-			bit = r.p[i] >> (7 - r.at%8) & 1
-		} else {
-			r.short = true
-		}
-		v, r.at = v<<1|uint64(bit), r.at+1
-	}
-	return v
-}
-
-func (r *bitReader) flag() bool { return r.u(1) == 1 }
-
 // uvlc skips a number of variable length (AV1 specification 4.10.3).
 func (r *bitReader) uvlc() {
 	zeros := 0

@@ -90,3 +90,65 @@ var crc8Table, crc16Table = func() (t8 [256]uint8, t16 [256]uint16) {
 	}
 	return t8, t16
 }()
+
+// A bitReader reads bits of p, the highest first. Behind the end it reads zeros, and short is true.
+type bitReader struct {
+	p     []byte
+	end   int // bits of p that are read; 0 for all
+	at    int // bits that were read
+	short bool
+}
+
+func (r *bitReader) size() int {
+	if r.end > 0 {
+		return r.end
+	}
+	return 8 * len(r.p)
+}
+
+// left is how many bits there are still.
+func (r *bitReader) left() int { return r.size() - r.at }
+
+// u reads n bits, 64 at most.
+func (r *bitReader) u(n int) (v uint64) {
+	if n > r.left() {
+		r.at, r.short = r.size(), true
+		return 0
+	}
+	for n > 0 {
+		here := min(8-r.at%8, n)
+		v = v<<here | uint64(r.p[r.at/8]<<(r.at%8)>>(8-here))
+		r.at += here
+		n -= here
+	}
+	return v
+}
+
+func (r *bitReader) flag() bool { return r.u(1) == 1 }
+
+// skip skips n bits.
+func (r *bitReader) skip(n int) {
+	if n > r.left() {
+		n, r.short = r.left(), true
+	}
+	r.at += n
+}
+
+// align skips to the next whole byte.
+func (r *bitReader) align() { r.at = min((r.at+7)/8*8, r.size()) }
+
+// copy reads n bits, and fills up the last byte with zeros.
+func (r *bitReader) copy(n int) []byte {
+	if n < 0 || n > r.left() {
+		r.at, r.short = r.size(), true
+		return nil
+	}
+	out := make([]byte, 0, (n+7)/8)
+	for ; n >= 8; n -= 8 {
+		out = append(out, byte(r.u(8)))
+	}
+	if n > 0 {
+		out = append(out, byte(r.u(n)<<(8-n)))
+	}
+	return out
+}

@@ -21,6 +21,7 @@ var registry = []*Codec{
 	aacCodec,
 	opusCodec,
 	g711Codec,
+	mp3Codec,
 	lpcmCodec,
 	flacCodec,
 }
@@ -66,7 +67,7 @@ type Receiver interface {
 	Flush() []Unit
 
 	// Samples makes samples of an access unit that is to be shown, or of which the first frame is to be heard, at pts, in ticks
-	// of the RTP clock. Their Duration is how long such a sample lasts as a rule. There may be none, for one that cannot be
+	// of the Timescale of Entry. Their Duration is how long such a sample lasts as a rule. There may be none, for one that cannot be
 	// decoded. The DTS of the samples of a track strictly increase, and none is greater than the PTS. newEntry says that Entry
 	// changed, and that the first of the samples is a sync sample.
 	//
@@ -76,6 +77,19 @@ type Receiver interface {
 	// Entry is the sample entry of the newest sample. Its Box is nil while it is not known yet.
 	Entry() media.SampleEntry
 }
+
+// ClockRate returns how many ticks a second the RTP clock of a track has, which are as many as the Timescale of its samples
+// where its Receiver does not say otherwise. The times that Samples gets are in ticks of the Timescale all the same. It is known
+// with the first access unit.
+func ClockRate(r Receiver) uint32 {
+	if c, ok := r.(clocked); ok {
+		return c.clockRate()
+	}
+	return r.Entry().Timescale
+}
+
+// clocked is a Receiver whose RTP clock counts otherwise than its samples do.
+type clocked interface{ clockRate() uint32 }
 
 // A Predictor is a Receiver of pictures that depend on others. Where a Receiver is none, every access unit is a sync sample,
 // and stands for itself.

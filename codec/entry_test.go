@@ -188,10 +188,10 @@ func TestAACEntry(t *testing.T) {
 
 func TestAACEntryRefuses(t *testing.T) {
 	for _, c := range []struct{ name, asc, want string }{
-		{"nothing", "", "not enough bits"},
-		{"cut short", "12", "not enough bits"},
-		{"Opus-like object type", "f9460040", "unsupported object type"},
-		{"SBR", "2b920800", "HE-AAC"},
+		{"nothing", "", "cut short"},
+		{"cut short", "12", "cut short"},
+		{"xHE-AAC", "f9460040", "xHE-AAC is not supported"},
+		{"SBR over what is no AAC", "2b91c800", "not supported"},
 		{"layout in the stream", "1200", "channel layout"},
 		{"no samples a second", "1780000008", "out of range"},
 		{"longer than any", strings.Repeat("12", 65), "the most is 64"},

@@ -122,19 +122,7 @@ func mjpegEntry(width, height uint16) media.SampleEntry {
 	var w writer
 	w.Box("mp4v", func() {
 		w.visualFields(width, height)
-		w.FullBox("esds", 0, 0, func() {
-			w.descriptor(esTag, func() {
-				w.U16(0) // ES_ID, 0 in files
-				w.U8(0)
-				w.descriptor(decoderConfigTag, func() {
-					w.U8(jpegObjectType)
-					w.U8(4<<2 | 1) // a visual stream
-					w.Zeros(3)     // buffer size: unknown
-					w.U32s(0, 0)   // greatest and average bit rate: unknown
-				})
-				w.descriptor(slConfigTag, func() { w.U8(2) })
-			})
-		})
+		w.esds(jpegObjectType, visualStream, nil)
 	})
 	return media.SampleEntry{
 		Kind: media.Video, Codec: "mp4v.6C", Timescale: media.VideoTimescale,
@@ -148,8 +136,8 @@ func importMJPEG(entry []byte) (media.SampleEntry, error) {
 		if typ != "mp4v" {
 			return "mp4v.6C", true
 		}
-		config, ok := esdsConfig(box.Find(boxes, "esds"))
-		return "mp4v.6C", ok && config[0] == jpegObjectType
+		objectType, _, err := readESDS(box.Find(boxes, "esds"))
+		return "mp4v.6C", err == nil && objectType == jpegObjectType
 	})
 	if err != nil {
 		return e, err

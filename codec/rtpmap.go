@@ -3,6 +3,8 @@ package codec
 import (
 	"strconv"
 	"strings"
+
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
 )
 
 // otherNames are names that cameras give to formats in place of the registered ones (RFC 4855), without dots, dashes and
@@ -79,4 +81,12 @@ func wholeNumber(text string) int {
 		return 0
 	}
 	return int(n)
+}
+
+// AllowUDP has gortsplib receive a format over UDP that says, or leaves out, that NAL units are never divided (packetization-mode 0,
+// RFC 6184 6.2). Most cameras that say so divide them nonetheless; packets that are too large for UDP are counted as damaged.
+func AllowUDP(f format.Format) {
+	if h, ok := f.(*format.H264); ok && h.PacketizationMode == 0 {
+		h.PacketizationMode = 1
+	}
 }

@@ -9,7 +9,7 @@ type Samples struct {
 	Durations    []uint32
 	Sizes        []uint32
 	CTS          []int32  // nil when every CTS is 0
-	Syncs        []uint32 // index of each sync sample, from 0; nil for audio
+	Syncs        []uint32 // index of each sync sample, from 0; nil where every sample is one, as of audio
 	ChunkOffsets []int64  // of each chunk, from the first fragment of the extent
 	ChunkCounts  []uint32 // samples in each chunk
 	ChunkEntries []uint8  // number of the sample entry of each chunk, see EntryList; nil when all are the first
@@ -47,7 +47,7 @@ func (s *Samples) End() (end int64) {
 	return end
 }
 
-// SyncBefore returns the last sync sample at or before sample i.
+// SyncBefore returns the last sync sample at or before sample i, or the first sample where there is none.
 func (s *Samples) SyncBefore(i int) int {
 	if s.Syncs == nil {
 		return i

@@ -9,7 +9,7 @@ import (
 	"nvrfs/schema"
 )
 
-// longest90k is more than a recording lasts, unless a camera sends no sync sample for a quarter of an hour.
+// longest90k is more than a recording lasts.
 const longest90k = 2 * 15 * 60 * 90000
 
 // Clip returns the entry that shows exactly the frames of a stream in [from, to), joined across recordings and gaps. It

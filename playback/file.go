@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/schema"
 	"nvrfs/store"
@@ -156,11 +158,33 @@ func (l *Library) layOut(ctx context.Context, e *Entry, recs []schema.Recording)
 	if len(parts) == 0 {
 		return nil, fmt.Errorf("%s: %w", e.Name, ErrNotFound)
 	}
+	if all := len(parts); e.kind != hourEntry {
+		if parts = ofOneMaster(parts); len(parts) < all {
+			l.o.Log.Warn("some recordings in a range have no picture, or another kind of sound, and are left out of the file that joins the others",
+				"entry", e.Name, "do", "open the entries of its hours, which show all")
+		}
+	}
 	f, err := mp4.NewFile(parts, fileTables{l, e.ETag})
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", e.Name, err)
 	}
 	return f, nil
+}
+
+// ofOneMaster leaves out the parts that no file can show together with the others: those without video where others have it, else
+// those with another kind of sound than the first.
+func ofOneMaster(parts []mp4.Part) (kept []mp4.Part) {
+	kind := func(p *mp4.Part) media.Kind { return p.Tracks[0].Entry.Kind }
+	leads := kind(&parts[0])
+	for i := range parts {
+		if kind(&parts[i]) == media.Video {
+			leads = media.Video
+		}
+	}
+	if !slices.ContainsFunc(parts, func(p mp4.Part) bool { return kind(&p) != leads }) {
+		return parts
+	}
+	return slices.DeleteFunc(parts, func(p mp4.Part) bool { return kind(&p) != leads })
 }
 
 // trimAll cuts recordings to what is shown in a range of wall time.
@@ -186,12 +210,17 @@ func trim(p mp4.Part, r *schema.Recording, from90k, to90k int64) (mp4.Part, erro
 	return p.Trim(mediaTime(&p.Tracks[0], r, from90k), mediaTime(&p.Tracks[0], r, to90k))
 }
 
+// clockOff90k is more than the media of a run's first recording may differ from its wall time, unless the camera's clock is off.
+const clockOff90k = 80000
+
 // mediaTime converts wall time to the run's media time, in ticks of a track. The two differ in rate by the correction of
-// the camera's clock. The first recording of a run is not corrected, and the sum of its durations tells nothing: where there
-// are B-frames, its first frame may have a CTS of 0 and the one that follows it another, so that DTS passes less than PTS.
+// the camera's clock. The first recording of a run is not corrected, unless that clock is off by much, and the sum of its durations
+// tells nothing: where there are B-frames, its first frame may have a CTS of 0 and the one that follows it another, so that DTS passes
+// less than PTS.
 func mediaTime(t *mp4.TrackPart, r *schema.Recording, wall90k int64) int64 {
 	ticks, wall := t.Duration, r.WallDuration90k
-	if wall == 0 || r.Sequence == 0 {
+	off := wall - media.Rescale(ticks, t.Entry.Timescale, media.TicksPerSecond)
+	if wall == 0 || r.Sequence == 0 && max(off, -off) < clockOff90k {
 		ticks, wall = int64(t.Entry.Timescale), 90000
 	}
 	// Up to hours of ticks on both sides: the product stays below 2^63.

@@ -15,11 +15,14 @@ import (
 	"nvrfs/recorder/volume"
 )
 
-// steadyAfter is how long a session must have recorded so that the wait after its failure is the shortest again.
+// steadyAfter is how long a session must have recorded so that its end is news.
 const steadyAfter = 10 * time.Second
 
-// remindEvery is how often a camera that stays away is logged again.
-const remindEvery = time.Hour
+// A camera that stays away is logged for each reason, of which it may have mostReasons, and again every remindEvery.
+const (
+	remindEvery = time.Hour
+	mostReasons = 20
+)
 
 // A stream records one stream of a camera, session after session, from one goroutine.
 type stream struct {
@@ -117,7 +120,7 @@ func (s *stream) mayRecord() error {
 
 // run records until ctx ends. It never gives up on a camera that is away.
 func (s *stream) run(ctx context.Context) {
-	away := absence{log: s.log}
+	away := newAbsence(s.log)
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		sess := s.newSession()
 		watched := away.watch(sess)
@@ -138,8 +141,8 @@ func (s *stream) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if !watched.first.IsZero() && time.Since(watched.first) > steadyAfter {
-			attempt = 0
+		if watched.recorded() {
+			attempt = 0 // whatever ended the session, each second until the next one costs pictures
 		}
 		away.ended(reason)
 		select {
@@ -159,13 +162,17 @@ func (s *stream) finish(sess *session.Session, reason string) error {
 	return err
 }
 
-// absence logs when a camera goes away and when it is back, and is quiet in between.
+// absence logs when a camera goes away and when it is back, and is quiet in between. A camera that is away again and again soon after
+// it came back, for one reason, is logged as one that is away.
 type absence struct {
 	log    *slog.Logger
-	reason string    // why the camera is away; empty while it is there
-	logged time.Time // when the reason was logged
-	since  time.Time
+	logged map[string]time.Time // when each reason why the camera is away was logged; the reasons are without numbers
+	since  time.Time            // when the camera went away; zero before
+	quiet  bool                 // that it is back was not logged
+	again  bool                 // it came back since then, but not for steadyAfter
 }
+
+func newAbsence(log *slog.Logger) absence { return absence{log: log, logged: map[string]time.Time{}} }
 
 // ended says that a session has ended.
 func (a *absence) ended(reason string) {
@@ -173,35 +180,64 @@ func (a *absence) ended(reason string) {
 	if a.since.IsZero() {
 		a.since = now
 	}
-	if reason != a.reason || now.Sub(a.logged) > remindEvery {
-		a.log.Warn("not recording; trying again", "reason", reason, "took", now.Sub(a.since).Round(time.Second).String())
-		a.reason, a.logged = reason, now
+	kind := session.WithoutNumbers(reason)
+	if logged, ok := a.logged[kind]; ok && now.Sub(logged) <= remindEvery || !ok && len(a.logged) >= mostReasons {
+		return
 	}
+	a.log.Warn("not recording; trying again", "reason", reason, "took", now.Sub(a.since).Round(time.Second).String())
+	a.logged[kind] = now
 }
 
 // recording says that samples come in.
 func (a *absence) recording() {
+	if a.quiet = a.again; a.quiet {
+		return
+	}
+	a.say()
+	a.again = true
+}
+
+// steady says that samples have come in for steadyAfter.
+func (a *absence) steady() {
+	if a.quiet {
+		a.say()
+	}
+	*a = newAbsence(a.log)
+}
+
+func (a *absence) say() {
 	if a.since.IsZero() {
 		a.log.Info("recording")
 	} else {
 		a.log.Info("recording again", "took", time.Since(a.since).Round(time.Second).String())
 	}
-	*a = absence{log: a.log}
 }
 
-// watch returns a Handler that passes everything on to h, and calls recording at the first sample.
+// watch returns a Handler that passes everything on to h, and tells a of samples that h has taken.
 func (a *absence) watch(h media.Handler) *watched { return &watched{Handler: h, a: a} }
 
 type watched struct {
 	media.Handler
-	a     *absence
-	first time.Time // when the first sample came
+	a      *absence
+	first  time.Time // when the first sample was taken
+	steady bool
 }
 
 func (w *watched) Sample(x media.Sample) error {
-	if w.first.IsZero() {
+	err := w.Handler.Sample(x)
+	if err != nil || w.steady {
+		return err
+	}
+	switch {
+	case w.first.IsZero():
 		w.first = time.Now()
 		w.a.recording()
+	case time.Since(w.first) > steadyAfter:
+		w.steady = true
+		w.a.steady()
 	}
-	return w.Handler.Sample(x)
+	return nil
 }
+
+// recorded reports whether the session has taken a sample.
+func (w *watched) recorded() bool { return !w.first.IsZero() }

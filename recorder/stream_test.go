@@ -133,6 +133,49 @@ func TestCameraComesBack(t *testing.T) {
 	bench.NoProblems(t, b.Dir)
 }
 
+// TestCameraThatEndsSessions has a camera that sends pictures for some seconds, and then ends the session: it is tried again at
+// once, however often, and the log says so once, with the ports of the reasons in it.
+func TestCameraThatEndsSessions(t *testing.T) {
+	b := bench.New(t, time.Minute)
+	synctest.Test(t, func(t *testing.T) {
+		var began []time.Time
+		source := bench.SourceFunc(func(ctx context.Context, h media.Handler) error {
+			began = append(began, time.Now())
+			c := bench.Camera{Start: time.Now(), FPS: 5, GOP: 5, Run: uint32(len(began))}
+			if err := h.Start(c.Tracks()); err != nil {
+				return err
+			}
+			for x := range c.Samples(3 * time.Second) {
+				time.Sleep(time.Until(x.Received))
+				if ctx.Err() != nil {
+					return nil
+				}
+				if err := h.Sample(x); err != nil {
+					return err
+				}
+			}
+			if len(began)%2 == 0 {
+				return fmt.Errorf("read from 10.0.0.7:%d: connection reset", 30000+len(began))
+			}
+			return errors.New("the camera closed the connection")
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		streamOf(b, source).run(ctx)
+		for i := 1; i < len(began); i++ {
+			if away := began[i].Sub(began[i-1]) - 2800*time.Millisecond; away > 1300*time.Millisecond {
+				t.Errorf("session %d begins %v after the one before", i, away)
+			}
+		}
+		if len(began) < 130 {
+			t.Errorf("%d sessions", len(began))
+		}
+	})
+	if log := b.Log.String(); strings.Count(log, "not recording") != 2 || strings.Count(log, "msg=recording") != 1 || strings.Contains(log, "recording again") {
+		t.Errorf("the log:\n%.3000s", log)
+	}
+}
+
 func TestStopWhileBackingOff(t *testing.T) {
 	b := bench.New(t, time.Minute)
 	synctest.Test(t, func(t *testing.T) {

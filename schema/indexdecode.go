@@ -102,7 +102,7 @@ func (d *Decoder) header() error {
 		switch k {
 		case media.Video:
 			t.syncBit, t.durationBit, t.ctsBit, t.shift = 1, 2, 4, 3
-			t.out.Syncs = room(t.out.Syncs, int(min(s.Syncs, s.Samples)))[:0]
+			t.out.Syncs = room(t.out.Syncs, max(1, int(min(s.Syncs, s.Samples))))[:0] // not nil, which means that all are
 		case media.Audio, media.RawAudio:
 			t.syncBit, t.durationBit, t.ctsBit, t.shift = 0, 1, 0, 1
 			t.out.Syncs = nil

@@ -32,7 +32,7 @@ func packListing(r *Recording) string {
 	return string(b)
 }
 
-// usualDuration is what the wall duration of a recording is close to: its first track is video, which counts in ticks of 90 kHz.
+// usualDuration is what the wall duration of a recording is close to where its first track is video, which counts in ticks of 90 kHz.
 func usualDuration(tracks []Track) int64 {
 	if len(tracks) == 0 {
 		return 0

@@ -6,6 +6,7 @@ import (
 	"hash"
 	"io"
 
+	"nvrfs/media"
 	"nvrfs/mp4"
 	"nvrfs/recorder/volume"
 	"nvrfs/schema"
@@ -18,7 +19,7 @@ type readBack struct {
 	index    *schema.Index
 	digest   []byte // of the header and the whole fragments
 	start90k int64  // wall time of the first frame, as known when the last fragment was written
-	media90k int64  // duration of the video
+	media90k int64  // duration of the master
 
 	damage     error       // what is wrong in the middle of the file, with whole fragments behind it; nil if it was only cut off
 	behind     []*readBack // the ranges of whole fragments behind the damage that can be shown, in order
@@ -57,15 +58,15 @@ func scanSampleFile(
 			found.index = schema.NewIndex(f.Tracks)
 		}
 		found.index.Add(schema.Fragment{HeaderLen: x.HeaderLen, Tracks: x.Tracks, Entries: x.Entries})
-		last90k, lastDTS = x.Wall90k, x.Start(volume.Video)
+		last90k, lastDTS = x.Wall90k, x.Start(volume.Master)
 		return whole(f.Bytes + x.Bytes)
 	})
 	if err != nil || found.index == nil {
 		return &readBack{SampleFile: f, size: size}, err
 	}
-	v := found.index.Tracks()[volume.Video]
-	found.SampleFile, found.media90k = f, v.Duration
-	found.start90k = last90k - (lastDTS - v.Start) + int64(v.FirstCTS)
+	m, timescale := found.index.Tracks()[volume.Master], f.Tracks[volume.Master].Timescale
+	found.SampleFile, found.media90k = f, media.Rescale(m.Duration, timescale, media.TicksPerSecond)
+	found.start90k = last90k - media.Rescale(lastDTS-m.Start-int64(m.FirstCTS), timescale, media.TicksPerSecond)
 	return found, nil
 }
 

@@ -17,14 +17,21 @@ import (
 // damagedReason is the reason why a run ended whose footage is damaged there and goes on behind the damage.
 const damagedReason = "the rest of the recording is damaged"
 
+// leastWithoutSync90k is how long a range without a sync sample lasts at least that is kept: longer than what remains of a GOP, unless
+// the camera sends none for minutes.
+const leastWithoutSync90k = 2 * 60 * 90000
+
 // readBehind reads the ranges of whole fragments behind the damage of a sample file. Each starts with a sync sample, because pictures
-// before it cannot be decoded. damage is nil if no whole fragment follows, as in a file that was cut off.
+// before it cannot be decoded, unless it is long and has none. damage is nil if no whole fragment follows, as in a file that was cut
+// off.
 func (f *readBack) readBehind(src io.ReaderAt) (behind []*readBack, damage error) {
 	for before := f.SampleFile; ; {
-		scan := func(r io.ReaderAt, size int64, visit func(*mp4.SampleFile, *mp4.ScannedFragment) error) (*mp4.SampleFile, error) {
-			return mp4.ScanBehind(r, size, before, fromSync(visit))
+		found, err := f.readRange(src, before, fromSync)
+		if err == nil && found.SampleFile != nil && found.index == nil {
+			if found, err = f.readRange(src, before, wholeRange); err == nil && found.media90k < leastWithoutSync90k {
+				found.index = nil
+			}
 		}
-		found, err := scanSampleFile(src, f.size, scan, func(int64) error { return nil })
 		switch {
 		case err != nil:
 			return behind, fmt.Errorf("%w; behind that: %w", f.Torn, err) // more than that nobody knows
@@ -37,11 +44,23 @@ func (f *readBack) readBehind(src io.ReaderAt) (behind []*readBack, damage error
 	}
 }
 
+type visitor = func(*mp4.SampleFile, *mp4.ScannedFragment) error
+
+// readRange reads the next range of whole fragments, or those of them that choose passes on.
+func (f *readBack) readRange(src io.ReaderAt, before *mp4.SampleFile, choose func(visitor) visitor) (*readBack, error) {
+	scan := func(r io.ReaderAt, size int64, visit func(*mp4.SampleFile, *mp4.ScannedFragment) error) (*mp4.SampleFile, error) {
+		return mp4.ScanBehind(r, size, before, choose(visit))
+	}
+	return scanSampleFile(src, f.size, scan, func(int64) error { return nil })
+}
+
+func wholeRange(visit visitor) visitor { return visit }
+
 // fromSync leaves out the fragments before the first that starts with a sync sample.
-func fromSync(visit func(*mp4.SampleFile, *mp4.ScannedFragment) error) func(*mp4.SampleFile, *mp4.ScannedFragment) error {
+func fromSync(visit visitor) visitor {
 	started := false
 	return func(f *mp4.SampleFile, x *mp4.ScannedFragment) error {
-		if samples := x.Tracks[volume.Video]; !started && (len(samples) == 0 || !samples[0].Sync) {
+		if samples := x.Tracks[volume.Master]; !started && (len(samples) == 0 || !samples[0].Sync) {
 			return nil
 		}
 		if !started {
@@ -89,7 +108,7 @@ func (s *salvage) end(reason string) {
 		last, seal = f, f.Seal
 		f.Seal = &mp4.Seal{Start90k: f.start90k, WallDuration90k: f.media90k, EndReason: damagedReason}
 	}
-	v := last.index.Tracks()[volume.Video]
+	v := last.index.Tracks()[volume.Master]
 	dts, next90k, follows := s.successor()
 	joins := follows && dts == v.Start+v.Duration
 	s.split = s.found.First > s.found.HeaderBytes || follows && (last != s.found || !joins)
@@ -131,7 +150,7 @@ func (s *salvage) successor() (dts, start90k int64, ok bool) {
 	for _, d := range s.volumes {
 		f, first, err := firstFragment(d.Store(), next)
 		if err == nil && f.Identity.Run == s.found.Identity.Run && f.Identity.Sequence == s.found.Identity.Sequence+1 {
-			return first.Start(volume.Video), f.Identity.Start90k, true
+			return first.Start(volume.Master), f.Identity.Start90k, true
 		}
 	}
 	return 0, 0, false

@@ -39,6 +39,9 @@ func (d *delays) add(at, delay float64) {
 	}
 }
 
+// restart forgets the delays of before, because times stand elsewhere now.
+func (d *delays) restart() { d.previous, d.current = math.Inf(1), math.Inf(1) }
+
 // recent is the shortest delay of late.
 func (d *delays) recent() float64 { return min(d.previous, d.current) }
 
@@ -76,14 +79,15 @@ func (l *lags) add(at, lag float64) {
 // last reports whether the track, which is behind by lag now, does not catch up.
 func (l *lags) last(lag float64) bool {
 	const (
-		quick   = 3
-		growing = 0.3 * lagSlot // in each slot
+		quick    = 3             // slots
+		quickLag = 0.5           // seconds
+		growing  = 0.3 * lagSlot // in each slot
 	)
 	s := l.slots[:]
 	if lag < mostLag || l.n < quick || s[lagSlots-1] < mostLag {
 		return false
 	}
-	if s[lagSlots-3] >= mostLag && s[lagSlots-2] >= s[lagSlots-3]+growing && s[lagSlots-1] >= s[lagSlots-2]+growing {
+	if s[lagSlots-3] >= quickLag && s[lagSlots-2] >= s[lagSlots-3]+growing && s[lagSlots-1] >= s[lagSlots-2]+growing {
 		return true
 	}
 	if l.n < lagSlots || s[lagSlots-1] < s[0]-0.1 {

@@ -106,33 +106,32 @@ const (
 // frames compares timestamps with how long the frames between them last. Where they keep to another ratio than 1, and as much
 // sound came as the frames have, the clock counts otherwise. (Where less came, the camera sends no frames of silence.)
 type frames struct {
-	known       bool
-	ext, lasts  int64 // of the newest access unit
-	ratio       float64
-	n           int     // access units that kept to it
-	ticks       int64   // that they last
-	since, last float64 // when they came
+	known        bool
+	stamp, lasts float64 // of the newest access unit, in seconds
+	came         float64
+	ratio        float64
+	n            int     // access units that kept to it
+	total        float64 // seconds that they last
+	since        float64 // when they began to come
 }
 
 // add takes in an access unit.
-func (f *frames) add(ext, lasts int64, at, rate float64) (ratio float64, ok bool) {
+func (f *frames) add(stamp, lasts, came float64) (ratio float64, ok bool) {
 	before := *f
-	f.ext, f.lasts, f.last, f.known = ext, lasts, at, true
+	f.stamp, f.lasts, f.came, f.known = stamp, lasts, came, true
 	if !before.known || before.lasts <= 0 {
 		f.n = 0
 		return 0, false
 	}
-	ratio = float64(ext-before.ext) / float64(before.lasts)
+	ratio = (stamp - before.stamp) / before.lasts
 	if f.n == 0 || math.Abs(ratio-f.ratio) > 0.02*f.ratio {
-		f.ratio, f.n, f.ticks, f.since = ratio, 1, before.lasts, before.last
+		f.ratio, f.n, f.total, f.since = ratio, 1, before.lasts, before.came
 		return 0, false
 	}
-	f.n, f.ticks = f.n+1, f.ticks+before.lasts
-	lasted := float64(f.ticks) / rate
-	if f.n < sureFrames || lasted < sureTime || math.Abs((at-f.since)/lasted-1) > 0.3 {
+	f.n, f.total = f.n+1, f.total+before.lasts
+	if f.n < sureFrames || f.total < sureTime || math.Abs((came-f.since)/f.total-1) > 0.3 {
 		return 0, false
 	}
-	ratio = f.ratio
 	f.n = 0
-	return ratio, true
+	return f.ratio, true
 }

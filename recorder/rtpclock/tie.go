@@ -46,6 +46,8 @@ type Tie struct {
 	Rate  float64 // ticks a second of the audio; 0 where there is none, and nothing waits
 	Video Mark
 	Audio Mark
+	// Apart returns by how many seconds the sound comes later than the picture, for their times, where it is known. It may be nil.
+	Apart func() (seconds float64, ok bool)
 
 	shift  int64     // to be added to audio times
 	tied   bool      // shift is final for this run
@@ -56,9 +58,8 @@ type Tie struct {
 	bytes  int       // of held
 	opened time.Time // when the first sample was held
 
-	agreed  time.Time // when reports last said where the sound belongs
-	byTimes bool      // apart is known
-	apart   float64   // by how many seconds later the sound came than the picture, for their times, when it was in its place
+	agreed time.Time // when reports last said that the sound is in its place; zero where they do not say so any more
+	apart  float64   // by how many seconds later than the picture it came then, for their times
 }
 
 // A Mark is a time of a track by the camera's wall clock, as its newest sender report has it.
@@ -89,12 +90,27 @@ func (t *Tie) Note(m *Mark, ntp time.Time, pts int64, now time.Time) {
 		t.later = nil
 		return
 	}
-	t.agreed = now
+	if math.Abs(float64(shift-t.shift)) <= mostTieError.Seconds()*t.Rate {
+		t.agree(now)
+	} else {
+		t.agreed = time.Time{}
+	}
 	t.later = append(t.later[max(0, len(t.later)-nextTieReports+1):], shift)
 }
 
 // Forget drops what the reports said, because the times of a track stand elsewhere to its clock now.
-func (t *Tie) Forget() { t.Video, t.Audio, t.later = Mark{}, Mark{}, nil }
+func (t *Tie) Forget() { t.Video, t.Audio, t.later, t.agreed = Mark{}, Mark{}, nil, time.Time{} }
+
+// agree notes that the sound is in its place by the reports.
+func (t *Tie) agree(now time.Time) {
+	t.agreed = now
+	if t.Apart == nil {
+		return
+	}
+	if apart, ok := t.Apart(); ok {
+		t.apart = apart - float64(t.shift)/t.Rate
+	}
+}
 
 // Tied reports whether it is known how the tracks stand to each other, so that nothing waits any more.
 func (t *Tie) Tied() bool { return t.tied }
@@ -127,27 +143,17 @@ func (t *Tie) Again(now time.Time) (reason string) {
 	return fmt.Sprintf("the camera's sender reports moved the sound by %+.0f ms", float64(by)/t.Rate*1000)
 }
 
-// Apart is told, before a sync sample, by how many seconds later the sound comes than the picture, for their times. It returns by
-// how many the sound has drifted away, where no reports say where it belongs and it is more than most.
-func (t *Tie) Apart(apart, most float64, now time.Time) (by float64) {
-	switch {
-	case !t.tied || t.Rate == 0:
-		return 0
-	case now.Sub(t.agreed) < reportsLast:
-		t.byTimes = false
+// Drift returns by how many seconds the sound has drifted away from the picture by when the two come, where it is more than most,
+// and no reports say that it is in its place.
+func (t *Tie) Drift(most float64, now time.Time) (by float64) {
+	if !t.tied || t.Rate == 0 || t.Apart == nil || now.Sub(t.agreed) < reportsLast {
 		return 0
 	}
-	apart -= float64(t.shift) / t.Rate
-	if !t.byTimes {
-		if !t.agreed.IsZero() {
-			t.apart = apart // reports had put it here
-		}
-		t.byTimes = true
+	apart, ok := t.Apart()
+	if by = apart - float64(t.shift)/t.Rate - t.apart; !ok || math.Abs(by) <= most {
+		return 0
 	}
-	if by = apart - t.apart; math.Abs(by) > most {
-		return by
-	}
-	return 0
+	return by
 }
 
 // Move has the sound of another run later by some seconds.
@@ -197,7 +203,7 @@ func (t *Tie) tryTie(now time.Time) {
 			t.shift = shift
 		}
 		t.tied, t.Video.fresh, t.Audio.fresh = true, false, false
-		t.agreed = now
+		t.agree(now)
 	case now.Sub(t.opened) > mostTieDelay || t.bytes > mostHeld:
 		t.tied = true
 	}

@@ -13,8 +13,8 @@ const (
 	mostBuffered = 10.0
 	// mostAhead is by how much an access unit may come too early for its timestamp, once the camera has settled. Less is what the
 	// shortest delay of a network varies by.
-	mostAhead = 1.5
-	// mostStanding is how long a clock may stand, or go on below where it has been, while access units come.
+	mostAhead = 1.2
+	// mostStanding is how long access units of one timestamp may come.
 	mostStanding = 1.0
 )
 
@@ -25,6 +25,10 @@ const (
 	// SoundReorder is for sound, which is sent in order, by clocks that jitter.
 	SoundReorder = 0.3
 )
+
+// mostBelow is how many access units may come whose times are not later than all before: as many as B-frames ever are (ITU-T H.264
+// A.3.1).
+const mostBelow = 16
 
 // arrivalRate is the rate, as a part of the one that is described, below which timestamps say nothing of the time.
 const arrivalRate = 0.005
@@ -39,18 +43,20 @@ const arrivalRate = 0.005
 // A stall of the network does none of this: what it held back comes with the timestamps that it was made at.
 type Timeline struct {
 	rate    float64 // ticks a second
+	hz      float64 // of timestamps, as described
 	reorder float64 // seconds
 
 	clock    Clock
 	from, to int64   // the timestamp, extended, that has the time to
-	scale    float64 // by which ticks of timestamps are multiplied; 1 where the clock is right
+	passes   float64 // seconds of timestamps that pass in one; 1 where the clock is right
 	arrival  bool    // timestamps say nothing of the time
 
 	last    float64 // when the newest access unit came
 	began   float64 // when the first did
 	newest  int64   // the time of the newest
 	highest int64   // the greatest time
-	raised  float64 // when it was
+	below   int     // access units since
+	since   float64 // when the first of the newest timestamp came
 	delays  delays
 	lags    lags
 	pace    pace
@@ -58,9 +64,10 @@ type Timeline struct {
 	lasts   float64 // how many seconds all access units last, at least
 }
 
-// NewTimeline makes the timeline of a track of so many ticks a second, whose timestamps may go back by so many seconds.
-func NewTimeline(rate uint32, reorder float64) *Timeline {
-	return &Timeline{rate: float64(rate), reorder: reorder, scale: 1}
+// NewTimeline makes the timeline of a track of so many ticks a second, whose timestamps count hz in one, and may go back by so many
+// seconds.
+func NewTimeline(rate, hz uint32, reorder float64) *Timeline {
+	return &Timeline{rate: float64(rate), hz: float64(hz), reorder: reorder, passes: 1}
 }
 
 // A Fault is what a Timeline found wrong with a clock, and has mended.
@@ -124,13 +131,16 @@ func (t *Timeline) At(timestamp uint32, received float64) (time int64, f Fault) 
 		t.from, t.to = ext, m
 		t.lags.reset()
 	}
+	if f.Kind != None {
+		t.delays.restart()
+	}
 	t.note(m, received)
 	lag := received - float64(m)/t.rate - t.delays.floor
 	if t.reorder == PictureReorder {
 		t.lasts += leastPicture
 	}
-	if t.pace.add(pacePoint{received, float64(ext) / t.rate, lag, t.lasts}) {
-		if rate, ok := t.pace.rate(1/t.scale, t.arrival, t.began+settleTime); ok {
+	if t.pace.add(pacePoint{received, float64(ext) / t.hz, lag, t.lasts}) {
+		if rate, ok := t.pace.rate(t.passes, t.arrival, t.began+settleTime); ok {
 			if rated := t.setRate(rate, ext, m); rated.Kind != None {
 				f = rated
 			}
@@ -142,7 +152,7 @@ func (t *Timeline) At(timestamp uint32, received float64) (time int64, f Fault) 
 func (t *Timeline) start(timestamp uint32, received float64) {
 	t.clock.Start(timestamp, 0)
 	t.to = int64(received * t.rate)
-	t.began, t.raised = received, received
+	t.began, t.since = received, received
 	t.delays.settle = received + settleTime
 	t.newest, t.highest = t.to, t.to
 	t.note(t.to, received)
@@ -173,10 +183,10 @@ func (t *Timeline) Settle() {
 func (t *Timeline) Rate() float64 { return t.rate }
 
 func (t *Timeline) mapped(ext int64) int64 {
-	if t.scale == 1 {
+	if t.passes == 1 && t.hz == t.rate {
 		return t.to + ext - t.from
 	}
-	return t.to + int64(math.Round(float64(ext-t.from)*t.scale))
+	return t.to + int64(math.Round(float64(ext-t.from)*t.rate/t.hz/t.passes))
 }
 
 // arrived returns the time of an access unit by when it came. It is later than that of all before.
@@ -193,7 +203,6 @@ func (t *Timeline) judge(m int64, received float64) Fault {
 	if received < t.delays.settle {
 		mostAhead = mostBuffered
 	}
-	standing := received - t.raised
 	t.lags.add(received, -ahead)
 	switch {
 	case back > t.reorder:
@@ -202,8 +211,8 @@ func (t *Timeline) judge(m int64, received float64) Fault {
 		return Fault{Kind: Jumped, By: float64(m-t.newest) / t.rate}
 	case ahead > mostAhead && received > t.delays.settle && !t.pace.replays():
 		return Fault{Kind: Ahead, By: ahead}
-	case back >= 0 && standing > mostStanding:
-		return Fault{Kind: Stood, By: standing}
+	case m == t.newest && received-t.since > mostStanding, back >= 0 && t.below >= mostBelow:
+		return Fault{Kind: Stood, By: back}
 	case t.lags.last(-ahead):
 		return Fault{Kind: Behind, By: -ahead}
 	}
@@ -212,9 +221,12 @@ func (t *Timeline) judge(m int64, received float64) Fault {
 
 // note takes in the time of an access unit.
 func (t *Timeline) note(m int64, received float64) {
+	if m != t.newest {
+		t.since = received
+	}
 	t.newest, t.last = m, received
-	if m > t.highest {
-		t.highest, t.raised = m, received
+	if t.below++; m > t.highest {
+		t.highest, t.below = m, 0
 	}
 	t.delays.add(received, received-float64(m)/t.rate)
 }
@@ -222,28 +234,31 @@ func (t *Timeline) note(m int64, received float64) {
 // setRate has timestamps scaled from an access unit on. rate is how fast they count, as a part of what is described.
 func (t *Timeline) setRate(rate float64, ext, m int64) Fault {
 	const right = 0.005 // off by less, it is taken for right
-	before := 1 / t.scale
+	before := t.passes
 	if math.Abs(rate-1) < right {
 		rate = 1
 	}
 	t.from, t.to = ext, m
 	t.arrival = rate < arrivalRate
 	if !t.arrival {
-		t.scale = 1 / rate
+		t.passes = rate
 	}
 	t.lags.reset()
 	if math.Abs(rate/before-1) < minOff && !t.arrival {
 		return Fault{}
 	}
-	return Fault{Kind: Rated, Hz: rate * t.rate}
+	t.delays.restart()
+	t.delays.add(t.last, t.last-float64(m)/t.rate)
+	return Fault{Kind: Rated, Hz: rate * t.hz}
 }
 
 // Lasts says how many ticks the access unit that At was asked for last lasts, which is known of sound. Where the clock counts
 // otherwise, that shows before arrival tells.
 func (t *Timeline) Lasts(ticks int64) Fault {
-	t.lasts += float64(ticks) / t.rate
-	rate, ok := t.frames.add(t.clock.pts, ticks, t.last, t.rate)
-	if !ok || t.arrival || math.Abs(rate*t.scale-1) < sureOff {
+	lasts := float64(ticks) / t.rate
+	t.lasts += lasts
+	rate, ok := t.frames.add(float64(t.clock.pts)/t.hz, lasts, t.last)
+	if !ok || t.arrival || math.Abs(rate/t.passes-1) < sureOff {
 		return Fault{}
 	}
 	t.pace.reset()

@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 
 	"nvrfs/codec"
@@ -81,6 +82,9 @@ func (s *session) soundSamples(a *track, p packet) (all []media.Sample, newEntry
 }
 
 func (s *session) soundUnit(a *track, u codec.Unit) ([]media.Sample, bool, error) {
+	if codec.ClockRate(a.receiver) != a.hz {
+		s.beginSound()
+	}
 	pts := s.at(a, u.Timestamp, u.Received)
 	if a.end-pts > int64(mostSoundExcess*float64(a.rate)) {
 		s.say("more sound comes than the camera's clock has time for; what is too much is left out")
@@ -136,15 +140,13 @@ func (s *session) soundEntry(changed bool, now time.Time) (again bool, err error
 		return false, nil
 	}
 	if again = e.Timescale != a.rate; again {
-		a.setRate(e.Timescale)
-		s.tie.Rate = float64(a.rate)
-		s.tie.Forget()
+		s.beginSound()
 	}
 	before := s.runs.entry
 	switch {
 	case !s.runs.handed:
 	case !s.runs.sound:
-		s.runs.due = "the camera's sound began"
+		s.runs.due = cmp.Or(s.runs.due, "the camera's sound began")
 	case e.Kind != before.Kind || e.Timescale != before.Timescale:
 		s.runs.sound, s.runs.due = false, "the camera's sound changed"
 		if s.video == nil {

@@ -99,14 +99,12 @@ func (l *login) again(headers []string, authorized bool, renewed int) bool {
 		return false
 	}
 	if authorized && l.challenge != nil {
-		fresh := l.sameKind(offered)
-		switch {
-		case fresh != nil && (l.accepted || strings.EqualFold(fresh.params["stale"], "true")) && fresh.params["nonce"] != l.challenge.params["nonce"] && renewed < maxRenewals:
+		if fresh := l.sameKind(offered); fresh != nil && renewed < maxRenewals && (strings.EqualFold(fresh.params["stale"], "true") ||
+			l.accepted && fresh.params["nonce"] != l.challenge.params["nonce"]) {
 			l.take(fresh)
 			return true
-		default:
-			l.tried = append(l.tried, l.challenge.algorithm())
 		}
+		l.tried = append(l.tried, l.challenge.algorithm())
 	}
 	next := l.choose(offered)
 	if next == nil {

@@ -3,6 +3,7 @@ package rtsp
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/headers"
+
+	"nvrfs/codec"
 )
 
 const setUpTimeout = 30 * time.Second // for all requests up to PLAY, redirections included
@@ -32,9 +35,6 @@ func (s *session) connect(ctx context.Context, network, address string, encrypte
 		if err != nil {
 			return nil, err
 		}
-		s.mu.Lock()
-		s.conn = conn // of two, the one that is read
-		s.mu.Unlock()
 		if encrypted {
 			return s.encrypt(ctx, conn, address)
 		}
@@ -51,17 +51,37 @@ func (s *session) connect(ctx context.Context, network, address string, encrypte
 	}
 	if s.source.Transport == HTTP {
 		d.Conn, d.in, err = tunnel(ctx, open, address, s.named.RequestURI(), &d.login)
-		return d, err
+	} else if d.Conn, err = open(); err == nil {
+		d.in = newReader(d.Conn)
 	}
-	d.Conn, err = open()
 	if err != nil {
 		return nil, err
 	}
-	d.in = bufio.NewReader(d.Conn)
-	if !encrypted { // TLS takes the batch apart, and so needs a buffer below
-		d.in = bufio.NewReaderSize(d.Conn, batchBuffer)
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = batchOf(d.Conn)
 	return d, nil
+}
+
+// newReader reads from a connection as much at once as is there. TLS takes that apart, and so there is a buffer below it.
+func newReader(conn net.Conn) *bufio.Reader {
+	if _, ok := conn.(*batchConn); ok {
+		return bufio.NewReaderSize(conn, batchBuffer)
+	}
+	return bufio.NewReader(conn)
+}
+
+// batchOf returns the connection to the camera that is below another one, and is read.
+func batchOf(conn net.Conn) *batchConn {
+	switch c := conn.(type) {
+	case *batchConn:
+		return c
+	case *tls.Conn:
+		return batchOf(c.NetConn())
+	case *tunnelConn:
+		return batchOf(c.Conn)
+	}
+	return nil
 }
 
 // setUp sends DESCRIBE, SETUP for the tracks to be recorded, and PLAY.
@@ -109,7 +129,13 @@ func (s *session) setUpTrack(desc *description.Session, m *description.Media) er
 	s.optional.Store(beside)
 	defer s.optional.Store(false)
 	var err error
-	if by := s.source.Transport; s.client.Scheme == "rtsps" && m.Profile != headers.TransportProfileSAVP && (by == UDP || by == Multicast) {
+	by := s.source.Transport
+	if by == UDP || by == Multicast { // with auto, TCP is the better way for such a camera
+		for _, f := range m.Formats {
+			codec.AllowUDP(f)
+		}
+	}
+	if s.client.Scheme == "rtsps" && m.Profile != headers.TransportProfileSAVP && (by == UDP || by == Multicast) {
 		err = errors.New("the camera does not encrypt packets by UDP (SRTP); set transport: tcp")
 	} else if _, err = s.client.Setup(desc.BaseURL, m, 0, 0); err == nil {
 		return nil

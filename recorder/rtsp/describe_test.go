@@ -43,6 +43,7 @@ func TestReadDescription(t *testing.T) {
 		"no clock":                       {head + strings.Replace(video, "/90000", "", 1), video, nil, 0, ""},
 		"no name of the codec":           {head + "m=video 0 RTP/AVP 96\r\n" + sprop, video + sprop, nil, 0, ""},
 		"another payload type in m":      {head + strings.Replace(video, "AVP 96", "AVP 35", 1), video, nil, 0, ""},
+		"neither port nor type":          {head + "m=video 0\r\n", "", []string{"video of RTP payload type"}, 0, "the camera describes its picture wrongly: it names no format"},
 		"no port":                        {head + strings.Replace(video, " 0 ", " ", 1), video, nil, 0, ""},
 		"another profile":                {head + strings.Replace(video, "RTP/AVP", "RTP/AVPF/UDP", 1), video, nil, 0, ""},
 		"parameters of sets that are no base64": {

@@ -20,7 +20,7 @@ import (
 
 const (
 	maxPending   = 8                // requests that wait for an answer; cameras may leave keep-alives unanswered
-	optionalTime = 5 * time.Second  // for the answer to a request without which the session goes on
+	optionalTime = 5 * time.Second  // for the answer to a request that the session can do without
 	resendTime   = 10 * time.Second // to write a request once more
 	bodyTime     = 2 * time.Second  // for the rest of a message
 )
@@ -64,7 +64,7 @@ type request struct {
 	authorized  bool   // it had an Authorization
 	renewed     int    // how often in a row its nonce was no good
 	plain       bool   // it was sent once more without Range
-	optional    bool   // the session goes on without it
+	optional    bool   // the session goes on without an answer
 }
 
 // Read implements net.Conn.
@@ -228,10 +228,16 @@ func (d *dialogue) Write(p []byte) (int, error) {
 	if req == nil {
 		return d.Conn.Write(p)
 	}
-	if req.method == "PLAY" {
+	switch req.method {
+	case "OPTIONS":
+		req.optional = !d.playing.Load() // what the camera will do, it says when it is asked for that
+	case "SETUP":
+		req.optional = d.s.optional.Load()
+	case "PLAY":
+		req.optional = true // whether it plays, packets say
 		d.playing.Store(true)
 	}
-	if req.optional = d.s.optional.Load() && req.method == "SETUP"; req.optional {
+	if req.optional {
 		_ = d.Conn.SetReadDeadline(time.Now().Add(optionalTime))
 	}
 	d.s.because(nil)
@@ -322,7 +328,7 @@ func (d *dialogue) answerLocked(m *message) error {
 	case req.authorized:
 		d.login.answered(m.all("authentication-info"))
 	}
-	if status == 457 && req.method == "PLAY" && !req.plain { // Invalid Range
+	if req.method == "PLAY" && !req.plain && slices.Contains([]int{400, 451, 456, 457, 500, 501}, status) { // some know no Range
 		req.plain = true
 		req.rest = withoutHeader(req.rest, "Range")
 		return d.sendAgainLocked(req)
@@ -348,7 +354,7 @@ func withoutHeader(lines, name string) (out string) {
 	return out
 }
 
-// late answers the request without which the session goes on, because the camera did not in time.
+// late answers a request that the session can do without, because the camera did not in time.
 func (d *dialogue) late() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -359,8 +365,11 @@ func (d *dialogue) late() error {
 	}
 	req := d.pending[i]
 	d.pending, d.answered = slices.Delete(d.pending, i, i+1), req.sent
-	d.s.because(fmt.Errorf("the camera did not answer within %v", optionalTime))
-	m := &message{first: "RTSP/1.0 408 Request Timeout", fields: []field{{"cseq", req.cseq}}}
+	m := &message{first: "RTSP/1.0 200 OK", fields: []field{{"cseq", req.cseq}}}
+	if req.method == "SETUP" {
+		d.s.because(fmt.Errorf("the camera did not answer within %v", optionalTime))
+		m.first = "RTSP/1.0 408 Request Timeout"
+	}
 	d.clean = m.bytes()
 	return nil
 }

@@ -3,6 +3,7 @@ package rtsp
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/url"
@@ -145,5 +146,14 @@ func BenchmarkDialogue(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestBatchOf(t *testing.T) {
+	batch := &batchConn{}
+	for _, conn := range []net.Conn{batch, tls.Client(batch, &tls.Config{ServerName: "x"}), &tunnelConn{Conn: batch, post: &batchConn{}}} {
+		if batchOf(conn) != batch {
+			t.Errorf("below a %T is another connection", conn)
+		}
 	}
 }

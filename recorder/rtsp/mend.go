@@ -218,9 +218,6 @@ func (d *dialogue) mendTransport(asked, answered string) string {
 			out += ";" + name + "=" + v
 		}
 	}
-	if !tcp && params["server_port"] == "" && delivery != "multicast" {
-		d.s.client.AnyPortEnable = true // the camera does not say from which port it sends; gortsplib asks this when it reads the answer
-	}
 	return out
 }
 

@@ -163,10 +163,13 @@ var oddCases = map[string]oddCase{
 	"a huge header": {Case: raw(func(s string) string {
 		return strings.Replace(s, "\r\n", "\r\nX: "+strings.Repeat("y", 30000)+"\r\n", 1)
 	}), recorded: 1},
-	"many headers":            {Case: raw(func(s string) string { return strings.Replace(s, "\r\n", "\r\n"+strings.Repeat("X: y\r\n", 250), 1) }), recorded: 1},
-	"another version":         {Case: raw(func(s string) string { return strings.Replace(s, "RTSP/1.0 200 OK", "RTSP/1.1  200", 1) }), recorded: 1},
-	"OPTIONS refused":         {Case: refuse("OPTIONS", "451 Parameter Not Understood"), transports: both, recorded: 1},
-	"another status for good": {Case: oddcamera.Case{Answer: answer("SETUP", func(a *oddcamera.Answer) { a.Status = "201 Created" })}, recorded: 1},
+	"many headers":              {Case: raw(func(s string) string { return strings.Replace(s, "\r\n", "\r\n"+strings.Repeat("X: y\r\n", 250), 1) }), recorded: 1},
+	"another version":           {Case: raw(func(s string) string { return strings.Replace(s, "RTSP/1.0 200 OK", "RTSP/1.1  200", 1) }), recorded: 1},
+	"OPTIONS refused":           {Case: refuse("OPTIONS", "451 Parameter Not Understood"), transports: both, recorded: 1},
+	"OPTIONS without an answer": {Case: oddcamera.Case{Answer: answer("OPTIONS", func(a *oddcamera.Answer) { a.None = true })}, recorded: 1},
+	"PLAY without an answer":    {Case: oddcamera.Case{Speed: 5, Answer: answer("PLAY", func(a *oddcamera.Answer) { a.Raw = "\r\n" })}, transports: both, sound: true, recorded: 2},
+	"control in quotes":         {Case: sdp(func(s string) string { return regexp.MustCompile(`trackID=\d`).ReplaceAllString(s, `"$0"`) }), sound: true, recorded: 2},
+	"another status for good":   {Case: oddcamera.Case{Answer: answer("SETUP", func(a *oddcamera.Answer) { a.Status = "201 Created" })}, recorded: 1},
 	"PLAY without a range": {Case: oddcamera.Case{Answer: func(_ *oddcamera.Session, req *oddcamera.Request, a *oddcamera.Answer) {
 		if req.Method == "PLAY" && req.Header.Get("Range") != "" {
 			a.Refuse("457 Invalid Range")
@@ -217,6 +220,9 @@ var oddCases = map[string]oddCase{
 	"server_port of 0": {Case: transport(func(s string) string {
 		return regexp.MustCompile(`server_port=[\d-]*`).ReplaceAllString(s, "server_port=0-0")
 	}), transports: []Transport{UDP}, sound: true, recorded: 2},
+	"another server_port": {Case: transport(func(s string) string {
+		return regexp.MustCompile(`server_port=[\d-]*`).ReplaceAllString(s, "server_port=9-10")
+	}), transports: []Transport{UDP}, sound: true, recorded: 2},
 	"no UDP":                   {Case: oddcamera.Case{NoUDP: true}, transports: []Transport{Auto}, sound: true, recorded: 2, log: "the camera refuses UDP"},
 	"no UDP, by another name":  {Case: refuseUDP("400 Bad Request"), transports: []Transport{Auto}, sound: true, recorded: 2, log: "the camera refuses UDP"},
 	"no UDP, where it must be": {Case: oddcamera.Case{NoUDP: true}, transports: []Transport{UDP}, reason: "it does not send in the way of transport: udp"},
@@ -247,7 +253,7 @@ var oddCases = map[string]oddCase{
 	"sets that are no base64": {Case: oddcamera.Case{SDP: func(s string) string {
 		return regexp.MustCompile(`sprop-parameter-sets=.*`).ReplaceAllString(s, "sprop-parameter-sets=*,*")
 	}, Unit: inBand}, recorded: 1},
-	"no parameters at all":            {Case: oddcamera.Case{SDP: func(s string) string { return regexp.MustCompile(`a=fmtp:96.*\r\n`).ReplaceAllString(s, "") }, Unit: inBand}, transports: overTCP, recorded: 1},
+	"no parameters at all":            {Case: oddcamera.Case{SDP: func(s string) string { return regexp.MustCompile(`a=fmtp:96.*\r\n`).ReplaceAllString(s, "") }, Unit: inBand}, transports: []Transport{TCP, UDP, Auto}, recorded: 1},
 	"sets in Annex B":                 {Case: sdp(annexB), recorded: 1},
 	"an empty c=":                     {Case: replace("c=IN IP4 0.0.0.0", "c="), transports: both, recorded: 1},
 	"spaces in rtpmap":                {Case: replace("a=rtpmap:96 H264/90000", "a=rtpmap:96  H264 / 90000 "), recorded: 1},

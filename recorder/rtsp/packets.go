@@ -20,8 +20,12 @@ func (s *session) packet(t *track, pkt *rtp.Packet, now time.Time) error {
 	if s.firstPacket.IsZero() {
 		s.firstPacket = now
 	}
-	foreign := t.sources.foreign
-	for _, p := range t.sources.add(pkt.SSRC, pkt.Timestamp, len(pkt.Payload), packet{Packet: pkt, received: now}, now) {
+	foreign, ssrc := t.sources.foreign, t.sources.ssrc
+	packets := t.sources.add(pkt.SSRC, pkt.Timestamp, len(pkt.Payload), packet{Packet: pkt, received: now}, now)
+	if t.sources.ssrc != ssrc && !s.started {
+		t.begin() // what came of another source is of no use
+	}
+	for _, p := range packets {
 		if err := s.inOrder(t, t.sequence.add(p)); err != nil {
 			return err
 		}
@@ -59,6 +63,22 @@ func (s *session) late(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// trySources goes on to other sources of packets, every few seconds, while none of those that are followed gives a picture.
+func (s *session) trySources(now time.Time) {
+	const patience = 3 * time.Second
+	if s.tried.IsZero() {
+		s.tried = now
+	}
+	if s.started || now.Sub(s.tried) < patience {
+		return
+	}
+	s.tried = now
+	s.master().sources.instead()
+	for _, c := range s.udp {
+		c.instead.Store(true)
+	}
 }
 
 // flush hands on all that waits, because nothing follows.

@@ -24,6 +24,7 @@ const (
 type runs struct {
 	due    string            // why another run is to begin at the next sync sample
 	last   time.Time         // when one began last for such a reason
+	rated  bool              // one began because a clock counts at another rate
 	sound  bool              // the newest run has sound
 	handed bool              // the Handler has the first run
 	entry  media.SampleEntry // of that sound
@@ -31,7 +32,7 @@ type runs struct {
 
 // another returns why another run is to begin at a sync sample that came at now, and "" where none is.
 func (s *session) another(now time.Time) (reason string) {
-	by := s.drift(mostDrift, now)
+	by := s.tie.Drift(mostDrift, now)
 	if s.runs.last.IsZero() || now.Sub(s.runs.last) >= leastRunTime {
 		switch {
 		case s.runs.due != "":
@@ -48,7 +49,7 @@ func (s *session) another(now time.Time) (reason string) {
 		return s.tie.Again(now)
 	}
 	s.runs.due, s.runs.last = "", now
-	if by := s.drift(leastShift, now); by != 0 {
+	if by := s.tie.Drift(leastShift, now); by != 0 {
 		s.tie.Move(by)
 	}
 	for _, t := range s.tracks() {
@@ -57,17 +58,14 @@ func (s *session) another(now time.Time) (reason string) {
 	return reason
 }
 
-// drift returns by how many seconds the sound has drifted away from the picture, where it is more than most.
-func (s *session) drift(most float64, now time.Time) float64 {
+// apart returns by how many seconds the sound comes later than the picture, for their times.
+func (s *session) apart() (seconds float64, ok bool) {
 	if s.video == nil || s.audio == nil {
-		return 0
+		return 0, false
 	}
 	sound, heard := s.audio.times.Delay()
 	picture, seen := s.video.times.Delay()
-	if !heard || !seen {
-		return 0
-	}
-	return s.tie.Apart(sound-picture, most, now)
+	return sound - picture, heard && seen
 }
 
 // begin calls Handler.Start.
@@ -110,10 +108,13 @@ func (s *session) mended(t *track, f rtpclock.Fault, now time.Time) {
 	s.tie.Forget()
 	reason := fmt.Sprintf("the clock of the camera's %s %s", t.name(), f)
 	if f.Kind == rtpclock.Rated {
-		reason += fmt.Sprintf(" instead of %d", t.rate)
+		reason += fmt.Sprintf(" instead of %d", t.hz)
 	}
 	if t == s.master() {
 		s.runs.due = reason
+		if f.Kind == rtpclock.Rated && !s.runs.rated {
+			s.runs.rated, s.runs.last = true, time.Time{} // another run began because the clock fell behind, and its rate is known only now
+		}
 	}
 	message := "the clock of the camera's " + t.name() + " is wrong; from there on its times follow when its packets come"
 	do := "nothing is lost; if this comes often, update the camera's firmware"

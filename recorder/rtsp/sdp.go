@@ -90,16 +90,14 @@ func newDescribed(value string) *described {
 	if len(words) > 0 {
 		t.kind, words = strings.ToLower(words[0]), words[1:]
 	}
-	for i, w := range words {
-		if strings.Contains(w, "AVP") || strings.Contains(w, "RTP") {
-			if slices.Contains(strings.Split(w, "/"), "SAVP") {
-				t.profile = "RTP/SAVP"
-			}
-			words = words[i+1:]
-			break
+	types := 1 // in words, behind the port
+	if i := slices.IndexFunc(words, func(w string) bool { return strings.Contains(w, "AVP") || strings.Contains(w, "RTP") }); i >= 0 {
+		types = i + 1
+		if slices.Contains(strings.Split(words[i], "/"), "SAVP") {
+			t.profile = "RTP/SAVP"
 		}
 	}
-	for _, w := range words {
+	for _, w := range words[min(types, len(words)):] {
 		if n, err := strconv.ParseUint(w, 10, 7); err == nil && !slices.Contains(t.listed, strconv.FormatUint(n, 10)) {
 			t.listed = append(t.listed, strconv.FormatUint(n, 10))
 		}
@@ -138,7 +136,7 @@ func (t *described) attribute(value string) {
 		}
 	case "control":
 		if t.control == "" {
-			t.control = rest
+			t.control = strings.Trim(rest, `"`)
 		}
 	case "sendonly":
 		t.sendonly = true

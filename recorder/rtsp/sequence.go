@@ -10,10 +10,12 @@ import (
 const (
 	// mostReordered is how many packets may come before one that was sent before them.
 	mostReordered = 32
-	// reorderTime is how long they wait for it.
-	reorderTime = 100 * time.Millisecond
-	// mostLate is how far the sequence numbers of a source may go back where a packet is only late; beyond, it counts anew.
+	// reorderTime is how long they wait for it: longer than the kernel may hold it back, see batchTime.
+	reorderTime = 3 * batchTime
+	// mostLate and mostGap are how far sequence numbers may step back or ahead (RFC 3550 A.1 has about as much). Where they step
+	// farther, and go on there, the source counts anew.
 	mostLate = 128
+	mostGap  = 3000
 )
 
 // A packet is one of a track, in order.
@@ -30,6 +32,7 @@ type sequence struct {
 	ssrc    uint32
 	next    uint16
 	waiting []packet // for the one of number next, by their numbers
+	far     packet   // whose number is far from next; the one after it tells whether the source counts anew
 	out     []packet
 }
 
@@ -38,12 +41,23 @@ func (q *sequence) add(p packet) []packet {
 	q.out = q.out[:0]
 	ahead := int16(p.SequenceNumber - q.next)
 	switch {
-	case !q.known || p.SSRC != q.ssrc || ahead < -mostLate:
-		q.release(len(q.waiting))
-		q.known, q.ssrc, q.next = true, p.SSRC, p.SequenceNumber
+	case !q.known || p.SSRC != q.ssrc:
+		q.begin(p)
+	case ahead < -mostLate || ahead > mostGap:
+		far := q.far
+		if q.far = p; far.Packet == nil || p.SequenceNumber != far.SequenceNumber+1 {
+			return nil
+		}
+		q.begin(far)
+		if ahead > 0 {
+			far.lost = 1 // or more: nobody knows
+		}
+		q.out = append(q.out, far)
+		q.next++
 	case ahead < 0:
 		return nil // it came before, or is taken for lost
 	}
+	q.far = packet{}
 	if p.SequenceNumber == q.next && len(q.waiting) == 0 {
 		q.next++
 		q.out = append(q.out, p)
@@ -63,6 +77,12 @@ func (q *sequence) add(p packet) []packet {
 		q.release(1)
 	}
 	return q.out
+}
+
+// begin has the source count from a packet.
+func (q *sequence) begin(p packet) {
+	q.release(len(q.waiting))
+	q.known, q.ssrc, q.next = true, p.SSRC, p.SequenceNumber
 }
 
 // oldest is when the first of those that wait came.

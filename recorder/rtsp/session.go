@@ -53,8 +53,10 @@ type session struct {
 	refused       error     // why the last of them could not be stored, where it could not
 	started       bool      // the first sample of the first track has come
 	runs          runs
-	soundFailures int  // panics of what takes the sound
-	ended         bool // h is to be called no more
+	soundFailures int // panics of what takes the sound
+	udp           []*udpConn
+	tried         time.Time // when other sources of packets were last tried
+	ended         bool      // h is to be called no more
 	loss          lossLog
 	tie           rtpclock.Tie
 }
@@ -75,12 +77,14 @@ func newSession(r *Source, h media.Handler) *session {
 		loss:           lossLog{log: log},
 		source:         r,
 	}
+	s.tie.Apart = s.apart
 	s.client = &gortsplib.Client{
 		Protocol:       r.Transport.protocol(),
 		UserAgent:      cmp.Or(r.UserAgent, "nvrfs"),
 		ReadTimeout:    s.silenceTimeout + responseSlack,
 		WriteTimeout:   s.silenceTimeout,
 		ListenPacket:   s.listenUDP,
+		AnyPortEnable:  true, // cameras send from other ports than they say, or say none
 		DialContext:    s.dial,
 		DialTLSContext: s.dialTLS,
 		OnTransportSwitch: func(reason error) {
@@ -132,6 +136,7 @@ func (s *session) overdue(now time.Time) error {
 	if err := s.late(now); err != nil {
 		return err
 	}
+	s.trySources(now)
 	if s.tie.Tied() && s.reports == nil { // until then, the tracks may be tied by when their packets come
 		s.conn.adjust(s.silenceTimeout / ticksInSilence)
 	}

@@ -75,6 +75,13 @@ func (s *sources[T]) add(ssrc, stamp uint32, size int, packet T, now time.Time) 
 // follows reports whether packets of a source are used at once.
 func (s *sources[T]) follows(ssrc uint32) bool { return !s.known || ssrc == s.ssrc }
 
+// instead follows another source, if there is one: what comes of the one that is followed is of no use.
+func (s *sources[T]) instead() {
+	if s.foreign+len(s.waiting) > 0 {
+		s.ssrc, s.waiting, s.bytes = s.other, s.waiting[:0], 0
+	}
+}
+
 // drop takes what waits for foreign.
 func (s *sources[T]) drop() {
 	if len(s.waiting) == 0 {

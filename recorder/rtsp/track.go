@@ -27,6 +27,7 @@ type track struct {
 	sound    bool
 	packets  string // what its packets are called in errors
 	rate     uint32 // ticks a second of its samples
+	hz       uint32 // of its RTP clock
 
 	sources  sources[packet]
 	sequence sequence
@@ -36,13 +37,14 @@ type track struct {
 	report   *rtcp.SenderReport // that came before the first packet
 }
 
-// setRate sets how many ticks a second the samples of the track have, and begins its times anew.
-func (t *track) setRate(rate uint32) {
-	reorder := rtpclock.PictureReorder
-	if t.sound {
-		reorder = rtpclock.SoundReorder
+// begin begins the times of the track, or begins them anew where its receiver has come to know how they count.
+func (t *track) begin() {
+	rate, hz, reorder := t.receiver.Entry().Timescale, codec.ClockRate(t.receiver), rtpclock.SoundReorder
+	if !t.sound {
+		rate, hz, reorder = media.VideoTimescale, media.VideoTimescale, rtpclock.PictureReorder
 	}
-	t.rate, t.times, t.end = rate, rtpclock.NewTimeline(rate, reorder), 0
+	t.rate, t.hz, t.end = rate, hz, 0
+	t.times = rtpclock.NewTimeline(max(1, rate), max(1, hz), reorder)
 }
 
 // awaits says what the first sample waits for.
@@ -140,18 +142,21 @@ func codecName(m *description.Media) string {
 
 func (s *session) takeVideo(t *track) {
 	t.mark = &s.tie.Video
-	t.setRate(media.VideoTimescale)
+	t.begin()
 	s.video = t
 }
 
 func (s *session) takeSound(t *track) {
 	t.sound, t.mark = true, &s.tie.Audio
-	rate := t.receiver.Entry().Timescale
-	if rate == 0 { // the stream will say it
-		rate = uint32(max(1, t.format.ClockRate()))
-	}
-	t.setRate(rate)
-	s.audio, s.tie.Rate = t, float64(rate)
+	s.audio = t
+	s.beginSound()
+}
+
+// beginSound begins the times of the sound, or begins them anew.
+func (s *session) beginSound() {
+	s.audio.begin()
+	s.tie.Rate = float64(s.audio.rate)
+	s.tie.Forget()
 }
 
 // listen has the packets of the tracks come to the session.

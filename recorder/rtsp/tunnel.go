@@ -64,7 +64,7 @@ func tunnel(ctx context.Context, open func() (net.Conn, error), address, uri str
 		if get, err = begin("GET", "Accept: application/x-rtsp-tunnelled\r\n"); err != nil {
 			return nil, nil, err
 		}
-		in = bufio.NewReaderSize(get, batchBuffer)
+		in = newReader(get)
 		answer, err := readHead(in)
 		if err != nil {
 			return nil, nil, fmt.Errorf("the camera does not answer as a tunnel over HTTP does: %w", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,8 @@ type udpConn struct {
 	*net.UDPConn
 	camera    net.IP // whose packets these are; nil where it is not known
 	onForeign func() // is called when there were packets of another source
+
+	instead atomic.Bool // another source is to be followed
 
 	sources sources[datagram]
 	ready   []datagram
@@ -45,6 +48,7 @@ func (s *session) listenUDP(network, address string) (net.PacketConn, error) {
 	}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.udp = append(s.udp, c)
 	if s.conn != nil {
 		if peer, ok := s.conn.RemoteAddr().(*net.TCPAddr); ok {
 			c.camera = peer.IP
@@ -86,6 +90,9 @@ func isRTP(p []byte) bool {
 
 // take takes in a packet, and reports whether it is to be used now. Where others are, they are ready.
 func (c *udpConn) take(p []byte, from net.Addr, now time.Time) bool {
+	if c.instead.Swap(false) {
+		c.sources.instead()
+	}
 	ssrc, stamp := binary.BigEndian.Uint32(p[8:]), binary.BigEndian.Uint32(p[4:])
 	if c.sources.follows(ssrc) {
 		c.sources.add(ssrc, stamp, len(p), datagram{}, now)

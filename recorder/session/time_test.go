@@ -2,14 +2,13 @@ package session_test
 
 import (
 	"cmp"
-	"math"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"nvrfs/recorder/internal/bench"
-	"nvrfs/recorder/session"
 	"nvrfs/recorder/volume"
 )
 
@@ -35,7 +34,6 @@ func TestWallTimes(t *testing.T) {
 	for name, c := range map[string]struct {
 		rtpSource
 		length time.Duration
-		runs   int           // 1 where 0
 		sound  time.Duration // how far it is from its picture
 	}{
 		"300 ppm fast":               {rtpSource: rtpSource{ppm: 300}},
@@ -44,8 +42,8 @@ func TestWallTimes(t *testing.T) {
 		"490 ppm slow, burst":        {rtpSource: rtpSource{ppm: -490, burst: 5 * time.Second}},
 		"jitter":                     {rtpSource: rtpSource{jitter: 50 * ms, fps: 0.2, gop: 4}},
 		"a burst of 5 s, wraps soon": {rtpSource: rtpSource{burst: 5 * time.Second, timestamp: 1<<32 - 100}},
-		"repeats timestamps":         {rtpSource: rtpSource{glitch: glitch(1)}, runs: 260},
-		"reverses timestamps":        {rtpSource: rtpSource{glitch: glitch(60), ppm: -300}, runs: 260},
+		"repeats timestamps":         {rtpSource: rtpSource{glitch: glitch(1)}},
+		"reverses timestamps":        {rtpSource: rtpSource{glitch: glitch(60), ppm: -300}},
 		"sends no sender reports":    {rtpSource: rtpSource{sound: true, ppm: 300}, sound: soundEarly},
 		"drops its sender reports":   {rtpSource: rtpSource{sound: true, reports: time.Hour, ppm: -300}},
 		"5 a second, jitter":         {rtpSource: rtpSource{jitter: 50 * ms, fps: 5, gop: 10, until: 24 * time.Hour}},
@@ -62,16 +60,11 @@ func TestWallTimes(t *testing.T) {
 			s.start = bench.At(time.Date(2026, 2, 10, 23, 59, 58, 0, time.UTC))
 			s.fps, s.gop, s.until = cmp.Or(s.fps, 0.05), cmp.Or(s.gop, 1), cmp.Or(s.until, month)
 			line, st := newTimeline(t, s, cmp.Or(c.length, time.Minute))
-			reasons := line.record(st)
-			for _, why := range reasons[:len(reasons)-1] {
-				if !strings.Contains(why, "the timestamps of the video stand still or go back") {
-					t.Fatalf("a run ended for %q", why)
-				}
+			if reasons := line.record(st); len(reasons) != 1 || line.runs != 1 {
+				t.Fatalf("%d runs ended for %q", line.runs, reasons)
 			}
-			// Each new run costs the picture that it could not take.
-			runs := cmp.Or(c.runs, 1)
-			if want := int64(s.until.Seconds()*s.fps) - int64(runs-1); line.runs != runs || line.pictures != want {
-				t.Errorf("%d pictures of %d in %d runs", line.pictures, want, line.runs)
+			if want := int64(s.until.Seconds() * s.fps); line.pictures != want {
+				t.Errorf("%d pictures of %d", line.pictures, want)
 			}
 			if wraps := int(s.until.Seconds()*90000) >> 32; s.wraps < wraps || s.until == month && wraps < 50 {
 				t.Errorf("timestamps wrap %d times, want %d", s.wraps, wraps)
@@ -97,6 +90,9 @@ func TestClipsShowWhatWasTaken(t *testing.T) {
 		"490 ppm fast":            {ppm: 490, until: 2 * time.Hour}, // in recordings of ten minutes
 		"a burst":                 {burst: 5 * time.Second, timestamp: 1<<32 - 100_000_000},
 		"sound, no reports":       {ppm: 300, sound: true},
+		"16 % slow":               {ppm: -16e4, off: true},
+		"20 % fast":               {ppm: 2e5, off: true},
+		"2.5 x slow":              {ppm: -6e5, off: true},
 		"the host's clock is set": {steps: []clockStep{{20 * time.Minute, time.Hour}, {40 * time.Minute, -3 * time.Hour}}},
 		"a timestamp stands still": {ppm: -300, glitch: func(i int64, ts uint32) uint32 {
 			if i == glitch {
@@ -118,7 +114,11 @@ func TestClipsShowWhatWasTaken(t *testing.T) {
 			lib, stream := bench.OpenLibrary(t, b.Dir)
 			for i := int64(7); i < int64(s.until.Seconds()*s.fps)-1; i += 97 {
 				taken := s.taken(i).Add(s.step(s.taken(i)))
-				e, err := lib.Clip(t.Context(), stream, taken.Add(-mostOff), taken.Add(mostOff))
+				most := mostOff
+				if s.off {
+					most = 2 * time.Second
+				}
+				e, err := lib.Clip(t.Context(), stream, taken.Add(-most), taken.Add(most))
 				if err != nil {
 					t.Fatalf("picture %d, of %v: %v", i, taken, err)
 				}
@@ -151,23 +151,48 @@ func TestBurstAtAQuarter(t *testing.T) {
 	}
 }
 
-// TestClockBeyondCorrection records a clock that is off by more than is corrected: nothing fails, and the drift grows as the
-// difference.
+// TestClockBeyondCorrection records clocks that are off by more than is corrected: wall time follows the times of arrival all the
+// same, in one run.
 func TestClockBeyondCorrection(t *testing.T) {
-	for _, ppm := range []float64{2000, -2000} {
-		s := &rtpSource{start: bench.At(time.Date(2026, 2, 10, 8, 0, 0, 0, time.UTC)), fps: 2, gop: 4, ppm: ppm, until: 24 * time.Hour}
-		line, st := newTimeline(t, s, time.Minute)
-		if reasons := line.record(st); len(reasons) != 1 {
-			t.Fatalf("%v ppm: %v", ppm, reasons)
-		}
-		got, want := line.errs[len(line.errs)-1].Seconds(), (math.Abs(ppm)-session.MaxCorrectionPPM)/1e6*24*3600
-		if ppm < 0 {
-			want = -want
-		}
-		t.Logf("%v ppm: off by %.1f s after a day", ppm, got)
-		if math.Abs(got-want) > 1 {
-			t.Errorf("%v ppm: off by %.1f s after a day, want %.1f", ppm, got, want)
-		}
+	for name, c := range map[string]struct {
+		rtpSource
+		most   time.Duration // by which a picture is off
+		perMin float64       // recordings a minute at most
+	}{
+		"0.2 % fast":              {rtpSource{ppm: 2000}, 1200 * time.Millisecond, 1.2},
+		"0.2 % slow":              {rtpSource{ppm: -2000}, 1200 * time.Millisecond, 1.2},
+		"1 % fast":                {rtpSource{ppm: 1e4}, 1500 * time.Millisecond, 1.5},
+		"1 % slow":                {rtpSource{ppm: -1e4}, 1500 * time.Millisecond, 1.5},
+		"16 % slow, jitter":       {rtpSource{ppm: -16e4, jitter: 50 * time.Millisecond, fps: 21, gop: 42}, 2 * time.Second, 2},
+		"16 % fast":               {rtpSource{ppm: 19e4, fps: 21, gop: 42}, 2 * time.Second, 2},
+		"2.5 x slow":              {rtpSource{ppm: -6e5, fps: 25, gop: 50}, 2 * time.Second, 2},
+		"2.5 x slow, burst":       {rtpSource{ppm: -6e5, fps: 25, gop: 50, burst: 3 * time.Second}, 2 * time.Second, 2}, // which looks shorter by as much
+		"2.5 x fast":              {rtpSource{ppm: 15e5, fps: 10, gop: 20}, 2 * time.Second, 4},
+		"16 % slow, GOPs of 20 s": {rtpSource{ppm: -16e4, fps: 5, gop: 100}, 2 * time.Second, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &c.rtpSource
+			s.start, s.off = bench.At(time.Date(2026, 2, 10, 8, 0, 0, 0, time.UTC)), true
+			s.fps, s.gop, s.until = cmp.Or(s.fps, 2), cmp.Or(s.gop, 4), 2*time.Hour
+			line, st := newTimeline(t, s, time.Minute)
+			var log bench.LogBuffer
+			st.Log = bench.NewLog(&log)
+			if reasons := line.record(st); len(reasons) != 1 || line.runs != 1 {
+				t.Fatalf("%d runs ended for %q", line.runs, reasons)
+			}
+			minutes := s.until.Minutes() / (1 + s.ppm/1e6)
+			t.Logf("off by %v at most in %d recordings of %.0f minutes", line.worst, len(line.errs), minutes)
+			if line.worst > c.most {
+				t.Errorf("a picture is off by %v", line.worst)
+			}
+			if got := float64(len(line.errs)) / minutes; got > c.perMin {
+				t.Errorf("%.1f recordings a minute", got)
+			}
+			if n := strings.Count(log.String(), "clock is off"); n != 1 {
+				t.Errorf("the log says it %d times: %.2000s", n, log.String())
+			}
+		})
 	}
 }
 
@@ -240,59 +265,47 @@ func TestOverlappingRuns(t *testing.T) {
 	}
 }
 
-// TestTimestampGlitches has a camera repeat a timestamp, and go back: the recording ends with that reason, the next
-// run goes on, and what was kept plays.
+// TestTimestampGlitches has a camera repeat a timestamp, go back, and leap, once or for good: no picture is lost, one run goes on,
+// and every picture is shown when it was taken.
 func TestTimestampGlitches(t *testing.T) {
 	const at = 600 // picture
-	for name, c := range map[string]struct {
-		glitch func(i int64, ts uint32) uint32
-		want   string
-	}{
-		"stands still": {func(_ int64, ts uint32) uint32 { return ts - 18000 }, "the timestamps of the video stand still or go back"},
-		"goes back":    {func(_ int64, ts uint32) uint32 { return ts - 18000*50 }, "the timestamps of the video stand still or go back"},
-		"starts anew":  {func(int64, uint32) uint32 { return 0 }, "the timestamps of the video stand still or go back"},
+	for name, glitch := range map[string]func(i int64, ts uint32) uint32{
+		"stands still":  func(_ int64, ts uint32) uint32 { return ts - 18000 },
+		"goes back":     func(_ int64, ts uint32) uint32 { return ts - 18000*50 },
+		"starts anew":   func(int64, uint32) uint32 { return 0 },
+		"leaps 20 s":    func(_ int64, ts uint32) uint32 { return ts + 20*90000 },
+		"leaps 6 hours": func(_ int64, ts uint32) uint32 { return ts + 6*3600*90000 },
 	} {
-		t.Run(name, func(t *testing.T) {
-			b := bench.New(t, time.Minute)
-			s := &rtpSource{
-				start: stampStart(), fps: 5, gop: 10, until: 5 * time.Minute, timestamp: 1<<32 - 500*18000,
-				glitch: func(i int64, ts uint32) uint32 {
-					if i == at {
-						return c.glitch(i, ts)
+		for _, forGood := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, "/", forGood), func(t *testing.T) {
+				b := bench.New(t, time.Minute)
+				s := &rtpSource{
+					start: stampStart(), fps: 5, gop: 10, until: 5 * time.Minute, timestamp: 1<<32 - 500*18000,
+					glitch: func(i int64, ts uint32) uint32 {
+						if i == at || forGood && i > at {
+							return glitch(i, ts)
+						}
+						return ts
+					},
+				}
+				if reasons := benchRecord(b, s); len(reasons) != 1 {
+					t.Fatalf("runs ended for %q", reasons)
+				}
+				b.WantRuns([]string{errSourceGone.Error()})
+				var shown, want []int64
+				pictures := bench.PlayBack(t, b.Dir)[0][volume.Video] // which runs mp4check over it
+				for i, x := range pictures {
+					shown, want = append(shown, bench.NumberOf(x.Data)), append(want, int64(i))
+					if off := x.DTS - int64(i)*18000; max(off, -off) > 18000 {
+						t.Fatalf("picture %d is at %d", i, x.DTS)
 					}
-					return ts
-				},
-			}
-			reasons := benchRecord(b, s)
-			if len(reasons) != 2 || !strings.Contains(reasons[0], c.want) {
-				t.Fatalf("runs ended for %q", reasons)
-			}
-			seen := map[int64]string{}
-			for _, r := range b.Recordings() {
-				run, err := b.DB.Run(t.Context(), r.Run)
-				if err != nil {
-					t.Fatal(err)
 				}
-				seen[r.Run] = run.EndReason
-			}
-			if len(seen) != 2 || !strings.Contains(seen[1], c.want) || seen[2] != errSourceGone.Error() {
-				t.Errorf("rows say %v", seen)
-			}
-			var shown []int64
-			for _, x := range bench.PlayBack(t, b.Dir)[0][volume.Video] { // which runs mp4check over it
-				shown = append(shown, bench.NumberOf(x.Data))
-			}
-			var want []int64
-			for i := range int64(5 * 60 * 5) {
-				if i < at || i > at+5 {
-					want = append(want, i)
+				if len(shown) != 5*60*5 || !slices.Equal(shown, want) {
+					t.Errorf("%d pictures are shown", len(shown))
 				}
-			}
-			if !slices.Equal(shown, want) {
-				t.Errorf("%d pictures are shown of %d", len(shown), len(want))
-			}
-			bench.NoProblems(t, b.Dir)
-		})
+				bench.NoProblems(t, b.Dir)
+			})
+		}
 	}
 }
 

@@ -3,8 +3,11 @@ package volume
 // MaxFragment90k is the longest that a fragment without a sync sample becomes: what a kill of the process may lose.
 const MaxFragment90k = 2 * 90000
 
-// Video is the track that leads: it decides where fragments and recordings end.
-const Video = 0
+// Master is the track that leads: it decides where fragments and recordings end. It is video, or sound where there is no video.
+const Master = 0
+
+// Video is the track of video, where there is one.
+const Video = Master
 
 // Quarter90k is a quarter of an hour, with each of which recordings end.
 const Quarter90k = 15 * 60 * 90000

@@ -461,8 +461,8 @@ func TestStalledDisk(t *testing.T) {
 	})
 	b.Writer.SetInterval(time.Millisecond)
 	go b.Writer.Run()
-	big := make([]byte, 1<<20) // many samples share it, so that the backlog takes little memory
-	c := bench.Camera{GOP: 10}.WithDefaults()
+	big := make([]byte, 1<<20)                // many samples share it, so that the backlog takes little memory
+	c := bench.Camera{GOP: 13}.WithDefaults() // a fragment each
 	s := b.Session(c)
 	sample := func(i int) error {
 		return s.Sample(media.Sample{DTS: int64(i) * 3600, Sync: i%c.GOP == 0, Received: c.Taken(float64(i) / 25), Data: big})
@@ -501,7 +501,7 @@ func TestStalledDisk(t *testing.T) {
 	recs := b.Recordings()
 	last := recs[len(recs)-1]
 	kept := last.Tracks[volume.Video].Start + last.Tracks[volume.Video].Duration
-	if min := int64(volume.MaxBacklog>>20) * 3600 * 9 / 10; !last.Sealed || kept < min || kept%(10*3600) != 0 {
+	if min := int64(volume.MaxBacklog>>20) * 3600 * 9 / 10; !last.Sealed || kept < min || kept%(13*3600) != 0 {
 		t.Errorf("kept up to %d, sealed %v, of %d frames", kept, last.Sealed, i)
 	}
 	if run, err := b.DB.Run(t.Context(), last.Run); err != nil || run.EndReason != volume.ErrBacklog.Error() {
@@ -557,8 +557,8 @@ func TestStopWhileTheDiskFails(t *testing.T) {
 // TestCommitsBeforeTheBacklogIsFull hands a disk more than may wait, within one sync interval.
 func TestCommitsBeforeTheBacklogIsFull(t *testing.T) {
 	b := bench.New(t, 10*time.Second)
-	go b.Writer.Run() // whose interval is an hour
-	c := bench.Camera{GOP: 10}.WithDefaults()
+	go b.Writer.Run()                         // whose interval is an hour
+	c := bench.Camera{GOP: 13}.WithDefaults() // a fragment each
 	s := b.Session(c)
 	big := make([]byte, 1<<20)
 	for i := range 2 * volume.MaxBacklog >> 20 {
