@@ -89,6 +89,7 @@ func TestGStreamerCodecs(t *testing.T) {
 	t.Parallel()
 	codecs := map[string][]string{ // by path, as ffprobe calls them
 		"h264-opus":  {"h264", "opus"},
+		"h265-opus":  {"hevc", "opus"},
 		"mjpeg-opus": {"mjpeg", "opus"},
 	}
 	labels := slices.Sorted(maps.Keys(codecs))
