@@ -24,6 +24,12 @@ var aacCodec = &Codec{
 	send: sendAAC,
 }
 
+// The encoding names by RFC 3640 and by RFC 6416, in small letters.
+const (
+	genericAAC = "mpeg4-generic"
+	latmAAC    = "mp4a-latm"
+)
+
 // aacReceiver makes samples of frames.
 type aacReceiver struct {
 	frames    func(*rtp.Packet) ([][]byte, error)
@@ -46,13 +52,13 @@ func receiveAAC(f format.Format) (Receiver, error) {
 	var name, rtpmap string
 	switch f := f.(type) {
 	case *format.MPEG4Audio:
-		name, rtpmap = "mpeg4-generic", f.RTPMap()
+		name, rtpmap = genericAAC, f.RTPMap()
 	case *format.MPEG4AudioLATM:
-		name, rtpmap = "mp4a-latm", f.RTPMap()
+		name, rtpmap = latmAAC, f.RTPMap()
 	case *format.Generic:
 		name, rtpmap = rtpName(f), f.RTPMa
 	}
-	if name != "mpeg4-generic" && name != "mp4a-latm" {
+	if name != genericAAC && name != latmAAC {
 		return nil, nil
 	}
 	r := new(aacReceiver)
@@ -66,7 +72,7 @@ func receiveAAC(f format.Format) (Receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its configuration (config=%.40s) is not hexadecimal", fmtp["config"])
 	}
-	if name == "mp4a-latm" {
+	if name == latmAAC {
 		return r, r.receiveLATM(fmtp, config)
 	}
 	return r, r.receiveGeneric(fmtp, config)
@@ -75,7 +81,7 @@ func receiveAAC(f format.Format) (Receiver, error) {
 // receiveGeneric takes what RFC 3640 4.1 has parameters for.
 func (r *aacReceiver) receiveGeneric(fmtp map[string]string, config []byte) error {
 	if len(config) == 0 {
-		return errors.New("the camera does not say how its AAC is coded (config is missing); set its sound to G.711 or Opus")
+		return errors.New("config is missing, without which its AAC cannot be decoded; set its sound to G.711 or Opus")
 	}
 	d := &aacDepacketizer{size: 13, index: 3, delta: 3} // AAC-hbr
 	if mode := strings.ToLower(fmtp["mode"]); strings.HasSuffix(mode, "lbr") {

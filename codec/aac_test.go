@@ -12,7 +12,7 @@ import (
 )
 
 func TestAACTimes(t *testing.T) {
-	track := genericAAC(t, "16000", "config", "1408") // mono
+	track := receiveGenericAAC(t, "16000", "config", "1408") // mono
 	var got []int64
 	packet := func(pts int64, frames ...[]byte) error {
 		samples, newEntry, err := track.Samples(Unit{Parts: frames}, pts)
@@ -43,7 +43,7 @@ func TestAACTimes(t *testing.T) {
 }
 
 func TestAACShortFrames(t *testing.T) {
-	track := genericAAC(t, "16000", "config", "140c") // frameLengthFlag
+	track := receiveGenericAAC(t, "16000", "config", "140c") // frameLengthFlag
 	samples, _, err := track.Samples(Unit{Parts: [][]byte{{1}, {2}}}, 0)
 	if err != nil || len(samples) != 2 || samples[1].DTS != 960 || samples[1].Duration != 960 {
 		t.Errorf("samples are %+v, error %v", samples, err)
@@ -59,7 +59,7 @@ func describeAAC(name, clock string, parameters ...string) format.Format {
 	return f
 }
 
-func genericAAC(t *testing.T, clock string, parameters ...string) Receiver {
+func receiveGenericAAC(t *testing.T, clock string, parameters ...string) Receiver {
 	t.Helper()
 	c, r, err := Receive(describeAAC("MPEG4-generic", clock, parameters...))
 	if err != nil || c != aacCodec {
@@ -131,7 +131,7 @@ func TestAACModes(t *testing.T) {
 		"parts that do not fit":  {hbr, []packet{{part(0, 1000), false}, {au(13, 3, a), true}, {au(13, 3, b), true}}, [][]byte{b}, "do not fit"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := genericAAC(t, "16000", c.parameters...)
+			r := receiveGenericAAC(t, "16000", c.parameters...)
 			var got [][]byte
 			var failed error
 			for _, p := range c.packets {
@@ -155,7 +155,7 @@ func TestAACModes(t *testing.T) {
 
 // TestAACForgetsAtLoss has parts of a frame that others are missing of not be joined with those of the next.
 func TestAACForgetsAtLoss(t *testing.T) {
-	r := genericAAC(t, "16000", "config", "1408")
+	r := receiveGenericAAC(t, "16000", "config", "1408")
 	frame := bytes.Repeat([]byte{7}, 2000)
 	whole := au(13, 3, frame)
 	send := func(timestamp uint32, from, to int) (got [][]byte) {
@@ -196,7 +196,7 @@ func TestAACClock(t *testing.T) {
 		"HE-AAC version 2":                     {"eb098800", "48000", 2048, 48000, 48000, 2048, "mp4a.40.29"},
 		"HE-AAC of frozen timestamps":          {"2b118800", "48000", 0, 48000, 48000, 2048, "mp4a.40.5"},
 	} {
-		r := genericAAC(t, c.described, "config", c.config)
+		r := receiveGenericAAC(t, c.described, "config", c.config)
 		if e := r.Entry(); e.Codec != c.codec || e.Timescale != c.timescale {
 			t.Errorf("%s: %s with %d ticks a second", name, e.Codec, e.Timescale)
 		}
@@ -223,7 +223,7 @@ func TestAACClock(t *testing.T) {
 
 // TestAACClockAcrossLoss does not take a gap for the step of the clock.
 func TestAACClockAcrossLoss(t *testing.T) {
-	r := genericAAC(t, "48000", "config", "2b118800")
+	r := receiveGenericAAC(t, "48000", "config", "2b118800")
 	for i, at := range []uint32{0, 1024, 9 * 1024, 10 * 1024} {
 		if i == 2 {
 			r.Lost()

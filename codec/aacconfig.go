@@ -37,8 +37,7 @@ var aacRates = [...]uint32{96000, 88200, 64000, 48000, 44100, 32000, 24000, 2205
 
 const maxAACRate = 192000
 
-// parseASC reads a whole AudioSpecificConfig. What is behind what is known of it, with SBR in a way that old decoders overlook, is
-// looked for as well.
+// parseASC reads a whole AudioSpecificConfig.
 func parseASC(asc []byte) (aacConfig, error) {
 	r := bitReader{p: asc}
 	c, err := readASC(&r)
@@ -46,13 +45,27 @@ func parseASC(asc []byte) (aacConfig, error) {
 		return c, fmt.Errorf("AudioSpecificConfig: %w", err)
 	}
 	c.bytes = asc
-	if r.left() >= 16 && c.output == c.rate && r.u(11) == 0x2b7 && r.u(5) == sbr && r.flag() {
-		if rate := r.aacRate(); !r.short && rate > 0 && rate <= maxAACRate {
-			c.output = rate
-		}
-		c.ps = r.left() >= 12 && r.u(11) == 0x548 && r.flag()
-	}
+	r.extension(&c)
 	return c, nil
+}
+
+// extension reads what follows an AudioSpecificConfig where SBR is said in a way that old decoders overlook (ISO/IEC 14496-3
+// 1.6.2.1), if it does.
+func (r *bitReader) extension(c *aacConfig) {
+	ahead := *r
+	if c.output != c.rate || ahead.u(11) != 0x2b7 || ahead.u(5) != sbr {
+		return
+	}
+	if *r = ahead; !r.flag() {
+		return
+	}
+	if rate := r.aacRate(); rate > 0 && rate <= maxAACRate {
+		c.output = rate
+	}
+	if ahead = *r; ahead.u(11) == 0x548 {
+		c.ps = ahead.flag()
+		*r = ahead
+	}
 }
 
 // readASC reads an AudioSpecificConfig that ends where it says, as StreamMuxConfig has it.

@@ -7,7 +7,8 @@
 //
 // # Invariants
 //
-//   - The bytes of a sample are those that the camera sent, in the form in which mp4 stores them. Nothing is decoded.
+//   - The bytes of a sample are those that the camera sent, in the form in which mp4 stores them. Nothing is decoded, but sound
+//     that is not compressed, which becomes FLAC and loses nothing.
 //   - The DTS of a track's samples strictly increase, and no sample is decoded after it is shown.
 //   - Whatever the bytes are, what is kept of them is bounded, and what is wrong is an error. A panic of a library is for the
 //     caller to recover from.
@@ -20,6 +21,8 @@
 //
 //   - assembly bounds what a decoder of a library keeps of packets
 //   - soundTimes gives frames of sound their times, although cameras stamp them with clocks that jitter
+//   - flacEncoder makes frames of FLAC of sound that no player reads as it is sent
+//   - bitReader and bitWriter read and write fields that are not whole bytes
 //   - writer writes sample entries, copyVisual copies those of files
 //   - package nal takes streams, samples and sample entries of H.264 and H.265 apart, and finds when pictures are decoded that are not
 //     sent in the order in which they are shown

@@ -117,6 +117,7 @@ func TestImportVideoRefuses(t *testing.T) {
 		{"configuration without its arrays", with(hevc[:22]), "missing or damaged"},
 		{"arrays cut short", with(hevc[:len(hevc)-1]), "missing or damaged"},
 		{"avcC without sets", visualEntry("avc1", 640, 360, boxOf("avcC", []byte{1, 100, 0, 40, 0xff, 0xe0, 0})), "missing or damaged"},
+		{"avc3 without avcC", visualEntry("avc3", 640, 360), "missing or damaged"},
 		{"avcC cut short", visualEntry("avc1", 640, 360, boxOf("avcC", []byte{1, 100, 0, 40, 0xff, 0xe1, 0, 1, 0x67, 1, 0, 2, 0x68})), "missing or damaged"},
 		{"avcC without picture parameters", visualEntry("avc1", 640, 360, boxOf("avcC", []byte{1, 100, 0, 40, 0xff, 0xe1, 0, 1, 0x67})), "missing or damaged"},
 	} {

@@ -257,6 +257,7 @@ func readLayerASC(r *bitReader, version uint64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("StreamMuxConfig: %w", err)
 	}
+	r.extension(&c) // GStreamer has it here, where the standard has no room for it; it cannot be taken for what follows
 	return from.copy(r.at - from.at), nil
 }
 

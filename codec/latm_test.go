@@ -150,6 +150,7 @@ func TestLATM(t *testing.T) {
 		"framing of two their own": with(func(l *latmWriter) { l.apart, l.programs = true, []int{1, 1} }),
 		"HE-AAC":                   with(func(l *latmWriter) { l.asc, l.ascBits = "2b118800", 25 }),
 		"HE-AAC, overlooked":       with(func(l *latmWriter) { l.version, l.asc, l.ascBits = 1, "131056e598", 40 }),
+		"of GStreamer":             with(func(l *latmWriter) { l.asc, l.ascBits = "140856e500", 33 }),
 		"a rate spelled out":       with(func(l *latmWriter) { l.asc, l.ascBits = "17801f4008", 40 }),
 		"a list of channels":       with(func(l *latmWriter) { l.asc, l.ascBits = listedChannels() }),
 	} {

@@ -197,7 +197,7 @@ func mp3Entry(objectType uint8, channels uint16, rate uint32) media.SampleEntry 
 		w.audioFields(channels, rate)
 		w.esds(objectType, audioStream, nil)
 	})
-	return media.SampleEntry{Kind: media.Audio, Codec: fmt.Sprintf("mp4a.%02x", objectType), Timescale: rate, Box: w.B}
+	return media.SampleEntry{Kind: media.Audio, Codec: fmt.Sprintf("mp4a.%02X", objectType), Timescale: rate, Box: w.B}
 }
 
 // importMP3 reads mp4a with an object type of MP3, and QuickTime's own name for it.

@@ -46,9 +46,9 @@ func TestMP3ByFFmpeg(t *testing.T) {
 		rate          int
 		codec         string
 	}{
-		{"libmp3lame", "mp3", 44100, "mp4a.6b"},
+		{"libmp3lame", "mp3", 44100, "mp4a.6B"},
 		{"libmp3lame", "mp3", 16000, "mp4a.69"},
-		{"mp2", "mp2", 48000, "mp4a.6b"},
+		{"mp2", "mp2", 48000, "mp4a.6B"},
 	} {
 		args := []string{"-v", "error", "-f", "lavfi", "-i", "sine=d=2:r=" + strconv.Itoa(c.rate), "-c:a", c.encoder, "-b:a", "64k", "-f", c.kind}
 		if c.kind == "mp3" { // which else has frames of its own

@@ -90,3 +90,10 @@ func AllowUDP(f format.Format) {
 		h.PacketizationMode = 1
 	}
 }
+
+// ReadsDescription reports whether Receive reads the description of a format itself, from a format.Generic, because the library refuses
+// some that can be recorded, and forgets a part of what the others say. rtpmap is what RTPMap returned.
+func ReadsDescription(rtpmap string) bool {
+	name, _, _ := strings.Cut(rtpmap, "/")
+	return strings.EqualFold(name, genericAAC) || strings.EqualFold(name, latmAAC)
+}

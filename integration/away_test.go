@@ -119,10 +119,10 @@ func TestDiskAway(t *testing.T) {
 	s.checkClean(t)
 }
 
-// TestH265 tries to record an H.265 camera, which the log says cannot be done, beside one with two streams, which can.
+// TestH265 records an H.265 camera with open GOPs beside one with two streams, and holds every picture against those of the clip.
 func TestH265(t *testing.T) {
 	needMounts(t)
-	needTools(t, "ffmpeg")
+	needTools(t, "ffmpeg", "ffprobe")
 	t.Parallel()
 	dir := tempDir(t)
 	if !strings.Contains(mustRun(t, command("ffmpeg", "-v", "error", "-encoders")), "libx265") {
@@ -130,7 +130,7 @@ func TestH265(t *testing.T) {
 	}
 	h265 := dir + "/h265.mp4"
 	mustRun(t, command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=2",
-		"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-pix_fmt", "yuv420p", h265))
+		"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=10:open-gop=1:bframes=3", "-pix_fmt", "yuv420p", h265))
 	cam := play(t, camera.Options{Clip: clip(t, h265)})
 	two := cameraOf("high")
 	two.Others = map[string]*camera.Clip{"low": camera.DemoClip()}
@@ -138,14 +138,32 @@ func TestH265(t *testing.T) {
 	s := newSite(t, "recording: { sync: 500ms }\ncameras:\n  h265: { url: "+cam.URL()+" }\n"+
 		"  good: { url: "+good.URL()+", sub: "+good.OtherURL("low")+" }\n")
 	p := s.record(t)
-	p.says(t, 10*time.Second, "the camera offers H265; set it to H.264")
 	s.newest(t, "good", 20*time.Second)
 	if path := s.newest(t, "good.sub", 20*time.Second); !strings.Contains(path, "/good.sub_") {
 		t.Errorf("the entry of the second stream is %s", path)
 	}
-	if paths := s.entries(t, "h265"); len(paths) > 0 {
-		t.Errorf("there are entries: %v", paths)
-	}
+	waitFor(t, 30*time.Second, "three laps of the clip", func() bool {
+		paths := s.entries(t, "h265")
+		return len(paths) > 0 && s.info(t, paths[len(paths)-1]).length() > 6*time.Second
+	})
 	s.stopUnmounted(t, p)
 	s.checkClean(t)
+	s.mount(t)
+	shown := map[string]bool{}
+	for _, f := range frames(t, h265) {
+		shown[f.hash] = true
+	}
+	for _, path := range s.entries(t, "h265") {
+		checkFile(t, path)
+		checkTracks(t, path, "hevc")
+		all := frames(t, path)
+		for i, f := range all {
+			if !shown[f.hash] {
+				t.Errorf("picture %d of %d of %s is none of the clip", i, len(all), path)
+			}
+		}
+		if len(all) < 150 {
+			t.Errorf("%s has %d pictures", path, len(all))
+		}
+	}
 }

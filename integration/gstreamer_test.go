@@ -88,8 +88,11 @@ func TestGStreamerCodecs(t *testing.T) {
 	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc")
 	t.Parallel()
 	codecs := map[string][]string{ // by path, as ffprobe calls them
-		"h264-opus":  {"h264", "opus"},
-		"mjpeg-opus": {"mjpeg", "opus"},
+		"h264-opus":    {"h264", "opus"},
+		"h265-pcma":    {"hevc", "pcm_alaw"},
+		"main10-mute":  {"hevc"},
+		"opengop-pcmu": {"hevc", "pcm_mulaw"},
+		"mjpeg-l16":    {"mjpeg", "flac"},
 	}
 	labels := slices.Sorted(maps.Keys(codecs))
 	port := startGStreamer(t, "admin", "secret", labels...)
@@ -181,5 +184,52 @@ func checkTracks(t *testing.T, path string, codecs ...string) {
 	seconds := end[0] - start[0]
 	if n, want := len(tracks[0].packets), int(seconds*25+0.5)+1; n < want-bframes || n > want {
 		t.Errorf("%s: %d frames in %.3f s, want %d", path, n, seconds, want)
+	}
+}
+
+// TestGStreamerSound records every sound that is recorded, each of a camera without a picture, and has players play it.
+func TestGStreamerSound(t *testing.T) {
+	needMounts(t)
+	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc")
+	t.Parallel()
+	codecs := map[string]string{ // by path, as ffprobe calls them
+		"novideo-aac":  "aac",
+		"novideo-latm": "aac",
+		"novideo-l16":  "flac",
+		"novideo-mp3":  "mp3",
+		"novideo-opus": "opus",
+		"novideo-pcma": "pcm_alaw",
+		"novideo-pcmu": "pcm_mulaw",
+	}
+	labels := slices.Sorted(maps.Keys(codecs))
+	port := startGStreamer(t, "admin", "secret", append(labels, "h264-g722")...)
+	config := "recording: { length: 3s, sync: 1s }\ncameras:\n"
+	for _, label := range append(labels, "h264-g722") {
+		config += fmt.Sprintf("  %s: { url: 'rtsp://admin:secret@127.0.0.1:%s/%[1]s' }\n", label, port)
+	}
+	s := newSite(t, config)
+	p := s.record(t)
+	waitFor(t, 60*time.Second, "a reason why G.722 is not recorded", func() bool {
+		return strings.Contains(p.stderr.String(), "hardly any player reads G.722 in an mp4 file; set the camera's sound to ")
+	})
+	for _, label := range labels {
+		waitFor(t, 60*time.Second, "three recordings of "+label, func() bool {
+			paths := s.entries(t, label)
+			return len(paths) > 0 && len(s.info(t, paths[len(paths)-1]).Recordings) >= 3
+		})
+	}
+	s.stopUnmounted(t, p)
+	s.checkClean(t)
+	s.mount(t, allowOthers()...)
+	for _, label := range labels {
+		t.Run(label, func(t *testing.T) {
+			t.Parallel()
+			checkAllFiles(t, s, label)
+			for _, path := range s.entries(t, label) {
+				checkTracks(t, path, codecs[label])
+				playInMPV(t, path)
+				playInVLC(t, path)
+			}
+		})
 	}
 }

@@ -21,6 +21,7 @@ func TestImportForms(t *testing.T) {
 		"fragment-a-frame":  tall("every.mp4", "25", "-movflags", "frag_every_frame+empty_moov", "-bf", "0", "-an"),
 		"hybrid":            tall("hybrid.mp4", "30000/1001", "-movflags", "frag_keyframe", "-bf", "2"),
 		"signed-offsets":    tall("signed.mp4", "25", "-movflags", "frag_keyframe+empty_moov+negative_cts_offsets", "-bf", "2"),
+		"sets-in-band":      tall("avc3.mp4", "25", append(fragmented, "-tag:v", "avc3", "-bsf:v", "dump_extra")...),
 		"rotated":           tall("rotated.mp4", "25", "-metadata:s:v:0", "rotate=90"),
 		"rotated-fragments": tall("rotated-fragments.mp4", "25", append(fragmented, "-metadata:s:v:0", "rotate=180")...),
 		"mjpeg":             tall("mjpeg.mov", "10", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-profile:v", "-99"),
@@ -56,7 +57,7 @@ func TestImportForms(t *testing.T) {
 			}
 			switch label {
 			case "fragment-a-frame":
-			case "fragments", "hybrid", "signed-offsets", "rotated", "rotated-fragments", "mjpeg": // what AAC has before the picture is gone
+			case "sets-in-band", "fragments", "hybrid", "signed-offsets", "rotated", "rotated-fragments", "mjpeg": // what AAC has before the picture is gone
 			default: // of files without B-frames, since what sounds before the first picture is shown has no place
 				if got, want := soundOf(t, out), soundOf(t, file); got != want || !strings.Contains(got, "=") {
 					t.Errorf("the sound is %s, want %s", got, want)

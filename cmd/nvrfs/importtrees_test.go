@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,11 +212,11 @@ func TestImportTreeAsks(t *testing.T) {
 // endingContext is over after it was asked so often.
 type endingContext struct {
 	context.Context
-	left *int
+	left *atomic.Int64
 }
 
 func (c endingContext) Err() error {
-	if *c.left--; *c.left < 0 {
+	if c.left.Add(-1) < 0 {
 		return context.Canceled
 	}
 	return nil
@@ -231,7 +232,8 @@ func TestImportTreeInterrupted(t *testing.T) {
 	dir := tree(t, fragments, names)
 	interrupted := 0
 	for asked := 0; ; asked++ {
-		left := asked
+		var left atomic.Int64
+		left.Store(int64(asked))
 		var out, errOut bytes.Buffer
 		env := newEnvironment(strings.NewReader(""), &out, &errOut)
 		env.local, env.log = time.UTC, slog.New(slog.DiscardHandler)
@@ -260,4 +262,17 @@ func TestImportTreeInterrupted(t *testing.T) {
 func berlinCommand(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	return runCommand(t, t.Context(), nil, args...)
+}
+
+// A tree may be named by a link.
+func TestImportTreeByLink(t *testing.T) {
+	dir := tree(t, fragments, map[string]string{"front.20261119_100000.mp4": ""})
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := berlinCommand(t, "import", "--data", t.TempDir(), "--layout", "blueiris", link)
+	if code != exitOK || !holds(table(stdout), "front 1 ", " imported") {
+		t.Errorf("exit %d, %s%s", code, stdout, stderr)
+	}
 }

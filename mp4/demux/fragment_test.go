@@ -528,3 +528,19 @@ func TestTracksBeside(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkReadFragments reads the tables of a file of an hour, with a fragment a second.
+func BenchmarkReadFragments(b *testing.B) {
+	src := load(b, "aligned.mp4")
+	data := (&fragmenter{File: src, perFragment: 4}).make()
+	moof := bytes.Index(data, []byte("moof")) - 4
+	const times = 450 // of 8 fragments
+	long := append(bytes.Clone(data[:moof]), bytes.Repeat(data[moof:], times)...)
+	for b.Loop() {
+		f, err := Read(bytes.NewReader(long), int64(len(long)))
+		if err != nil || f.Video.Len() != times*src.Video.Len() {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(times*8*b.N)/b.Elapsed().Seconds(), "fragments/s")
+}

@@ -3,6 +3,8 @@
 //	File ─> run ─bytes─> volume.File
 //	         └─records─> queue ─> committer: syncs the filesystem, then commits, for many recordings at once
 //
+// A Layout tells from the name of a file of another recorder which camera it is of, and when it begins.
+//
 // # Invariants
 //
 //   - A row is committed only after its file and its name are synced. What waits for that is bounded.

@@ -50,6 +50,7 @@ type Importer struct {
 	length90k int64
 	queue     *queue
 	committer *committer
+	memory    memory
 	done      chan struct{} // closed when the goroutine that commits has ended
 }
 
@@ -183,6 +184,7 @@ func (im *Importer) Add(ctx context.Context, f *File, start time.Time) error {
 	if err != nil {
 		return err
 	}
+	defer b.leave()
 	if err := b.make(ctx); err != nil {
 		return errors.Join(err, b.abandon(err))
 	}

@@ -63,7 +63,7 @@ var Layouts = []Layout{
 		patterns(Local, "%Y-%m-%d/**/%H.%M.%S-*", Local, "*_{camera}_{stream}_%Y%m%d%H%M%S_*"),
 	},
 	{"hikvision", "192.168.0.64_01_20261120140310123_TIMING.mp4", patterns(Local, "{camera}_%Y%m%d%H%M%S%f_*")},
-	{"unifi", "E063DA3FEC8C_0_rotating_2026-11-20T14.03.10Z.mp4 (of unifi-protect-remux)", patterns(UTC, "{camera}_{stream}_rotating_%Y-%m-%dT%H.%M.%S%z")},
+	{"unifi", "E063DA3FEC8C_0_rotating_2026-11-20T14.03.10Z.mp4 (remuxed)", patterns(UTC, "{camera}_{stream}_rotating_%Y-%m-%dT%H.%M.%S%z")},
 	{"wyze", "20261120/14/03.mp4", patterns(Local, "%Y%m%d/%H/%M")},
 	{
 		"reolink", "front_01_20261120140310.mp4, RecM01_20261120_140310_140500_6D28808_1A468F9.mp4",

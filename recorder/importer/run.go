@@ -59,11 +59,15 @@ func newRun(im *Importer, f *File, start90k int64) (*run, error) {
 	}
 	n := len(f.Tracks)
 	b := &run{
-		im: im, source: &blockReader{src: f.Source},
+		im: im, source: &blockReader{src: f.Source, memory: &im.memory},
 		uuid: uuid.NewString(), start90k: start90k,
 		fragment: mp4.Fragment{Tracks: make([][]media.Sample, n)},
-		buf:      make([]byte, 0, 2*importBuffer), // the digest takes room of its own for what is near the end of a slice
+		buf:      im.memory.buf[:0],
 	}
+	if b.buf == nil {
+		b.buf = make([]byte, 0, 2*importBuffer) // the digest takes room of its own for what is near the end of a slice
+	}
+	im.memory.buf = nil
 	for i := range f.Tracks {
 		b.cursors = append(b.cursors, newCursor(f, l, i))
 		b.tracks = append(b.tracks, f.Tracks[i].Entry)
@@ -71,6 +75,24 @@ func newRun(im *Importer, f *File, start90k int64) (*run, error) {
 	}
 	b.firstPTS = b.cursors[volume.Video].pts
 	return b, nil
+}
+
+// A memory is what a run leaves for the next one, since many files are smaller than what they need.
+type memory struct {
+	buf    []byte
+	blocks [][]byte
+}
+
+// leave hands on the memory of a run that is over.
+func (b *run) leave() {
+	if cap(b.buf) <= 4*importBuffer {
+		b.im.memory.buf = b.buf[:0]
+	}
+	for i := range b.source.blocks {
+		if data := b.source.blocks[i].data; data != nil {
+			b.im.memory.blocks = append(b.im.memory.blocks, data[:cap(data)])
+		}
+	}
 }
 
 // wall90k is when a picture is shown.
@@ -262,6 +284,7 @@ func (b *run) abandon(why error) error {
 // A blockReader reads samples, which lie close together, by few reads. What it returns is not changed by later reads.
 type blockReader struct {
 	src    io.ReaderAt
+	memory *memory
 	blocks [4]block // of picture and sound, wherever these lie
 	reads  int
 }
@@ -307,7 +330,12 @@ func (r *blockReader) block(at int64) ([]byte, error) {
 			oldest = b
 		}
 	}
-	data := make([]byte, blockBytes)
+	var data []byte
+	if n := len(r.memory.blocks) - 1; n >= 0 {
+		data, r.memory.blocks = r.memory.blocks[n], r.memory.blocks[:n]
+	} else {
+		data = make([]byte, blockBytes)
+	}
 	n, err := r.src.ReadAt(data, at)
 	if err != nil && err != io.EOF {
 		return nil, err

@@ -82,7 +82,7 @@ func (s *session) soundSamples(a *track, p packet) (all []media.Sample, newEntry
 }
 
 func (s *session) soundUnit(a *track, u codec.Unit) ([]media.Sample, bool, error) {
-	if codec.ClockRate(a.receiver) != a.hz {
+	if codec.ClockRate(a.receiver) != a.hz || a.receiver.Entry().Timescale != a.rate {
 		s.beginSound()
 	}
 	pts := s.at(a, u.Timestamp, u.Received)

@@ -69,6 +69,9 @@ func (c *batchConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// count has the next adjust count the stream from now on.
+func (c *batchConn) count() { c.adjusted = c.received.Load() }
+
 // adjust has the size of batches follow the rate of the stream. It is to be called about once a second, with the time
 // since the last call, by one goroutine. What little has come of a stream that fell silent is read after the next call.
 func (c *batchConn) adjust(since time.Duration) {

@@ -12,6 +12,8 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 	"github.com/bluenviron/gortsplib/v5/pkg/sdpunmarshaler"
+
+	"nvrfs/codec"
 )
 
 // maxTracks is how many tracks a session description may have. Real cameras have five at most.
@@ -130,11 +132,13 @@ func (s *session) readableFormat(t *described, f describedFormat) (describedForm
 		return s.parses(writeSDP(nil, &alone))
 	}
 	why := try(f, t.keys)
-	if why == nil {
-		return f, nil
+	if why != nil && try(f, nil) == nil {
+		t.keys, why = nil, nil
 	}
-	if try(f, nil) == nil {
-		t.keys = nil
+	switch {
+	case why == nil && codec.ReadsDescription(f.rtpmap):
+		return f, s.receives(t, f)
+	case why == nil:
 		return f, nil
 	}
 	for i := range len(f.parameters) + 1 { // at last without any
@@ -143,6 +147,19 @@ func (s *session) readableFormat(t *described, f describedFormat) (describedForm
 		}
 	}
 	return f, why
+}
+
+// receives reports why package codec would not read a format that gortsplib leaves to it.
+func (s *session) receives(t *described, f describedFormat) error {
+	alone := *t
+	alone.formats = []describedFormat{f}
+	return s.guard.Do(s.log, "the camera's description of its tracks", func() error {
+		desc, err := describedSession(writeSDP(nil, &alone))
+		if err == nil {
+			_, _, err = codec.Receive(desc.Medias[0].Formats[0])
+		}
+		return err
+	})
 }
 
 // parses reports why gortsplib would not read a session description.

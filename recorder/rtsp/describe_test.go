@@ -53,7 +53,7 @@ func TestReadDescription(t *testing.T) {
 		"parameters that are all bad": {head + video + "a=fmtp:96 packetization-mode=x;sprop-parameter-sets=*,*\r\n", video, nil, 0, ""},
 		"parameters of another type": {
 			head + video + strings.ReplaceAll(bad+aac, "fmtp:97", "fmtp:96"),
-			video + strings.Replace(bad, "MPEG4-GENERIC", "mpeg4-generic", 1) + aac, nil, 0, "",
+			video + strings.Replace(bad, " MPEG4-GENERIC", "  mpeg4-generic", 1) + aac, nil, 0, "",
 		},
 		"Opus without channels": {
 			head + video + "m=audio 0 RTP/AVP 98\r\na=rtpmap:98 opus/48000\r\n",

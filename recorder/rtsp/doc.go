@@ -9,6 +9,8 @@
 // # Invariants
 //
 //   - Whatever bytes a camera sends, they end its own session at most, with a reason. What is kept of them is bounded.
+//   - Every picture that came whole after the first sync sample reaches the Handler, whatever the camera's clock, its numbers of
+//     packets and its sound do.
 //   - The password of the URL goes to the host of the URL alone.
 //   - The password of the URL is in no error and in no line of the log, in whatever form the camera sends it back.
 //   - When Run returns, its goroutines and its connection are gone, and the Handler is called no more.

@@ -20,8 +20,15 @@ func (s *session) packet(t *track, pkt *rtp.Packet, now time.Time) error {
 	if s.firstPacket.IsZero() {
 		s.firstPacket = now
 	}
+	p := packet{Packet: pkt, received: now}
+	if t.sources.follow(pkt.SSRC, pkt.Timestamp, now) {
+		if t.sequence.follow(&p) {
+			return s.ordered(t, p)
+		}
+		return s.inOrder(t, t.sequence.add(p))
+	}
 	foreign, ssrc := t.sources.foreign, t.sources.ssrc
-	packets := t.sources.add(pkt.SSRC, pkt.Timestamp, len(pkt.Payload), packet{Packet: pkt, received: now}, now)
+	packets := t.sources.add(pkt.SSRC, pkt.Timestamp, len(pkt.Payload), p, now)
 	if t.sources.ssrc != ssrc && !s.started {
 		t.begin() // what came of another source is of no use
 	}
@@ -38,21 +45,30 @@ func (s *session) packet(t *track, pkt *rtp.Packet, now time.Time) error {
 
 // inOrder takes packets of a track in the order in which they were sent.
 func (s *session) inOrder(t *track, packets []packet) error {
+	if t.sequence.strays > 0 {
+		t.sequence.strays = 0
+		s.loss.add(time.Now(), 0, errStray)
+	}
 	for _, p := range packets {
-		if p.lost > 0 {
-			s.loss.add(p.received, uint64(p.lost), nil)
-		}
-		var err error
-		if t.sound {
-			err = s.soundPacket(p)
-		} else {
-			err = s.videoPacket(p)
-		}
-		if err != nil {
+		if err := s.ordered(t, p); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// errStray is the damage that a packet is which fits in nowhere.
+var errStray = errors.New("a packet of the camera has a number that is far from those before and after it")
+
+// ordered takes the next packet of a track in the order in which they were sent.
+func (s *session) ordered(t *track, p packet) error {
+	if p.lost > 0 {
+		s.loss.add(p.received, uint64(p.lost), nil)
+	}
+	if t.sound {
+		return s.soundPacket(p)
+	}
+	return s.videoPacket(p)
 }
 
 // late takes the packets that have waited long enough for others that were sent before them.

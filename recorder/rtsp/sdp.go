@@ -223,7 +223,11 @@ func writeSDP(session []string, tracks ...*described) []byte {
 			line(k)
 		}
 		for _, f := range t.formats {
-			if f.rtpmap != "" {
+			switch {
+			case f.rtpmap == "":
+			case codec.ReadsDescription(f.rtpmap): // behind a second space, gortsplib does not know it, and leaves it as it is
+				line("a=rtpmap:", f.payloadType, "  ", f.rtpmap)
+			default:
 				line("a=rtpmap:", f.payloadType, " ", f.rtpmap)
 			}
 			if len(f.parameters) > 0 {

@@ -33,7 +33,17 @@ type sequence struct {
 	next    uint16
 	waiting []packet // for the one of number next, by their numbers
 	far     packet   // whose number is far from next; the one after it tells whether the source counts anew
+	strays  int      // packets like that, after which it did not
 	out     []packet
+}
+
+// follow takes in a packet that is the next, where none waits.
+func (q *sequence) follow(p *packet) bool {
+	if !q.known || p.SSRC != q.ssrc || p.SequenceNumber != q.next || len(q.waiting) > 0 || q.far.Packet != nil {
+		return false
+	}
+	q.next++
+	return true
 }
 
 // add takes in a packet, and returns those that are to be used now. They are valid until the next call.
@@ -46,8 +56,10 @@ func (q *sequence) add(p packet) []packet {
 	case ahead < -mostLate || ahead > mostGap:
 		far := q.far
 		if q.far = p; far.Packet == nil || p.SequenceNumber != far.SequenceNumber+1 {
+			q.stray(far)
 			return nil
 		}
+		q.far = packet{}
 		q.begin(far)
 		if ahead > 0 {
 			far.lost = 1 // or more: nobody knows
@@ -57,6 +69,7 @@ func (q *sequence) add(p packet) []packet {
 	case ahead < 0:
 		return nil // it came before, or is taken for lost
 	}
+	q.stray(q.far)
 	q.far = packet{}
 	if p.SequenceNumber == q.next && len(q.waiting) == 0 {
 		q.next++
@@ -77,6 +90,13 @@ func (q *sequence) add(p packet) []packet {
 		q.release(1)
 	}
 	return q.out
+}
+
+// stray counts a packet that is dropped, if there is one.
+func (q *sequence) stray(p packet) {
+	if p.Packet != nil {
+		q.strays++
+	}
 }
 
 // begin has the source count from a packet.

@@ -139,6 +139,8 @@ func (s *session) overdue(now time.Time) error {
 	s.trySources(now)
 	if s.tie.Tied() && s.reports == nil { // until then, the tracks may be tied by when their packets come
 		s.conn.adjust(s.silenceTimeout / ticksInSilence)
+	} else if s.conn != nil {
+		s.conn.count()
 	}
 	since := s.playing
 	if s.lastMaster.After(since) {

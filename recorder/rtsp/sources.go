@@ -38,6 +38,16 @@ type sources[T any] struct {
 	out     []T
 }
 
+// follow takes in a packet of the source that is followed, where none of another waits.
+func (s *sources[T]) follow(ssrc, stamp uint32, now time.Time) bool {
+	if !s.known || ssrc != s.ssrc || len(s.waiting) > 0 {
+		return false
+	}
+	s.pause = max(now.Sub(s.last), s.pause-s.pause/64)
+	s.stamp, s.last = stamp, now
+	return true
+}
+
 // add takes in a packet, and returns those that are to be used now. They are valid until the next call.
 func (s *sources[T]) add(ssrc, stamp uint32, size int, packet T, now time.Time) []T {
 	if !s.known {

@@ -120,6 +120,9 @@ var (
 func (t *treeImport) gather(ctx context.Context) error {
 	for _, root := range t.Paths {
 		root, err := filepath.Abs(root)
+		if real, e := filepath.EvalSymlinks(root); e == nil {
+			root = real // what is below a link is looked at only where the link is named
+		}
 		if err != nil {
 			return err
 		}
