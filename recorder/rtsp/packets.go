@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -11,9 +12,14 @@ import (
 	"nvrfs/recorder/rtpclock"
 )
 
-// onPacket takes a packet of a track as it came.
-func (s *session) onPacket(t *track, pkt *rtp.Packet) {
-	s.handle(t.packets, func(now time.Time) error { return s.packet(t, pkt, now) })
+// onPacket takes a packet of a track as it came, in one of the formats of the track.
+func (s *session) onPacket(t *track, f format.Format, pkt *rtp.Packet) {
+	s.handle(t.packets, func(now time.Time) error {
+		if !s.goesBy(t, f) {
+			return nil
+		}
+		return s.packet(t, pkt, now)
+	})
 }
 
 func (s *session) packet(t *track, pkt *rtp.Packet, now time.Time) error {
