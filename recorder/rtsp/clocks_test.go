@@ -316,7 +316,7 @@ func testClock(t *testing.T, c clockCase, transport Transport) {
 		t.Fatalf("%d pictures, %v", len(k.samples[0]), err)
 	}
 	if !c.late {
-		checkSent(t, &k.collector, cam)
+		checkSent(t, &k.collector, cam, false)
 	}
 	k.check(t, c)
 	if c.moves {

@@ -120,7 +120,7 @@ func (d *dialogue) next() error {
 	switch {
 	case head[0] == '$':
 		size := frameSize(head)
-		if !d.playing.Load() {
+		if !d.playing.Load() || len(d.channels) == 0 { // some cameras send frames although UDP was agreed to
 			d.skip = size
 			return nil
 		}

@@ -27,15 +27,15 @@ func (s *session) packet(t *track, pkt *rtp.Packet, now time.Time) error {
 		s.firstPacket = now
 	}
 	p := packet{Packet: pkt, received: now}
-	if t.sources.follow(pkt.SSRC, pkt.Timestamp, now) {
+	if t.sources.follow(pkt.SSRC, pkt.Timestamp, pkt.SequenceNumber, now) {
 		if t.sequence.follow(&p) {
 			return s.ordered(t, p)
 		}
 		return s.inOrder(t, t.sequence.add(p))
 	}
 	foreign, ssrc := t.sources.foreign, t.sources.ssrc
-	packets := t.sources.add(pkt.SSRC, pkt.Timestamp, len(pkt.Payload), p, now)
-	if t.sources.ssrc != ssrc && !s.started {
+	packets := t.sources.add(pkt.SSRC, pkt.Timestamp, pkt.SequenceNumber, len(pkt.Payload), p, now)
+	if t.sources.ssrc != ssrc && !t.sources.fickle && !s.started {
 		t.begin() // what came of another source is of no use
 	}
 	for _, p := range packets {
