@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -485,10 +486,11 @@ func checkSent(t *testing.T, h *collector, cam *oddcamera.Camera, late bool) {
 	}
 }
 
-// pictureOf is what a sample has of a picture that was sent, but for parameter sets.
+// pictureOf is what a sample has of a picture that was sent, but for parameter sets. Delimiters, fillers, and what has no type of H.264
+// or no content are not stored.
 func pictureOf(u oddcamera.Sent) (data []byte) {
 	for _, part := range u.Parts {
-		if typ := part[0] & 0x1f; typ != 7 && typ != 8 {
+		if typ := part[0] & 0x1f; !slices.Contains([]byte{0, 7, 8, 9, 12}, typ) && typ < 24 && (len(part) > 1 || typ > 5) {
 			data = append(binary.BigEndian.AppendUint32(data, uint32(len(part))), part...)
 		}
 	}

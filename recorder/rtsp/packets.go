@@ -15,18 +15,21 @@ import (
 // onPacket takes a packet of a track as it came, in one of the formats of the track.
 func (s *session) onPacket(t *track, f format.Format, pkt *rtp.Packet) {
 	s.handle(t.packets, func(now time.Time) error {
-		if !s.goesBy(t, f) {
-			return nil
+		if s.goesBy(t, f) {
+			return s.packet(t, packet{Packet: pkt, received: now})
 		}
-		return s.packet(t, pkt, now)
+		if t.sources.known && pkt.SSRC == t.sources.ssrc {
+			return s.packet(t, packet{Packet: pkt, received: now, other: true})
+		}
+		return nil
 	})
 }
 
-func (s *session) packet(t *track, pkt *rtp.Packet, now time.Time) error {
+func (s *session) packet(t *track, p packet) error {
+	pkt, now := p.Packet, p.received
 	if s.firstPacket.IsZero() {
 		s.firstPacket = now
 	}
-	p := packet{Packet: pkt, received: now}
 	if t.sources.follow(pkt.SSRC, pkt.Timestamp, pkt.SequenceNumber, now) {
 		if t.sequence.follow(&p) {
 			return s.ordered(t, p)
@@ -71,7 +74,13 @@ func (s *session) ordered(t *track, p packet) error {
 	if p.lost > 0 {
 		s.loss.add(p.received, uint64(p.lost), nil)
 	}
-	if t.sound {
+	switch {
+	case p.other && p.lost > 0:
+		t.receiver.Lost()
+		return nil
+	case p.other:
+		return nil
+	case t.sound:
 		return s.soundPacket(p)
 	}
 	return s.videoPacket(p)

@@ -22,7 +22,8 @@ const (
 type packet struct {
 	*rtp.Packet
 	received time.Time
-	lost     int // packets before it that did not come
+	lost     int  // packets before it that did not come
+	other    bool // it is of another format than the track, such as comfort noise, and only counts
 }
 
 // sequence puts the packets of a source in the order in which they were sent, without those that come twice, and tells exactly
