@@ -61,6 +61,7 @@ var logKeys = map[string]string{
 	"stack":      "where in the code of nvrfs a bug showed",
 	"stream":     "the label of a stream: front-door, front-door.sub",
 	"streams":    "the labels of several",
+	"camera":     "the name of a camera",
 	"cameras":    "how many",
 	"codec":      "of a track",
 	"transport":  "of RTP: TCP, UDP",

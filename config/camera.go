@@ -11,6 +11,7 @@ import (
 type Camera struct {
 	Name    string   // letters, digits, - and _; a directory name on any system
 	Streams []Stream // at least one; main and sub first where the file has their short forms
+	ONVIF   URL      // where it is asked for its events; zero where it is not
 }
 
 // Stream is one of the streams that a camera sends, with its own settings, or the camera's where it has none.
@@ -74,7 +75,7 @@ var shortForms = []struct{ key, name string }{{"url", "main"}, {"sub", "sub"}}
 func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	c := Camera{Name: name}
 	common := Stream{Transport: "tcp", Retain: Limits{AtLeast: unsaid}} // what the streams have where they do not say otherwise
-	f := v.fields("url", "sub", "streams", "transport", "tls", "samples", "retain", "serial", "endpoint")
+	f := v.fields("url", "sub", "streams", "transport", "tls", "samples", "retain", "serial", "endpoint", "onvif")
 	if !f.has("streams") {
 		f.need("url", urlExample)
 	}
@@ -84,6 +85,7 @@ func (r configReader) camera(name string, v yamlValue) (Camera, error) {
 	optional(f, "retain", &common.Retain, readLimits)
 	optional(f, "serial", &common.Device.Serial, readSerial)
 	optional(f, "endpoint", &common.Device.Endpoint, readEndpoint)
+	optional(f, "onvif", &c.ONVIF, r.onvif)
 	for _, short := range shortForms {
 		optional(f, short.key, &c.Streams, func(v yamlValue) ([]Stream, error) {
 			s := common
@@ -203,15 +205,28 @@ func readEndpoint(v yamlValue) (string, error) {
 	return s, err
 }
 
-func (r configReader) url(v yamlValue) (URL, error) {
-	template, err := v.text(urlExample)
+// onvif reads the URL of a device service, or just its host and port.
+func (r configReader) onvif(v yamlValue) (URL, error) {
+	return r.urlBy(v, onvifExample, func(template string, lookup func(string) (string, error)) (URL, error) {
+		if !strings.Contains(template, "://") {
+			template = "http://" + template
+		}
+		return parseURL(template, lookup, parseHTTP)
+	})
+}
+
+func (r configReader) url(v yamlValue) (URL, error) { return r.urlBy(v, urlExample, ParseURL) }
+
+// urlBy reads a URL that parse understands.
+func (r configReader) urlBy(v yamlValue, example string, parse func(template string, lookup func(string) (string, error)) (URL, error)) (URL, error) {
+	template, err := v.text(example)
 	if err != nil {
 		return URL{}, err
 	}
 	if r.env == nil && strings.Contains(template, "${") {
-		return withoutSecret(template), nil
+		return withoutSecret(template, parse), nil
 	}
-	url, err := ParseURL(template, r.secret)
+	url, err := parse(template, r.secret)
 	if err != nil {
 		return URL{}, v.errorf("%w", err)
 	}

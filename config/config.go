@@ -50,6 +50,7 @@ const (
 	mountExample   = "/mnt/nvr"
 	listenExample  = "127.0.0.1:8090"
 	samplesExample = "/mnt/disk2/nvrfs"
+	onvifExample   = "192.0.2.10, or http://192.0.2.10:8000/onvif/device_service"
 	urlExample     = "rtsp://user:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1"
 )
 

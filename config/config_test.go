@@ -184,7 +184,7 @@ func TestReadMistakes(t *testing.T) {
 		},
 		{
 			"unknown key of a camera", head + "cameras:\n  front-door: { url: 'rtsp://h', motion: { days: 3 } }\n",
-			`:3:34: cameras.front-door.motion: unknown key; want url, sub, streams, transport, tls, samples, retain, serial or endpoint`,
+			`:3:34: cameras.front-door.motion: unknown key; want url, sub, streams, transport, tls, samples, retain, serial, endpoint or onvif`,
 		},
 		{"days of nothing", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 0 } }\n", `:3:41: cameras.a.retain.days: "0"; want a number of days from 0.01 to 36500, such as 30`},
 		{"at least more than days", head + "cameras:\n  a: { url: 'rtsp://h', retain: { days: 1, at_least: 25h } }\n", `:3:54: cameras.a.retain.at_least: 25h is more than the 24h of days, after which footage is deleted; want less, or more days`},
@@ -495,4 +495,34 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("got %q, want an Error of one line", err)
 		}
 	})
+}
+
+func TestReadONVIF(t *testing.T) {
+	read := func(text string) (URL, error) {
+		c, err := loadText(t, "data: /d\ncameras: { a: { url: 'rtsp://h', onvif: "+text+" } }\n")
+		if err != nil {
+			return URL{}, err
+		}
+		return c.Cameras[0].ONVIF, nil
+	}
+	for text, want := range map[string]string{
+		"192.0.2.10":                        "http://192.0.2.10",
+		"'camera.local:8000'":               "http://camera.local:8000",
+		"'https://192.0.2.10/onvif/events'": "https://192.0.2.10/onvif/events",
+		"'admin:p%40ss@192.0.2.10'":         "http://admin:p%40ss@192.0.2.10",
+		"'http://admin:${PASSWORD}@h:1/x'":  "http://admin:s3cret%2F%40%3A%3F%23%25&%20%E2%82%AC@h:1/x",
+	} {
+		u, err := read(text)
+		if err != nil || u.Reveal() != want {
+			t.Errorf("%s: %q, %v, want %q", text, u.Reveal(), err, want)
+		}
+		if shown := u.String(); strings.Contains(shown, "s3cret") || strings.Contains(shown, "p%40ss") {
+			t.Errorf("%s is shown as %s", text, shown)
+		}
+	}
+	for _, text := range []string{"'rtsp://192.0.2.10'", "'http://'", "8000", "''", "'http://h/#a'", "'http://admin:s3cret/@h'", "{ url: h }"} {
+		if u, err := read(text); err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %q, %v", text, u.Reveal(), err)
+		}
+	}
 }

@@ -3,13 +3,16 @@ package config
 // A Difference says in what two configurations differ.
 type Difference struct {
 	Streams []StreamChange // in the order of the new file, then those that are gone in the order of the old
+	Events  []string       // cameras that are asked for events at another address, or as another user, or no longer or only now
 	Retain  bool           // the limits of all footage together, or the free space of each disk, differ
 	// Restart names the settings that differ and that only a restart applies: "data", "mount" and the like.
 	Restart []string
 }
 
 // None reports whether nothing differs.
-func (d Difference) None() bool { return len(d.Streams) == 0 && !d.Retain && len(d.Restart) == 0 }
+func (d Difference) None() bool {
+	return len(d.Streams) == 0 && len(d.Events) == 0 && !d.Retain && len(d.Restart) == 0
+}
 
 // A StreamChange is a stream that is new, gone or changed.
 type StreamChange struct {
@@ -41,6 +44,7 @@ func (c StreamChange) Device() bool {
 func Diff(former, latter *Config) Difference {
 	return Difference{
 		Streams: diffStreams(former, latter),
+		Events:  diffEvents(former, latter),
 		Retain:  former.Retain != latter.Retain,
 		Restart: diffSettings(former, latter),
 	}
@@ -79,6 +83,20 @@ func diffStreams(former, latter *Config) (changes []StreamChange) {
 		}
 	}
 	return changes
+}
+
+// diffEvents names the cameras in both whose onvif differs.
+func diffEvents(former, latter *Config) (names []string) {
+	before := map[string]URL{}
+	for _, c := range former.Cameras {
+		before[c.Name] = c.ONVIF
+	}
+	for _, c := range latter.Cameras {
+		if was, ok := before[c.Name]; ok && !was.Equal(c.ONVIF) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 func diffSettings(former, latter *Config) (names []string) {

@@ -37,6 +37,7 @@ func TestDiff(t *testing.T) {
 		{"samples", "'rtsp://h/3'", "'rtsp://h/3', samples: /s", "b.main:samples"},
 		{"serial", "retain: { days: 3 }", "serial: 0012, retain: { days: 3 }", "a.main:device a.sub:device"},
 		{"endpoint", "'rtsp://h/3'", "'rtsp://h/3', endpoint: 'urn:uuid:1'", "b.main:device"},
+		{"events", "'rtsp://h/3'", "'rtsp://h/3', onvif: h", "b:events"},
 		{"all of a stream", "'rtsp://h/3'", "'rtsp://h/9', samples: /s, retain: { days: 1 }", "b.main:source,samples,retain"},
 		{"retain of all", "data: /d", "data: /d\nretain: { bytes: 1TB }", "retain"},
 		{"data", "data: /d", "data: /e", "restart:data"},
@@ -87,6 +88,9 @@ func describe(d Difference) string {
 			all = append(all, label+":"+strings.Join(how, ","))
 		}
 	}
+	for _, camera := range d.Events {
+		all = append(all, camera+":events")
+	}
 	if d.Retain {
 		all = append(all, "retain")
 	}
@@ -100,7 +104,7 @@ func describe(d Difference) string {
 func TestDiffKnowsAll(t *testing.T) {
 	for of, want := range map[reflect.Type]string{
 		reflect.TypeFor[Config](): "Data Mount Timezone HTTP Cache Recording Retain Cameras",
-		reflect.TypeFor[Camera](): "Name Streams",
+		reflect.TypeFor[Camera](): "Name Streams ONVIF",
 		reflect.TypeFor[Stream](): "Name URL Transport Fingerprint Samples Retain Device",
 		reflect.TypeFor[Device](): "Serial Endpoint",
 	} {

@@ -17,8 +17,8 @@ import (
 
 // withoutSecret returns the URL of a template whose secrets were not looked for: it is zero, and shows and has a host all the same.
 // Where the host itself is to be looked for, it shows nothing.
-func withoutSecret(template string) URL {
-	u, err := ParseURL(template, func(string) (string, error) { return "x", nil })
+func withoutSecret(template string, parse func(string, func(string) (string, error)) (URL, error)) URL {
+	u, err := parse(template, func(string) (string, error) { return "x", nil })
 	if err != nil {
 		return URL{}
 	}
@@ -37,7 +37,7 @@ func (u URL) Host() string {
 // hidden stands where a secret does.
 const hidden = redact.Hidden
 
-// A URL is an RTSP URL that may hold secrets. However it is printed, logged or marshalled, it shows hidden for
+// A URL is that of a camera, of RTSP or ONVIF, which may hold secrets. However it is printed, logged or marshalled, it shows hidden for
 // them; only Reveal returns them. The zero URL is no URL.
 type URL struct {
 	shown  string
@@ -84,15 +84,19 @@ func (u URL) MarshalJSON() ([]byte, error) { return json.Marshal(u.shown) }
 //
 // Errors quote neither template nor values.
 func ParseURL(template string, lookup func(name string) (string, error)) (URL, error) {
+	return parseURL(template, lookup, parseRTSP)
+}
+
+func parseURL(template string, lookup func(name string) (string, error), parse func(string) (*url.URL, error)) (URL, error) {
 	revealed, shown, err := expand(template, lookup)
 	if err != nil {
 		return URL{}, err
 	}
-	full, err := parseRTSP(revealed)
+	full, err := parse(revealed)
 	if err != nil {
 		return URL{}, err
 	}
-	public, err := parseRTSP(shown)
+	public, err := parse(shown)
 	if err != nil {
 		return URL{}, err
 	}
@@ -203,6 +207,18 @@ func parseRTSP(s string) (*url.URL, error) {
 		// Most likely the / or ? belongs to a password, and what looks like a port is its beginning.
 		return nil, errors.New("the @ comes after a / or ?; in a name or password want them written %2F %3F, " +
 			"in a path want the @ written %40")
+	}
+	return u, nil
+}
+
+// parseHTTP is url.Parse for the address of an ONVIF device, with errors that do not quote the URL.
+func parseHTTP(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Fragment != "":
+		return nil, errors.New("not the address of an ONVIF device; want " + onvifExample)
+	case u.User == nil && u.Port() != "" && strings.ContainsRune(u.Path+u.RawQuery, '@'):
+		return nil, errors.New("the @ comes after a / or ?; in a name or password want them written %2F %3F")
 	}
 	return u, nil
 }

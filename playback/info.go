@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nvrfs/media"
+	"nvrfs/playback/marks"
 )
 
 // Info says what an entry is made of. Times are in the Library's zone.
@@ -21,7 +22,12 @@ type Info struct {
 	Codecs          []string        `json:"codecs"`  // RFC 6381
 	Gaps            []InfoGap       `json:"gaps"`
 	Recordings      []InfoRecording `json:"recordings"`
+	Marks           []marks.Mark    `json:"marks"`                // what the camera told of meanwhile, by start
+	MoreMarks       bool            `json:"more_marks,omitempty"` // than are listed; nvrfs marks lists all
 }
+
+// mostInfoMarks is more marks than nvrfs keeps of an hour.
+const mostInfoMarks = 5000
 
 // InfoGap is a span of wall time that an entry leaves out.
 type InfoGap struct {
@@ -81,5 +87,9 @@ func (l *Library) Info(ctx context.Context, e *Entry) (*Info, error) {
 		info.Growing = !r.Sealed
 		info.Recordings = append(info.Recordings, InfoRecording{r.ID.Number(), local(r.Start90k), local(r.End90k()), r.Bytes})
 	}
-	return info, nil
+	info.Marks = []marks.Mark{}
+	if src, ok := l.src.(marks.Source); ok {
+		info.Marks, info.MoreMarks, err = marks.Some(ctx, src, info.Camera, marks.Range{From: info.Start, To: info.End}, mostInfoMarks)
+	}
+	return info, err
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
+	"slices"
 	"time"
+
+	"nvrfs/playback/marks"
 )
 
 // A Text is a small file that is made when it is looked up. It must not be changed.
@@ -26,6 +29,9 @@ func (v *View) readme() *Text {
 	return &Text{Bytes: readme, ModTime: v.made, ref: Ref{kind: readmeFile}}
 }
 
+// marksSettle is how long after the end of an entry all its marks are in the database that do not go on.
+const marksSettle = time.Minute
+
 // infoText is the file that says what an entry is made of.
 func (v *View) infoText(ctx context.Context, e *Entry) (*Text, error) {
 	info, err := v.Info(ctx, e)
@@ -33,5 +39,7 @@ func (v *View) infoText(ctx context.Context, e *Entry) (*Text, error) {
 		return nil, err
 	}
 	text, err := encode(info)
-	return &Text{Bytes: text, ModTime: e.End, ref: refOf(e, true)}, err
+	goesOn := slices.ContainsFunc(info.Marks, func(m marks.Mark) bool { return m.End == nil })
+	changes := goesOn || time.Since(e.End) < marksSettle // since nobody is told of marks
+	return &Text{Bytes: text, ModTime: e.End, Changes: changes, ref: refOf(e, true)}, err
 }

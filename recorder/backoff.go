@@ -1,6 +1,9 @@
 package recorder
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 const (
 	firstBackoff = time.Second
@@ -17,3 +20,6 @@ func Backoff(attempt int, rnd func() float64) time.Duration {
 	}
 	return time.Duration(float64(d) * (0.75 + rnd()/2))
 }
+
+// BackoffNow is Backoff with a random number of its own.
+func BackoffNow(attempt int) time.Duration { return Backoff(attempt, rand.Float64) }

@@ -11,6 +11,7 @@ import (
 	"nvrfs/media"
 	"nvrfs/recorder/fsck"
 	"nvrfs/recorder/volume"
+	"nvrfs/schema"
 	"nvrfs/store"
 )
 
@@ -72,6 +73,9 @@ func Open(ctx context.Context, o Options) (*Recorder, error) {
 	set, rows, err := fsck.Open(ctx, volume.Options{Data: o.Data, Needed: needed(o.Data, o.Streams), Log: o.Log, OpenStore: o.open})
 	if err != nil {
 		return nil, err
+	}
+	if err := set.DB.Write(ctx, (*schema.Tx).EndMarks); err != nil {
+		return nil, errors.Join(err, set.Close())
 	}
 	r := &Recorder{
 		o: o, set: set, total: o.Retain, minFree: o.MinFree, rows: map[int64]*volume.Stream{}, writers: map[int64]*volume.Writer{},
@@ -159,6 +163,12 @@ func (r *Recorder) takeIn(ctx context.Context, v *volume.Volume) error {
 		s.SkipTo(v.NextNumbers[id])
 	}
 	return nil
+}
+
+// Write runs a transaction in the database, for what is kept beside the footage. It has to be small: what was recorded is committed
+// before or after it.
+func (r *Recorder) Write(ctx context.Context, f func(*schema.Tx) error) error {
+	return r.set.DB.Write(ctx, f)
 }
 
 // Close releases the locks and closes the database, after Run. If readers have closed the database before, SQLite leaves one file

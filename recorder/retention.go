@@ -39,6 +39,11 @@ const (
 	// unlinkAfter is how long a deleted recording's file stays at least, so that every reader has noticed and keeps what it has
 	// open.
 	unlinkAfter = 3 * time.Second
+	// Marks are deleted after the footage that they belong to: once a minute, since nothing waits for the space.
+	marksEvery90k = 60 * 90000
+	marksBatch    = 1000 // marks of a camera that one transaction deletes at most
+	// marksAlone90k is how long marks stay of a camera that has no footage, since the first may not be written yet.
+	marksAlone90k = 3600 * 90000
 )
 
 var (
@@ -72,6 +77,8 @@ type retention struct {
 	floors floors
 	disks  store.Asking
 	said   map[string]bool // failures that were logged and last
+
+	marks90k int64 // when old marks were deleted last
 }
 
 // kept is a stream, and how much of it is kept.
@@ -155,7 +162,17 @@ func (r *retention) say(what, path string, err error) {
 // round deletes until every limit is kept, or nothing is left that may be deleted. It goes on where a file cannot be unlinked.
 func (r *retention) round(ctx context.Context) error {
 	r.take()
-	return errors.Join(r.removeFiles(ctx), r.trim(ctx))
+	return errors.Join(r.removeFiles(ctx), r.trim(ctx), r.trimMarks(ctx))
+}
+
+// trimMarks deletes marks that are older than the footage of their camera.
+func (r *retention) trimMarks(ctx context.Context) error {
+	now90k := r.clock()
+	if now90k-r.marks90k < marksEvery90k {
+		return nil
+	}
+	r.marks90k = now90k
+	return r.db.Write(ctx, func(tx *schema.Tx) error { return tx.DeleteMarks(now90k-marksAlone90k, marksBatch) })
 }
 
 func (r *retention) trim(ctx context.Context) error {

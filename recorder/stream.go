@@ -5,7 +5,6 @@ import (
 	"errors"
 	"hash/fnv"
 	"log/slog"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -147,7 +146,7 @@ func (s *stream) run(ctx context.Context) {
 		away.ended(reason)
 		select {
 		case <-ctx.Done():
-		case <-time.After(Backoff(attempt, rand.Float64)):
+		case <-time.After(BackoffNow(attempt)):
 		}
 	}
 }

@@ -654,11 +654,15 @@ func TestQueryPlans(t *testing.T) {
 		qRun:   "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)",
 		qByID:  "SEARCH recording USING INTEGER PRIMARY KEY (rowid=?)",
 		// These tables have a handful of rows, and all are read, by key.
-		qDirs:    "SCAN sample_dir",
-		qGarbage: "SCAN garbage",
-		qHolds:   "SCAN hold",
-		qOldest:  "SEARCH recording USING INDEX recording_start (stream_id=? AND start_90k>?)",
-		qNewest:  "SEARCH recording USING INDEX recording_start (stream_id=?)",
+		qDirs:        "SCAN sample_dir",
+		qGarbage:     "SCAN garbage",
+		qHolds:       "SCAN hold",
+		qOldest:      "SEARCH recording USING INDEX recording_start (stream_id=? AND start_90k>?)",
+		qNewest:      "SEARCH recording USING INDEX recording_start (stream_id=?)",
+		qMarks:       "SEARCH mark USING INDEX mark_start (camera=? AND start_90k>? AND start_90k<?)",
+		qLongMarks:   "SEARCH mark USING INDEX mark_long (camera=? AND start_90k>? AND start_90k<?)",
+		qOpenMarks:   "SCAN mark USING INDEX mark_long", // the long ones
+		qDeleteMarks: "SEARCH mark USING INTEGER PRIMARY KEY (rowid=?); LIST SUBQUERY 1; SEARCH mark USING INDEX mark_start (camera=? AND start_90k<?)",
 		// Not run by the mount: the runs that were found are sorted.
 		qRunsWith: "SEARCH run USING INTEGER PRIMARY KEY (rowid=?); LIST SUBQUERY 2; " +
 			"SEARCH recording USING INDEX recording_start (stream_id=? AND start_90k>? AND start_90k<?); " +

@@ -7,6 +7,8 @@
 //	stream 1 ─ n run 1 ─ n recording 1 ─ 1 recording_index
 //	                          └─ n sample_entry (through the row's listing)
 //
+// Holds and marks lie beside them: a hold is of a stream, and a mark of a camera.
+//
 // # Invariants
 //
 //   - A row is committed only after its sample file and that file's directory are synced, so a row always has its file.

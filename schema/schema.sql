@@ -107,3 +107,18 @@ CREATE TABLE hold (
   why         TEXT NOT NULL,
   created_90k INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE mark (
+  -- An event that a camera told of, such as motion. Its footage is what the streams of the camera have of that time.
+  id        INTEGER PRIMARY KEY,
+  camera    TEXT NOT NULL,
+  start_90k INTEGER NOT NULL,
+  end_90k   INTEGER CHECK (end_90k >= start_90k), -- NULL while it goes on
+  kind      TEXT NOT NULL,             -- "motion", "person", "input"
+  text      TEXT NOT NULL              -- in the words of the camera
+) STRICT;
+
+CREATE INDEX mark_start ON mark (camera, start_90k);
+
+-- The few that last longer than an hour, so that those that reach into a range are found without reading all that came before it.
+CREATE INDEX mark_long ON mark (camera, start_90k) WHERE end_90k IS NULL OR end_90k - start_90k > 324000000;

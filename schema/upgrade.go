@@ -248,7 +248,7 @@ func (u *upgrader) tables() (indexes []string, err error) {
 
 // smallTables copies all but recordings and their indexes. The journal starts anew, since nobody has the database open. Version 1
 // had one sample directory, and knew neither sums of streams nor deletion nor holds. Up to version 3 changes of holds were not
-// counted, and up to version 4 no picture was shown turned.
+// counted, and up to version 4 no picture was shown turned, and there were no marks.
 func (u *upgrader) smallTables() []string {
 	meta := `INSERT INTO meta (id, uuid) SELECT id, uuid FROM old.meta`
 	if u.version > 3 {

@@ -105,7 +105,8 @@ func TestCameraAdd(t *testing.T) {
 	args := []string{"add", "front-door", b.device.Address(), "--user", "admin", "--password-file", secret, "--config", b.config}
 	authority := "admin:${file:" + secret + "}@"
 	at := func(path string) string { return strings.Replace(b.url(path), "://", "://"+authority, 1) }
-	line := fmt.Sprintf("front-door: { url: '%s', sub: '%s', serial: '00''12', endpoint: 'urn:uuid:1234' }\n", at("main"), at("sub"))
+	line := fmt.Sprintf("front-door: { url: '%s', sub: '%s', serial: '00''12', endpoint: 'urn:uuid:1234', onvif: 'http://%s/onvif/device_service' }\n",
+		at("main"), at("sub"), b.device.Address())
 
 	code, stdout, stderr := b.run(t, append(args, "--dry-run")...)
 	if code != exitOK || stdout != line || b.text(t) != yardConfig {

@@ -8,6 +8,7 @@ import (
 
 	"nvrfs/config"
 	"nvrfs/recorder"
+	"nvrfs/recorder/events"
 	"nvrfs/schema"
 )
 
@@ -24,11 +25,12 @@ type reloader struct {
 }
 
 // newReloader returns the reloader of a recorder that goes by cfg, which is of a file.
-func (env *environment) newReloader(file string, cfg *config.Config, rec *recorder.Recorder) *reloader {
+func (env *environment) newReloader(file string, cfg *config.Config, rec *recorder.Recorder, asked *events.Set) *reloader {
 	apply := func(ctx context.Context, next *config.Config) error {
 		err := rec.Set(ctx, env.streams(next), limitsOfAll(next), recorder.MinFree(next.Retain.MinFree))
 		if err == nil {
 			limitMemory(next.Cache, rec.Disks())
+			asked.Set(askedForEvents(next))
 		}
 		return explainLocked(err)
 	}
@@ -59,7 +61,7 @@ func (r *reloader) reload(ctx context.Context) {
 	diff := config.Diff(r.now, read)
 	next := *r.now // with the settings that take a restart as they are
 	next.Cameras, next.Retain = read.Cameras, read.Retain
-	if len(diff.Streams) > 0 || diff.Retain {
+	if len(diff.Streams) > 0 || len(diff.Events) > 0 || diff.Retain {
 		err = r.apply(ctx, &next)
 	}
 	switch {
@@ -91,6 +93,9 @@ func (r *reloader) say(d config.Difference) {
 		default:
 			changed = append(changed, label+" ("+strings.Join(ways(c), ", ")+")")
 		}
+	}
+	for _, camera := range d.Events {
+		changed = append(changed, camera+" (onvif)")
 	}
 	if d.Retain {
 		changed = append(changed, "retain")

@@ -24,6 +24,7 @@ var commands = []func(*environment) *cobra.Command{
 	newRunCommand,
 	newMountCommand,
 	newLSCommand,
+	newMarksCommand,
 	newExportCommand,
 	newKeepCommand,
 	newImportCommand,

@@ -15,6 +15,7 @@ import (
 	"nvrfs/fs"
 	"nvrfs/playback"
 	"nvrfs/recorder"
+	"nvrfs/recorder/events"
 	"nvrfs/schema"
 	"nvrfs/web"
 )
@@ -178,6 +179,10 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, file str
 	defer reloading.Wait()
 	recording, stopRecording := context.WithCancel(ctx)
 	defer stopRecording()
+	asked := events.New(events.Options{Write: rec.Write, Backoff: recorder.BackoffNow, Find: env.moved.find, Log: env.log})
+	defer asked.Close()
+	defer context.AfterFunc(recording, asked.Close)() // while recording ends, since a camera that is away takes time
+	asked.Set(askedForEvents(cfg))
 	recorded := make(chan error, 1)
 	go func() { recorded <- rec.Run(recording) }()
 
@@ -193,7 +198,7 @@ func (env *environment) record(ctx context.Context, cfg *config.Config, file str
 	case <-isReady:
 		ready()
 		if file != "" {
-			reloading.Go(func() { env.newReloader(file, cfg, rec).run(recording, env.hangups) })
+			reloading.Go(func() { env.newReloader(file, cfg, rec, asked).run(recording, env.hangups) })
 		}
 	case err := <-ended:
 		stopRecording()

@@ -1,11 +1,12 @@
 // Package onvif finds cameras and asks them about themselves, by the few calls of ONVIF that this takes.
 //
 //	local networks <─Probe─ Discover ─> Device        address, name, model, and the name that stays when the address changes
-//	camera         <─SOAP── Client   ─> Information, Profile, URLs of streams; Call for any other request
+//	camera         <─SOAP── Client   ─> Information, Profile, URLs of streams, a Subscription to events; Call for any other request
 //
 //	discover.go, probe.go  WS-Discovery: who is there
 //	client.go, soap.go     requests, authentication, and what faults mean
 //	device.go, media.go    the calls
+//	events.go              a pull point: what the camera tells of
 //	follow.go              a source of samples that finds its camera again when the address has changed
 //
 // # Invariants

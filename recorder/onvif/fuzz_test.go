@@ -68,3 +68,40 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// Whatever messages of events hold, they are few and short, can be shown, and say times that can be reckoned with.
+func FuzzEvents(f *testing.F) {
+	const motion = `<Body><PullMessagesResponse><NotificationMessage><Topic>tns1:VideoSource/MotionAlarm</Topic><Message><Message UtcTime="2026-11-20T14:00:00Z" PropertyOperation="Changed">` +
+		`<Source><SimpleItem Name="a" Value="b"/></Source><Data><SimpleItem Name="State" Value="true"/></Data></Message></Message></NotificationMessage></PullMessagesResponse></Body>`
+	const created = `<Body><CreatePullPointSubscriptionResponse><SubscriptionReference><Address>http://a/b</Address><ReferenceParameters><x:a xmlns:x="b">c</x:a></ReferenceParameters></SubscriptionReference></CreatePullPointSubscriptionResponse></Body>`
+	f.Add([]byte(motion))
+	f.Add([]byte(created))
+	f.Add([]byte(strings.ReplaceAll(motion, "2026-11-20T14:00:00Z", "292277026596-12-04T15:30:08Z")))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var answer struct {
+			Messages   []message `xml:"PullMessagesResponse>NotificationMessage"`
+			Parameters reference `xml:"CreatePullPointSubscriptionResponse>SubscriptionReference>ReferenceParameters"`
+		}
+		if unmarshal(text, &answer) != nil {
+			return
+		}
+		events := eventsOf(answer.Messages)
+		if len(events) > maxMessages || len(events) > len(answer.Messages) {
+			t.Errorf("%d events", len(events))
+		}
+		for _, e := range events {
+			checkText(t, e.Topic, e.Operation)
+			for _, i := range append(e.Source, e.Data...) {
+				checkText(t, i.Name, i.Value)
+			}
+			if len(e.Source) > maxItems || !e.At.IsZero() && (e.At.Year() < 1969 || e.At.Year() > 2200) {
+				t.Errorf("%+v", e)
+			}
+		}
+		header := answer.Parameters.header()
+		var again reference
+		if err := unmarshal([]byte("<a>"+header+"</a>"), &again); err != nil || len(header) > maxReference {
+			t.Errorf("a header of %d bytes: %v: %s", len(header), err, header)
+		}
+	})
+}

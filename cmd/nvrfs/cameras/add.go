@@ -31,8 +31,9 @@ func (env *Environment) addCommand() *cobra.Command {
 		Use:   "add NAME ADDRESS|URL",
 		Short: "Try a camera, and write it into the configuration",
 		Long: `Add a camera to the configuration file. Of an ADDRESS (a host, host:port, or the
-URL of its ONVIF service) the camera is asked by ONVIF which streams it has; of
-an rtsp:// or rtsps:// URL, that one stream is added. Each stream is tried: it
+URL of its ONVIF service) the camera is asked by ONVIF which streams it has, and
+from then on for its events, see nvrfs marks; of an rtsp:// or rtsps:// URL,
+that one stream is added. Each stream is tried: it
 is written only after a picture has come.
 
 All else in the file stays as it is, comments included. The password is not
@@ -202,6 +203,7 @@ func (a *addition) value(found candidate, secret string) string {
 	}
 	add("serial", found.device.Serial)
 	add("endpoint", found.device.Endpoint)
+	add("onvif", found.onvif)
 	return "{ " + strings.Join(fields, ", ") + " }"
 }
 

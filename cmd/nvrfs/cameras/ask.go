@@ -22,6 +22,7 @@ type candidate struct {
 	main, sub string
 	named     string // the host that the camera names for its streams, where it is another than the one that was given
 	device    config.Device
+	onvif     string // where it is asked for its events; "" for none, or where they would be those of several cameras
 }
 
 // ask asks a camera by ONVIF which streams it has, and whom it is. It asks for a user where the camera wants one.
@@ -68,6 +69,9 @@ func (env *Environment) askAs(ctx context.Context, address string, source int, l
 	}
 	if len(sources) > 1 {
 		env.tell("it has %d pictures of its own (channels or sensors); this is number %d: --source chooses another", len(sources), source)
+	}
+	if len(sources) == 1 && c.Has(onvif.EventsService) {
+		found.onvif = c.URL()
 	}
 	main, sub, _ := onvif.Choose(profiles, sources[source-1])
 	for _, s := range []struct {

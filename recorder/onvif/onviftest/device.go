@@ -56,6 +56,7 @@ type Options struct {
 	Answer map[string]http.HandlerFunc
 	// Public has the device tell everyone its serial number.
 	Public bool
+	Events Events
 }
 
 // A Device is one that runs.
@@ -68,6 +69,8 @@ type Device struct {
 	Calls  []string // the names of the requests that it let in
 	Denied []string // and of those that it refused
 	Seen   []string // the bodies of all, and their Authorization
+
+	events events
 }
 
 // Start runs a device until the test ends.
@@ -118,7 +121,9 @@ func (d *Device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f(w, r)
 		return
 	}
-	d.answer(w, name, text)
+	if !d.answerEvents(w, r, name, text) {
+		d.answer(w, name, text)
+	}
 }
 
 // open reports whether everyone may call.
