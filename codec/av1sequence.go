@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"nvrfs/codec/bits"
 )
 
 // av1Sequence is what is of use in a sequence header (AV1 specification 5.5).
@@ -61,21 +63,21 @@ func parseAV1Sequence(obu []byte) (s av1Sequence, err error) {
 	if !ok || typ != obuSequenceHeader {
 		return s, errAV1Sequence
 	}
-	r := bitReader{p: body}
-	s.profile = uint8(r.u(3))
-	r.u(1) // still_picture
-	s.reducedStillPicture = r.flag()
+	r := bits.Reader{P: body}
+	s.profile = uint8(r.U(3))
+	r.U(1) // still_picture
+	s.reducedStillPicture = r.Flag()
 	if s.reducedStillPicture {
-		s.level = uint8(r.u(5))
+		s.level = uint8(r.U(5))
 	} else {
 		s.operatingPoints(&r)
 	}
-	widthBits, heightBits := int(r.u(4))+1, int(r.u(4))+1
-	width, height := r.u(widthBits)+1, r.u(heightBits)+1
+	widthBits, heightBits := int(r.U(4))+1, int(r.U(4))+1
+	width, height := r.U(widthBits)+1, r.U(heightBits)+1
 	s.tools(&r)
 	s.colour(&r)
 	switch {
-	case r.short:
+	case r.Short:
 		return s, errAV1Sequence
 	case s.profile > 2:
 		return s, fmt.Errorf("the AV1 profile %d is not known", s.profile)
@@ -87,111 +89,111 @@ func parseAV1Sequence(obu []byte) (s av1Sequence, err error) {
 }
 
 // operatingPoints reads from timing_info_present_flag to the last operating point, of which the first one counts.
-func (s *av1Sequence) operatingPoints(r *bitReader) {
-	if r.flag() { // timing_info_present_flag
-		r.u(32)
-		r.u(32)
-		if r.flag() { // equal_picture_interval
-			r.uvlc()
+func (s *av1Sequence) operatingPoints(r *bits.Reader) {
+	if r.Flag() { // timing_info_present_flag
+		r.U(32)
+		r.U(32)
+		if r.Flag() { // equal_picture_interval
+			uvlc(r)
 		}
-		if s.decoderModel = r.flag(); s.decoderModel {
-			s.bufferDelayBits = int(r.u(5)) + 1
-			r.u(32)
-			r.u(5)
-			r.u(5)
+		if s.decoderModel = r.Flag(); s.decoderModel {
+			s.bufferDelayBits = int(r.U(5)) + 1
+			r.U(32)
+			r.U(5)
+			r.U(5)
 		}
 	}
-	delays := r.flag() // initial_display_delay_present_flag
-	for i := range int(r.u(5)) + 1 {
-		r.u(12) // operating_point_idc
-		level, tier := uint8(r.u(5)), uint8(0)
+	delays := r.Flag() // initial_display_delay_present_flag
+	for i := range int(r.U(5)) + 1 {
+		r.U(12) // operating_point_idc
+		level, tier := uint8(r.U(5)), uint8(0)
 		if level > 7 {
-			tier = uint8(r.u(1))
+			tier = uint8(r.U(1))
 		}
 		if i == 0 {
 			s.level, s.tier = level, tier
 		}
-		if s.decoderModel && r.flag() {
-			r.u(s.bufferDelayBits)
-			r.u(s.bufferDelayBits)
-			r.u(1) // low_delay_mode_flag
+		if s.decoderModel && r.Flag() {
+			r.U(s.bufferDelayBits)
+			r.U(s.bufferDelayBits)
+			r.U(1) // low_delay_mode_flag
 		}
-		if delays && r.flag() {
-			r.u(4)
+		if delays && r.Flag() {
+			r.U(4)
 		}
 	}
 }
 
 // tools reads from frame_id_numbers_present_flag to enable_restoration, none of which counts.
-func (s *av1Sequence) tools(r *bitReader) {
+func (s *av1Sequence) tools(r *bits.Reader) {
 	const selects = 2 // of seq_force_screen_content_tools
-	if !s.reducedStillPicture && r.flag() {
-		r.u(4)
-		r.u(3)
+	if !s.reducedStillPicture && r.Flag() {
+		r.U(4)
+		r.U(3)
 	}
-	r.u(3) // use_128x128_superblock, enable_filter_intra, enable_intra_edge_filter
+	r.U(3) // use_128x128_superblock, enable_filter_intra, enable_intra_edge_filter
 	if !s.reducedStillPicture {
-		r.u(4) // enable_interintra_compound, enable_masked_compound, enable_warped_motion, enable_dual_filter
-		orderHint := r.flag()
+		r.U(4) // enable_interintra_compound, enable_masked_compound, enable_warped_motion, enable_dual_filter
+		orderHint := r.Flag()
 		if orderHint {
-			r.u(2) // enable_jnt_comp, enable_ref_frame_mvs
+			r.U(2) // enable_jnt_comp, enable_ref_frame_mvs
 		}
 		screenContent := uint64(selects)
-		if !r.flag() { // seq_choose_screen_content_tools
-			screenContent = r.u(1)
+		if !r.Flag() { // seq_choose_screen_content_tools
+			screenContent = r.U(1)
 		}
-		if screenContent > 0 && !r.flag() { // seq_choose_integer_mv
-			r.u(1)
+		if screenContent > 0 && !r.Flag() { // seq_choose_integer_mv
+			r.U(1)
 		}
 		if orderHint {
-			r.u(3)
+			r.U(3)
 		}
 	}
-	r.u(3) // enable_superres, enable_cdef, enable_restoration
+	r.U(3) // enable_superres, enable_cdef, enable_restoration
 }
 
 // colour reads color_config (5.5.2).
-func (s *av1Sequence) colour(r *bitReader) {
+func (s *av1Sequence) colour(r *bits.Reader) {
 	const unspecified, bt709, srgb, identity = 2, 1, 13, 0
 	s.bitDepth = 8
-	if r.flag() { // high_bitdepth
+	if r.Flag() { // high_bitdepth
 		s.bitDepth = 10
-		if s.profile == 2 && r.flag() {
+		if s.profile == 2 && r.Flag() {
 			s.bitDepth = 12
 		}
 	}
-	s.mono = s.profile != 1 && r.flag()
+	s.mono = s.profile != 1 && r.Flag()
 	s.primaries, s.transfer, s.matrix = unspecified, unspecified, unspecified
-	if s.described = r.flag(); s.described {
-		s.primaries, s.transfer, s.matrix = uint8(r.u(8)), uint8(r.u(8)), uint8(r.u(8))
+	if s.described = r.Flag(); s.described {
+		s.primaries, s.transfer, s.matrix = uint8(r.U(8)), uint8(r.U(8)), uint8(r.U(8))
 	}
 	if !s.mono && s.primaries == bt709 && s.transfer == srgb && s.matrix == identity {
 		s.fullRange = true
 		return // without subsampling
 	}
-	s.fullRange = r.flag()
+	s.fullRange = r.Flag()
 	switch {
 	case s.mono || s.profile == 0:
 		s.subsamplingX, s.subsamplingY = 1, 1
 	case s.profile == 2 && s.bitDepth == 12:
-		if s.subsamplingX = uint8(r.u(1)); s.subsamplingX == 1 {
-			s.subsamplingY = uint8(r.u(1))
+		if s.subsamplingX = uint8(r.U(1)); s.subsamplingX == 1 {
+			s.subsamplingY = uint8(r.U(1))
 		}
 	case s.profile == 2:
 		s.subsamplingX = 1
 	}
 	if !s.mono && s.subsamplingX&s.subsamplingY == 1 {
-		s.chromaPosition = uint8(r.u(2))
+		s.chromaPosition = uint8(r.U(2))
 	}
 }
 
 // uvlc skips a number of variable length (AV1 specification 4.10.3).
-func (r *bitReader) uvlc() {
+func uvlc(r *bits.Reader) {
 	zeros := 0
-	for !r.flag() && !r.short {
+	for !r.Flag() && !r.Short {
 		zeros++
 	}
 	if zeros < 32 {
-		r.u(zeros)
+		r.U(zeros)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/g711"
 	"nvrfs/media"
 )
 
@@ -18,22 +19,16 @@ import (
 var g711Codec = &Codec{
 	Name: "G.711", Kind: media.RawAudio,
 	receive: receiveG711,
-	boxes:   []string{aLaw, muLaw}, importEntry: importG711, transcode: transcodePCM,
+	boxes:   []string{g711.ALaw, g711.MuLaw}, importEntry: importG711, transcode: transcodePCM,
 	send: sendG711,
 }
 
 // mostLooked is for how many seconds the law is looked for.
 const mostLooked = 10
 
-// The types of the sample entries of the two laws by which G.711 makes 8 bits of a value.
-const (
-	aLaw  = "alaw"
-	muLaw = "ulaw"
-)
-
 type g711Receiver struct {
 	entry media.SampleEntry
-	law   lawFinder
+	law   g711.LawFinder
 	begun bool
 	held  []Unit // until it begins
 	gaps  soundGaps
@@ -49,9 +44,9 @@ func receiveG711(f format.Format) (Receiver, error) {
 	if g.SampleRate < 1000 || g.SampleRate > math.MaxUint16 {
 		return nil, fmt.Errorf("it has %d samples a second; 1,000 to 65,535 are supported; set the camera's sound to 8,000", g.SampleRate)
 	}
-	law := aLaw
+	law := g711.ALaw
 	if g.MULaw {
-		law = muLaw
+		law = g711.MuLaw
 	}
 	rate := uint32(g.SampleRate)
 	r := &g711Receiver{entry: g711Entry(law, rate), times: soundTimes{rate: rate}}
@@ -66,9 +61,9 @@ func (r *g711Receiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, erro
 	}
 	r.gaps.begin(pkt.Timestamp)
 	u := Unit{Parts: [][]byte{pkt.Payload}, Timestamp: pkt.Timestamp, Received: received}
-	if r.law.found == "" && r.law.total < mostLooked*int(r.times.rate) {
-		r.law.look(pkt.Payload)
-		if found := r.law.found; found != "" && found != r.entry.Codec {
+	if r.law.Found == "" && r.law.Total < mostLooked*int(r.times.rate) {
+		r.law.Look(pkt.Payload)
+		if found := r.law.Found; found != "" && found != r.entry.Codec {
 			r.entry, r.fresh = g711Entry(found, r.times.rate), true
 		}
 	}
@@ -77,7 +72,7 @@ func (r *g711Receiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, erro
 	}
 	u.Parts[0] = bytes.Clone(pkt.Payload)
 	r.held = append(r.held, u)
-	if r.law.found == "" && r.law.total < int(r.times.rate)/2 {
+	if r.law.Found == "" && r.law.Total < int(r.times.rate)/2 {
 		return nil, nil
 	}
 	r.begun = true
@@ -137,7 +132,7 @@ func sendG711(e media.SampleEntry, payloadType uint8) (*Sender, error) {
 	if d.channels != 1 || d.rate == 0 {
 		return nil, errors.New("G.711 of other than one channel cannot be sent")
 	}
-	f := &format.G711{PayloadTyp: payloadType, MULaw: d.typ == muLaw, SampleRate: int(d.rate), ChannelCount: 1}
+	f := &format.G711{PayloadTyp: payloadType, MULaw: d.typ == g711.MuLaw, SampleRate: int(d.rate), ChannelCount: 1}
 	encoder, err := f.CreateEncoder()
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/g711"
 	"nvrfs/media"
 )
 
@@ -22,10 +23,10 @@ func TestG711Values(t *testing.T) {
 		0xd5: {8, 716}, 0x55: {-8, -716}, 0xaa: {32256, 5372}, 0x2a: {-32256, -5372},
 		0xff: {848, 0}, 0x7f: {-848, 0}, 0x80: {5504, 32124}, 0x00: {-5504, -32124}, 0xfe: {880, 8},
 	} {
-		if got := aLawValues[b]; got != want[0] {
+		if got := g711.ALawValues[b]; got != want[0] {
 			t.Errorf("A-law %#x is %d, want %d", b, got, want[0])
 		}
-		if got := muLawValues[b]; got != want[1] {
+		if got := g711.MuLawValues[b]; got != want[1] {
 			t.Errorf("mu-law %#x is %d, want %d", b, got, want[1])
 		}
 	}
@@ -33,9 +34,9 @@ func TestG711Values(t *testing.T) {
 
 // compress makes G.711 of values from -1 to 1.
 func compress(law string, values func(i int) float64, n int) []byte {
-	table := &aLawValues
-	if law == muLaw {
-		table = &muLawValues
+	table := &g711.ALawValues
+	if law == g711.MuLaw {
+		table = &g711.MuLawValues
 	}
 	out := make([]byte, n)
 	for i := range out {
@@ -63,10 +64,10 @@ func TestG711LabelLies(t *testing.T) {
 		"rumble":       func(int) float64 { brown = 0.95*brown + 0.03*rnd.NormFloat64(); return brown },
 	}
 	for name, sound := range sounds {
-		for _, law := range []string{aLaw, muLaw} {
+		for _, law := range []string{g711.ALaw, g711.MuLaw} {
 			data := compress(law, sound, 4000)
-			for _, label := range []string{aLaw, muLaw} {
-				_, r, err := Receive(&format.G711{PayloadTyp: 8, MULaw: label == muLaw, SampleRate: 8000, ChannelCount: 1})
+			for _, label := range []string{g711.ALaw, g711.MuLaw} {
+				_, r, err := Receive(&format.G711{PayloadTyp: 8, MULaw: label == g711.MuLaw, SampleRate: 8000, ChannelCount: 1})
 				if err != nil || r.Entry().Codec != label {
 					t.Fatalf("received as %+v, %v", r, err)
 				}
@@ -122,7 +123,7 @@ func TestG711UnknownLaw(t *testing.T) {
 			t.Errorf("the last unit came at %v", units[7].Received)
 		}
 	}
-	if r.Entry().Codec != aLaw || r.Entry().Timescale != 16000 || r.Entry().Kind != media.RawAudio {
+	if r.Entry().Codec != g711.ALaw || r.Entry().Timescale != 16000 || r.Entry().Kind != media.RawAudio {
 		t.Errorf("the entry is %+v", r.Entry())
 	}
 }
@@ -172,10 +173,10 @@ func TestG711Refuses(t *testing.T) {
 
 // TestG711OfFiles imports the sound descriptions of QuickTime, and sends what was imported.
 func TestG711OfFiles(t *testing.T) {
-	want := g711Entry(muLaw, 16000)
+	want := g711Entry(g711.MuLaw, 16000)
 	entry := func(version uint16, channels uint16, rate uint32, more ...byte) []byte {
 		var w writer
-		w.Box(muLaw, func() {
+		w.Box(g711.MuLaw, func() {
 			w.audioFields(channels, rate)
 			w.Bytes(more)
 		})

@@ -10,6 +10,8 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/flac"
+	"nvrfs/codec/g711"
 	"nvrfs/media"
 	"nvrfs/media/box"
 )
@@ -69,8 +71,8 @@ func (p *pcm) values(data []byte, to []int32) []int32 {
 // check returns what FLAC or a sample entry has no room for.
 func (p *pcm) check() error {
 	switch {
-	case p.channels < 1 || p.channels > maxFLACChannels:
-		return fmt.Errorf("it has %d channels; 1 to %d are supported", p.channels, maxFLACChannels)
+	case p.channels < 1 || p.channels > flac.MaxChannels:
+		return fmt.Errorf("it has %d channels; 1 to %d are supported", p.channels, flac.MaxChannels)
 	case p.rate < 1000 || p.rate > 192000:
 		return fmt.Errorf("it has %d samples a second; 1,000 to 192,000 are supported", p.rate)
 	}
@@ -80,7 +82,7 @@ func (p *pcm) check() error {
 type lpcmReceiver struct {
 	pcm
 	entry   media.SampleEntry
-	encoder *flacEncoder
+	encoder *flac.Encoder
 	values  []int32
 	times   soundTimes
 	gaps    soundGaps
@@ -88,8 +90,8 @@ type lpcmReceiver struct {
 	pending Unit // packets that do not last long enough yet
 	moments int  // in pending
 
-	law   lawFinder // of G.711
-	heard int       // moments until now, as long as it is looked whether the bytes are what they are called
+	law   g711.LawFinder // of G.711
+	heard int            // moments until now, as long as it is looked whether the bytes are what they are called
 }
 
 func receiveLPCM(f format.Format) (Receiver, error) {
@@ -98,9 +100,9 @@ func receiveLPCM(f format.Format) (Receiver, error) {
 	case *format.LPCM:
 		r.pcm = pcm{channels: f.ChannelCount, bytes: f.BitDepth / 8, rate: rateOf(f.SampleRate), offset: f.BitDepth == 8}
 	case *format.G711:
-		r.pcm = pcm{channels: f.ChannelCount, bytes: 1, rate: rateOf(f.SampleRate), table: &aLawValues}
+		r.pcm = pcm{channels: f.ChannelCount, bytes: 1, rate: rateOf(f.SampleRate), table: &g711.ALawValues}
 		if f.MULaw {
-			r.table = &muLawValues
+			r.table = &g711.MuLawValues
 		}
 	default:
 		return nil, nil
@@ -108,10 +110,10 @@ func receiveLPCM(f format.Format) (Receiver, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	r.encoder = newFLACEncoder(r.channels, r.depth(), r.rate)
+	r.encoder = flac.New(r.channels, r.depth(), r.rate)
 	r.times.rate = r.rate
 	var err error
-	r.entry, err = r.encoder.entry()
+	r.entry, err = flacEntry(r.encoder.StreamInfo())
 	return r, err
 }
 
@@ -130,7 +132,7 @@ func (r *lpcmReceiver) Packet(pkt *rtp.Packet, received time.Time) (units []Unit
 		return nil, nil
 	}
 	late := int64(int32(pkt.Timestamp - r.pending.Timestamp - uint32(r.moments)))
-	if r.moments > 0 && (r.gaps.lost || max(late, -late) >= int64(r.rate)/jitter || r.moments+n > maxFLACBlock) {
+	if r.moments > 0 && (r.gaps.lost || max(late, -late) >= int64(r.rate)/jitter || r.moments+n > flac.MaxBlock) {
 		units = r.Flush()
 	}
 	if r.moments == 0 {
@@ -160,7 +162,7 @@ func (r *lpcmReceiver) Flush() []Unit {
 func (r *lpcmReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) {
 	data := bytes.Join(u.Parts, nil)
 	n := len(data) / r.frame()
-	if n == 0 || n > maxFLACBlock {
+	if n == 0 || n > flac.MaxBlock {
 		return nil, false, fmt.Errorf("%d samples of sound at once", n)
 	}
 	if r.heard < mostLooked*int(r.rate) {
@@ -169,7 +171,7 @@ func (r *lpcmReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) 
 	}
 	r.values = r.pcm.values(data, r.values[:0])
 	dts := r.times.follow(pts, int64(n), r.gaps.before(u))
-	return []media.Sample{{DTS: dts, Duration: uint32(n), Sync: true, Data: r.encoder.frame(r.values)}}, false, nil
+	return []media.Sample{{DTS: dts, Duration: uint32(n), Sync: true, Data: r.encoder.Frame(r.values)}}, false, nil
 }
 
 // Entry implements Receiver.
@@ -178,19 +180,19 @@ func (r *lpcmReceiver) Entry() media.SampleEntry { return r.entry }
 // look finds out whether the bytes are what the camera calls them, since some call mu-law A-law, or send the lowest byte first.
 func (r *lpcmReceiver) look(data []byte) {
 	switch {
-	case r.table != nil && r.law.found == "":
-		r.law.look(data)
-		switch r.law.found {
-		case aLaw:
-			r.table = &aLawValues
-		case muLaw:
-			r.table = &muLawValues
+	case r.table != nil && r.law.Found == "":
+		r.law.Look(data)
+		switch r.law.Found {
+		case g711.ALaw:
+			r.table = &g711.ALawValues
+		case g711.MuLaw:
+			r.table = &g711.MuLawValues
 		}
 	case r.bytes == 2:
 		const farApart = 4
 		other := r.pcm
 		other.little = !r.little
-		if len(data) >= leastLooked*r.frame() && r.unforeseen(data) > farApart*other.unforeseen(data) {
+		if len(data) >= g711.LeastLooked*r.frame() && r.unforeseen(data) > farApart*other.unforeseen(data) {
 			r.little = other.little
 		}
 	}
@@ -198,12 +200,12 @@ func (r *lpcmReceiver) look(data []byte) {
 
 // unforeseen returns the part of the energy of the first channel that does not follow from what was before.
 func (p *pcm) unforeseen(data []byte) float64 {
-	var c correlation
+	var c g711.Correlation
 	var value [1]int32
 	for ; len(data) >= p.frame(); data = data[p.frame():] {
-		c.add(float64(p.values(data[:p.bytes], value[:0])[0]))
+		c.Add(float64(p.values(data[:p.bytes], value[:0])[0]))
 	}
-	return c.unforeseen()
+	return c.Unforeseen()
 }
 
 // A Transcoder makes samples of the uncompressed sound of an mp4 file, without a loss.
@@ -216,7 +218,7 @@ type Transcoder struct {
 	Most int
 
 	pcm     pcm
-	encoder *flacEncoder
+	encoder *flac.Encoder
 }
 
 // Sample makes a sample of whole moments that follow those of the call before.
@@ -225,7 +227,7 @@ func (t *Transcoder) Sample(moments []byte) ([]byte, error) {
 	if n*t.Moment != len(moments) || n == 0 || n > t.Most {
 		return nil, fmt.Errorf("%d bytes of sound at once, of %d for each moment, of which there may be %d", len(moments), t.Moment, t.Most)
 	}
-	return t.encoder.frame(t.pcm.values(moments, nil)), nil
+	return t.encoder.Frame(t.pcm.values(moments, nil)), nil
 }
 
 // formatFlags of QuickTime's version 2 (CoreAudioTypes, AudioFormatFlags).
@@ -249,8 +251,8 @@ func transcodePCM(entry []byte) (*Transcoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sample entry %s: %w", s.typ, err)
 	}
-	t := &Transcoder{Moment: p.frame(), Most: maxFLACBlock, pcm: p, encoder: newFLACEncoder(p.channels, p.depth(), p.rate)}
-	t.Entry, err = t.encoder.entry()
+	t := &Transcoder{Moment: p.frame(), Most: flac.MaxBlock, pcm: p, encoder: flac.New(p.channels, p.depth(), p.rate)}
+	t.Entry, err = flacEntry(t.encoder.StreamInfo())
 	return t, err
 }
 
@@ -258,10 +260,10 @@ func readPCM(s soundEntry) (pcm, error) {
 	p := pcm{channels: s.channels, bytes: s.bits / 8, rate: s.rate}
 	fits := s.bits%8 == 0
 	switch s.typ {
-	case aLaw:
-		p.bytes, p.table, fits = 1, &aLawValues, true
-	case muLaw:
-		p.bytes, p.table, fits = 1, &muLawValues, true
+	case g711.ALaw:
+		p.bytes, p.table, fits = 1, &g711.ALawValues, true
+	case g711.MuLaw:
+		p.bytes, p.table, fits = 1, &g711.MuLawValues, true
 	case "raw ":
 		p.offset = s.bits == 8
 	case "sowt":

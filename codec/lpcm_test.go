@@ -11,6 +11,8 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/codectest"
+	"nvrfs/codec/g711"
 	"nvrfs/media"
 )
 
@@ -57,8 +59,8 @@ func TestLPCM(t *testing.T) {
 		"L16 of the wrong order": {&format.LPCM{BitDepth: 16, SampleRate: 16000, ChannelCount: 2}, pcm{channels: 2, bytes: 2, little: true}},
 		"L8":                     {&format.LPCM{BitDepth: 8, SampleRate: 16000, ChannelCount: 1}, pcm{channels: 1, bytes: 1, offset: true}},
 		"L24 of 8 channels":      {&format.LPCM{BitDepth: 24, SampleRate: 16000, ChannelCount: 8}, pcm{channels: 8, bytes: 3}},
-		"A-law stereo":           {&format.G711{SampleRate: 16000, ChannelCount: 2}, pcm{channels: 2, bytes: 1, table: &aLawValues}},
-		"mu-law stereo":          {&format.G711{MULaw: true, SampleRate: 16000, ChannelCount: 2}, pcm{channels: 2, bytes: 1, table: &muLawValues}},
+		"A-law stereo":           {&format.G711{SampleRate: 16000, ChannelCount: 2}, pcm{channels: 2, bytes: 1, table: &g711.ALawValues}},
+		"mu-law stereo":          {&format.G711{MULaw: true, SampleRate: 16000, ChannelCount: 2}, pcm{channels: 2, bytes: 1, table: &g711.MuLawValues}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			codec, r, err := Receive(c.f)
@@ -77,7 +79,7 @@ func TestLPCM(t *testing.T) {
 					if err != nil || newEntry || len(samples) != 1 || samples[0].DTS != next || !samples[0].Sync {
 						t.Fatalf("%d samples, %v, want one with a DTS of %d", len(samples), err, next)
 					}
-					values, at := decodeFLAC(t, samples[0].Data, c.pcm.channels, c.pcm.depth())
+					values, at := codectest.DecodeFLAC(t, samples[0].Data, c.pcm.channels, c.pcm.depth())
 					if at != uint64(next-1<<40) || int(samples[0].Duration) != len(values)/c.pcm.channels || samples[0].Duration < 1600 && next+int64(samples[0].Duration) < 1<<40+8000 {
 						t.Errorf("%d values at %d last %d", len(values), at, samples[0].Duration)
 					}
@@ -208,7 +210,7 @@ func TestTranscode(t *testing.T) {
 		"lpcm big":    {lpcm(6, 16, signedFlag|bigFlag), pcm{channels: 6, bytes: 2}},
 		"ipcm":        {entry("ipcm", 1, 16, 16000, boxed("pcmC", []byte{0, 0, 0, 0, 1, 16})...), pcm{channels: 1, bytes: 2, little: true}},
 		"ipcm of 24":  {entry("ipcm", 1, 24, 16000, boxed("pcmC", []byte{0, 0, 0, 0, 0, 24})...), pcm{channels: 1, bytes: 3}},
-		"stereo ulaw": {entry("ulaw", 2, 16, 16000), pcm{channels: 2, bytes: 1, table: &muLawValues}},
+		"stereo ulaw": {entry("ulaw", 2, 16, 16000), pcm{channels: 2, bytes: 1, table: &g711.MuLawValues}},
 	} {
 		x, err := Transcode(c.box)
 		if err != nil || x.Moment != c.pcm.frame() || x.Entry.Timescale != 16000 || x.Entry.Codec != "flac" {
@@ -220,7 +222,7 @@ func TestTranscode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := decodeFLAC(t, sample, c.pcm.channels, c.pcm.depth()); !slices.Equal(got, want) {
+		if got, _ := codectest.DecodeFLAC(t, sample, c.pcm.channels, c.pcm.depth()); !slices.Equal(got, want) {
 			t.Errorf("%s: it came back changed", name)
 		}
 		for _, bad := range [][]byte{nil, make([]byte, (x.Most+1)*x.Moment)} {

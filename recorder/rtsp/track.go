@@ -137,7 +137,7 @@ func codecName(m *description.Media) string {
 	if name == "" {
 		return fmt.Sprintf("%s of RTP payload type %d", m.Type, f.PayloadType())
 	}
-	return guard.Shorten(name, maxCodecName)
+	return guard.Shorten(strings.TrimSpace(name), maxCodecName)
 }
 
 func (s *session) takeVideo(t *track) {

@@ -1,20 +1,27 @@
-package codec
+// Package g711 knows G.711 (ITU-T G.711): what its bytes mean by either of its laws, and by which of them they are.
+package g711
 
-// A lawFinder tells by which law bytes of G.711 are, because cameras describe one and send the other.
+// The laws by which G.711 makes 8 bits of a value, as sample entries have them.
+const (
+	ALaw  = "alaw"
+	MuLaw = "ulaw"
+)
+
+// A LawFinder tells by which law bytes of G.711 are, because cameras describe one and send the other.
 //
 // Seen by the wrong law, every other bit of the loudness is turned around: 0xD5, which is silence in A-law, is loud in mu-law.
 // That tears apart what sound keeps together, in two ways of which one shows in noise and in silence, the other in tones: how
 // often a loudness is heard is close to how often the next one is, and what is heard follows from what was heard just before.
-type lawFinder struct {
-	found string // "" while it is not known
-	total int
+type LawFinder struct {
+	Found string   // "" while it is not known
+	Total int      // bytes that were looked at
 	count [128]int // by loudness, as mu-law numbers it
-	a, mu correlation
+	a, mu Correlation
 }
 
 const (
-	// leastLooked is how many bytes are looked at before it is told which law they are of.
-	leastLooked = 400
+	// LeastLooked is how many bytes are looked at before it is told which law they are of.
+	LeastLooked = 400
 	// aLawBits are those by which the numbers differ that A-law and mu-law give to a loudness.
 	aLawBits = 0x55 ^ 0x7f
 	// One law must look so much worse than the other, by the counts or by the values, and not better by the other. In pure
@@ -22,28 +29,28 @@ const (
 	farApart, farther = 1.5, 2.0
 )
 
-// look adds bytes, and finds the law where they tell.
-func (l *lawFinder) look(p []byte) {
+// Look adds bytes, and finds the law where they tell.
+func (l *LawFinder) Look(p []byte) {
 	for _, b := range p {
 		l.count[^b&0x7f]++
-		l.a.add(float64(aLawValues[b]))
-		l.mu.add(float64(muLawValues[b]))
+		l.a.Add(float64(ALawValues[b]))
+		l.mu.Add(float64(MuLawValues[b]))
 	}
-	if l.total += len(p); l.total < leastLooked {
+	if l.Total += len(p); l.Total < LeastLooked {
 		return
 	}
 	numbers := l.torn(0) / l.torn(aLawBits) // above 1: mu-law looks worse
-	values := l.mu.unforeseen() / l.a.unforeseen()
+	values := l.mu.Unforeseen() / l.a.Unforeseen()
 	switch {
 	case numbers > farApart && values > 1/farApart, values > farther && numbers > 1/farApart:
-		l.found = aLaw
+		l.Found = ALaw
 	case numbers < 1/farApart && values < farApart, values < 1/farther && numbers < farApart:
-		l.found = muLaw
+		l.Found = MuLaw
 	}
 }
 
 // torn returns by how much the counts of neighbours differ, where bits are turned around in the numbers of mu-law.
-func (l *lawFinder) torn(bits int) float64 {
+func (l *LawFinder) torn(bits int) float64 {
 	sum := l.count[127^bits]
 	for i := range len(l.count) - 1 {
 		d := l.count[i^bits] - l.count[(i+1)^bits]
@@ -52,22 +59,23 @@ func (l *lawFinder) torn(bits int) float64 {
 	return float64(sum) + 1
 }
 
-// A correlation is that of values with those before them.
-type correlation struct {
+// A Correlation is that of values with those before them.
+type Correlation struct {
 	r        [3]float64 // sums of products of values that are 0, 1 and 2 apart
 	one, two float64    // the last values
 }
 
-func (c *correlation) add(x float64) {
+// Add adds the next value.
+func (c *Correlation) Add(x float64) {
 	c.r[0] += x * x
 	c.r[1] += x * c.one
 	c.r[2] += x * c.two
 	c.one, c.two = x, c.one
 }
 
-// unforeseen returns the part of the energy that does not follow from the two values before each (linear prediction by Levinson
+// Unforeseen returns the part of the energy that does not follow from the two values before each (linear prediction by Levinson
 // and Durbin).
-func (c *correlation) unforeseen() float64 {
+func (c *Correlation) Unforeseen() float64 {
 	const least = 1e-4 // about what rounding to 8 bits adds
 	if c.r[0] == 0 {
 		return least
@@ -81,8 +89,8 @@ func (c *correlation) unforeseen() float64 {
 	return max(e*(1-k2*k2), least)
 }
 
-// aLawValues and muLawValues are what a byte means by each law, as 16 bits (ITU-T G.711 tables 1a and 2a).
-var aLawValues, muLawValues = func() (a, mu [256]int16) {
+// ALawValues and MuLawValues are what a byte means by each law, as 16 bits (ITU-T G.711 tables 1a and 2a).
+var ALawValues, MuLawValues = func() (a, mu [256]int16) {
 	for i := range 256 {
 		b := i ^ 0x55
 		segment, v := b>>4&7, b&15<<4+8

@@ -1,4 +1,4 @@
-package codec
+package aac
 
 import (
 	"bytes"
@@ -8,9 +8,9 @@ import (
 	"github.com/pion/rtp"
 )
 
-// latm takes frames of AAC out of LATM (ISO/IEC 14496-3 1.7), which RTP carries by RFC 6416: those of the first layer of the first
+// A LATM takes frames of AAC out of LATM (ISO/IEC 14496-3 1.7), which RTP carries by RFC 6416: those of the first layer of the first
 // program.
-type latm struct {
+type LATM struct {
 	inBand bool // elements say their configuration
 	sure   bool // that they do, or do not
 	mux    *muxConfig
@@ -32,8 +32,44 @@ type muxConfig struct {
 // A muxLayer is how frames of a layer tell their size: by a number before them, or not at all where bits is set.
 type muxLayer struct{ bits int }
 
-// frames returns the frames that are whole with a packet.
-func (l *latm) frames(pkt *rtp.Packet) ([][]byte, error) {
+// NewLATM takes what RFC 6416 7.3 has parameters for. Some cameras say that the configuration is in the stream where it is not, or say
+// in its place what RFC 3640 has there.
+func NewLATM(fmtp map[string]string, config []byte) (*LATM, error) {
+	l := &LATM{inBand: fmtp["cpresent"] == "1" || len(config) == 0}
+	if len(config) == 0 {
+		return l, nil
+	}
+	r := newReader(config)
+	mux, err := readMuxConfig(&r)
+	if err == nil {
+		_, err = ParseConfig(mux.asc)
+	}
+	if err != nil {
+		if _, plain := ParseConfig(config); plain != nil {
+			return nil, err
+		}
+		mux = &muxConfig{asc: config, together: true, subframes: 1, layers: []muxLayer{{}}}
+	}
+	l.mux, l.fresh = mux, true
+	return l, nil
+}
+
+// News returns a configuration that has come since the last call, and nil where there is none. After an error, it waits for another.
+func (l *LATM) News() (*Config, error) {
+	if !l.fresh {
+		return nil, nil
+	}
+	l.fresh = false
+	c, err := ParseConfig(l.mux.asc)
+	if err != nil {
+		l.mux = nil
+		return nil, err
+	}
+	return &c, nil
+}
+
+// Frames returns the frames that are whole with a packet.
+func (l *LATM) Frames(pkt *rtp.Packet) ([][]byte, error) {
 	if pkt.Timestamp != l.moment {
 		l.part = nil
 	}
@@ -55,11 +91,12 @@ func (l *latm) frames(pkt *rtp.Packet) ([][]byte, error) {
 	return nil, nil
 }
 
-func (l *latm) lost() { l.part = nil }
+// Lost forgets what is not whole.
+func (l *LATM) Lost() { l.part = nil }
 
 // elements reads one AudioMuxElement or more. It finds out whether they say their configuration: where both can be read of the first
 // ones, those are meant that are fewer, because what is misread ends at the end of the packet by chance alone.
-func (l *latm) elements(p []byte) ([][]byte, error) {
+func (l *LATM) elements(p []byte) ([][]byte, error) {
 	if l.sure {
 		return l.elementsBy(p)
 	}
@@ -78,15 +115,15 @@ func (l *latm) elements(p []byte) ([][]byte, error) {
 	return frames, err
 }
 
-func (l *latm) elementsBy(p []byte) (frames [][]byte, err error) {
-	r := bitReader{p: p}
-	for r.left() > 0 {
+func (l *LATM) elementsBy(p []byte) (frames [][]byte, err error) {
+	r := newReader(p)
+	for r.Left() > 0 {
 		some, err := l.element(&r)
 		if err != nil {
 			return frames, err
 		}
 		frames = append(frames, some...)
-		if r.align(); bytes.Count(r.p[r.at/8:], []byte{0}) == r.left()/8 {
+		if r.Align(); bytes.Count(r.P[r.At/8:], []byte{0}) == r.Left()/8 {
 			break // filled up
 		}
 	}
@@ -94,28 +131,28 @@ func (l *latm) elementsBy(p []byte) (frames [][]byte, err error) {
 }
 
 // element reads an AudioMuxElement (ISO/IEC 14496-3 1.7.3.1).
-func (l *latm) element(r *bitReader) (frames [][]byte, err error) {
+func (l *LATM) element(r *reader) (frames [][]byte, err error) {
 	mux := l.mux
-	if l.inBand && !r.flag() {
+	if l.inBand && !r.Flag() {
 		if mux, err = readMuxConfig(r); err != nil {
 			return nil, err
 		}
 	}
 	if mux == nil {
-		r.skip(r.left())
+		r.Skip(r.Left())
 		return nil, nil // the configuration comes later
 	}
 	for range mux.subframes {
 		frame := mux.subframe(r)
-		if r.short {
+		if r.Short {
 			return nil, errors.New("an element of LATM is cut short")
 		}
 		if len(frame) > 0 {
 			frames = append(frames, frame)
 		}
 	}
-	r.skip(mux.other)
-	if r.short {
+	r.Skip(mux.other)
+	if r.Short {
 		return nil, errors.New("an element of LATM is cut short")
 	}
 	if l.mux == nil || !bytes.Equal(l.mux.asc, mux.asc) {
@@ -126,14 +163,14 @@ func (l *latm) element(r *bitReader) (frames [][]byte, err error) {
 }
 
 // subframe reads a PayloadLengthInfo and a PayloadMux (ISO/IEC 14496-3 1.7.3.1), and returns what is of the first layer.
-func (m *muxConfig) subframe(r *bitReader) (frame []byte) {
+func (m *muxConfig) subframe(r *reader) (frame []byte) {
 	if m.together {
 		sizes := make([]int, len(m.layers))
 		for i, layer := range m.layers {
 			sizes[i] = layer.size(r)
 		}
 		for i, n := range sizes {
-			if part := r.copy(n); i == 0 {
+			if part := r.Copy(n); i == 0 {
 				frame = part
 			}
 		}
@@ -141,21 +178,21 @@ func (m *muxConfig) subframe(r *bitReader) (frame []byte) {
 	}
 	type chunk struct{ layer, size int }
 	var chunks []chunk
-	for range r.u(4) + 1 {
-		c := chunk{layer: int(r.u(4))}
+	for range r.U(4) + 1 {
+		c := chunk{layer: int(r.U(4))}
 		if c.layer >= len(m.layers) {
-			r.short = true
+			r.Short = true
 			return nil
 		}
 		layer := m.layers[c.layer]
 		c.size = layer.size(r)
 		if layer.bits == 0 {
-			r.u(1) // the frame ends with it
+			r.U(1) // the frame ends with it
 		}
 		chunks = append(chunks, c)
 	}
 	for _, c := range chunks {
-		if part := r.copy(c.size); c.layer == 0 {
+		if part := r.Copy(c.size); c.layer == 0 {
 			frame = append(frame, part...)
 		}
 	}
@@ -163,12 +200,12 @@ func (m *muxConfig) subframe(r *bitReader) (frame []byte) {
 }
 
 // size reads how many bits a frame has.
-func (l muxLayer) size(r *bitReader) (bits int) {
+func (l muxLayer) size(r *reader) (bits int) {
 	if l.bits > 0 {
 		return l.bits
 	}
 	for {
-		n := r.u(8)
+		n := r.U(8)
 		bits += 8 * int(n)
 		if n != 255 {
 			return bits
@@ -178,44 +215,44 @@ func (l muxLayer) size(r *bitReader) (bits int) {
 
 // readMuxConfig reads a StreamMuxConfig. One that ends behind the first AudioSpecificConfig is that of frames that tell their
 // size, as some cameras describe them.
-func readMuxConfig(r *bitReader) (*muxConfig, error) {
-	version := r.u(1)
+func readMuxConfig(r *reader) (*muxConfig, error) {
+	version := r.U(1)
 	if version == 1 {
-		if r.u(1) != 0 {
+		if r.U(1) != 0 {
 			return nil, errors.New("LATM of a version that is not known (audioMuxVersionA 1)")
 		}
 		r.latmValue() // taraBufferFullness
 	}
-	m := &muxConfig{together: r.flag(), subframes: int(r.u(6)) + 1}
-	for range r.u(4) + 1 {
-		for range r.u(3) + 1 {
+	m := &muxConfig{together: r.Flag(), subframes: int(r.U(6)) + 1}
+	for range r.U(4) + 1 {
+		for range r.U(3) + 1 {
 			if err := m.readLayer(r, version); err != nil {
 				return nil, err
 			}
-			if r.short {
+			if r.Short {
 				return m, nil
 			}
 		}
 	}
-	if r.flag() {
+	if r.Flag() {
 		if version == 1 {
 			m.other = r.latmValue()
 		} else {
 			for more := true; more && m.other < 8*maxFrameBytes; {
-				more = r.flag()
-				m.other = m.other<<8 | int(r.u(8))
+				more = r.Flag()
+				m.other = m.other<<8 | int(r.U(8))
 			}
 		}
 	}
-	if r.flag() {
-		r.u(8) // a CRC
+	if r.Flag() {
+		r.U(8) // a CRC
 	}
 	return m, nil
 }
 
-func (m *muxConfig) readLayer(r *bitReader, version uint64) error {
+func (m *muxConfig) readLayer(r *reader, version uint64) error {
 	first := len(m.layers) == 0
-	if first || r.u(1) == 0 { // else it has the configuration of the one before
+	if first || r.U(1) == 0 { // else it has the configuration of the one before
 		asc, err := readLayerASC(r, version)
 		if err != nil {
 			return err
@@ -225,14 +262,14 @@ func (m *muxConfig) readLayer(r *bitReader, version uint64) error {
 		}
 	}
 	var layer muxLayer
-	switch kind := r.u(3); {
-	case r.short && first:
+	switch kind := r.U(3); {
+	case r.Short && first:
 		m.layers = []muxLayer{{}}
 		return nil
 	case kind == 0:
-		r.u(8) // latmBufferFullness
+		r.U(8) // latmBufferFullness
 	case kind == 1:
-		layer.bits = 8 * int(r.u(9)+20)
+		layer.bits = 8 * int(r.U(9)+20)
 	default:
 		return fmt.Errorf("LATM: frames of type %d are not those of AAC", kind)
 	}
@@ -241,27 +278,27 @@ func (m *muxConfig) readLayer(r *bitReader, version uint64) error {
 }
 
 // readLayerASC reads an AudioSpecificConfig, and returns the bytes of it.
-func readLayerASC(r *bitReader, version uint64) ([]byte, error) {
+func readLayerASC(r *reader, version uint64) ([]byte, error) {
 	if version == 1 {
-		asc := r.copy(r.latmValue())
-		if r.short {
+		asc := r.Copy(r.latmValue())
+		if r.Short {
 			return nil, fmt.Errorf("StreamMuxConfig: %w", errCutShort)
 		}
 		return asc, nil
 	}
 	from := *r
-	c, err := readASC(r)
-	if err == nil && c.object == erELD {
+	c, err := readConfig(r)
+	if err == nil && c.Object == objectELD {
 		err = errors.New("AAC-ELD in LATM of version 0 is not supported; set the camera to AAC-LC")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("StreamMuxConfig: %w", err)
 	}
 	r.extension(&c) // GStreamer has it here, where the standard has no room for it; it cannot be taken for what follows
-	return from.copy(r.at - from.at), nil
+	return from.Copy(r.At - from.At), nil
 }
 
 // latmValue reads a LatmGetValue (ISO/IEC 14496-3 1.7.3.1).
-func (r *bitReader) latmValue() int {
-	return int(min(r.u(8*int(r.u(2)+1)), 1<<24)) // which is more than there is of anything
+func (r *reader) latmValue() int {
+	return int(min(r.U(8*int(r.U(2)+1)), 1<<24)) // which is more than there is of anything
 }

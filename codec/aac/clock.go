@@ -1,15 +1,15 @@
-package codec
+package aac
 
 import (
 	"math"
 	"slices"
 )
 
-// A clockFinder finds out how many ticks a second the RTP clock of AAC has. RFC 3640 and RFC 6416 have it count the samples that a
+// A Clock finds out how many ticks a second the RTP clock of AAC has. RFC 3640 and RFC 6416 have it count the samples that a
 // decoder makes, and session descriptions say so; but SBR doubles them, some cameras count those below it, and some say anything.
 // The first few timestamps tell, where what is said leaves a doubt.
-type clockFinder struct {
-	found uint32
+type Clock struct {
+	Found uint32 // 0 while it is not known
 	guess uint32 // where the timestamps do not tell
 	other []uint32
 	rate0 float64 // samples a second, and of a frame, below SBR
@@ -27,39 +27,41 @@ const (
 	mostClockSeconds = 0.4
 )
 
-func newClockFinder(c aacConfig, described uint32) clockFinder {
-	f := clockFinder{guess: c.output, rate0: float64(c.rate), frame: float64(c.frame)}
-	if described == 90000 || described == 2*c.rate {
+// NewClock begins to look, where described, if not 0, is what the session description says.
+func NewClock(c Config, described uint32) Clock {
+	f := Clock{guess: c.Output, rate0: float64(c.Rate), frame: float64(c.Frame)}
+	if described == 90000 || described == 2*c.Rate {
 		f.guess = described
 	}
-	if f.other = []uint32{c.rate, c.output, described}; c.output == c.rate && (described == c.rate || described == 0) {
-		f.found = c.rate
+	if f.other = []uint32{c.Rate, c.Output, described}; c.Output == c.Rate && (described == c.Rate || described == 0) {
+		f.Found = c.Rate
 	}
 	return f
 }
 
-// rate returns the clock's ticks a second, as far as is known.
-func (f *clockFinder) rate() uint32 {
-	if f.found != 0 {
-		return f.found
+// Rate returns the clock's ticks a second, as far as is known.
+func (f *Clock) Rate() uint32 {
+	if f.Found != 0 {
+		return f.Found
 	}
 	return f.guess
 }
 
-func (f *clockFinder) lost() { f.frames = 0 }
+// Lost says that packets did not come.
+func (f *Clock) Lost() { f.frames = 0 }
 
-// look looks at the timestamp of the next unit.
-func (f *clockFinder) look(u Unit) {
-	if step := int32(u.Timestamp - f.last); f.frames > 0 && step > 0 {
+// Look looks at the timestamp of the next unit, which has so many frames.
+func (f *Clock) Look(timestamp uint32, frames int) {
+	if step := int32(timestamp - f.last); f.frames > 0 && step > 0 {
 		f.span += float64(step)
 		f.length += float64(f.frames)
 	}
-	f.last, f.frames = u.Timestamp, len(u.Parts)
+	f.last, f.frames = timestamp, frames
 	f.units++
 	if f.units < mostClockUnits && (f.units < 2 || f.length*f.frame < mostClockSeconds*f.rate0) {
 		return
 	}
-	f.found = f.guess
+	f.Found = f.guess
 	if f.length == 0 {
 		return
 	}
@@ -75,6 +77,6 @@ func (f *clockFinder) look(u Unit) {
 		}
 		return 0
 	}); off(near) < tooFar {
-		f.found = near
+		f.Found = near
 	}
 }
