@@ -88,9 +88,11 @@ func TestGStreamerCodecs(t *testing.T) {
 	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc")
 	t.Parallel()
 	codecs := map[string][]string{ // by path, as ffprobe calls them
-		"h264-opus":  {"h264", "opus"},
-		"h265-opus":  {"hevc", "opus"},
-		"mjpeg-opus": {"mjpeg", "opus"},
+		"h264-opus":    {"h264", "opus"},
+		"h265-pcma":    {"hevc", "pcm_alaw"},
+		"main10-mute":  {"hevc"},
+		"opengop-pcmu": {"hevc", "pcm_mulaw"},
+		"mjpeg-l16":    {"mjpeg", "flac"},
 	}
 	labels := slices.Sorted(maps.Keys(codecs))
 	port := startGStreamer(t, "admin", "secret", labels...)

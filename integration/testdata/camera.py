@@ -28,8 +28,8 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 PICTURES = "videotestsrc is-live=true pattern=%s ! video/x-raw,format=%s,width=320,height=240,framerate=25/1 ! %s name=pay0"
 H264 = """x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=25 bitrate=300 %s threads=1
     ! video/x-h264,profile=high ! rtph264pay pt=96 config-interval=-1"""
-H265 = """x265enc speed-preset=superfast key-int-max=25 bitrate=300
-    option-string=bframes=2:b-adapt=0:rc-lookahead=3:pools=1:frame-threads=1:no-scenecut=1%s
+H265 = """x265enc speed-preset=ultrafast tune=zerolatency key-int-max=25 bitrate=300
+    option-string=bframes=2:b-adapt=0:rc-lookahead=3:cutree=0:pools=1:frame-threads=1:no-scenecut=1%s
     ! h265parse ! rtph265pay pt=96 config-interval=-1"""
 VIDEO = {
     "h264": ("ball", "I420", H264 % "rc-lookahead=0 sync-lookahead=0 mb-tree=false"),

@@ -134,7 +134,7 @@ func (s *session) take(m *description.Media) error {
 func codecName(m *description.Media) string {
 	f := m.Formats[0]
 	name, _, _ := strings.Cut(f.RTPMap(), "/")
-	if name == "" {
+	if name = strings.TrimSpace(name); name == "" {
 		return fmt.Sprintf("%s of RTP payload type %d", m.Type, f.PayloadType())
 	}
 	return guard.Shorten(strings.TrimSpace(name), maxCodecName)
