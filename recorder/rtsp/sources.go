@@ -7,11 +7,13 @@ const (
 	// nearStamp is how far the timestamps of a source may be from those of the one before, in ticks, where it goes on for that one:
 	// 2 s of video. Those of a stranger are near by chance once in 12,000 times.
 	nearStamp = 180_000
-	// surePackets is how many of them have to come in a row.
+	// surePackets is how many of them have to come in a row; fewPackets is enough where yet another source goes on for them.
 	surePackets = 32
+	fewPackets  = 8
 	// sureTime is how long nothing of the one before may come, where they are near.
 	sureTime = 100 * time.Millisecond
-	// leastSilence and mostSilence are how long it must have been silent, where they are not.
+	// leastSilence and mostSilence are how long it must have been silent, where they are not. As long as the least of it, the other
+	// source must have been heard: after a pause of the network, or of this host, what comes first tells nothing.
 	leastSilence = 500 * time.Millisecond
 	mostSilence  = 5 * time.Second
 	// mostWaiting and mostWaitingBytes are how much of another source waits until then.
@@ -37,6 +39,7 @@ type sources[T any] struct {
 	waiting []T
 	bytes   int
 	since   time.Time // when the first of them came
+	newest  uint32    // the timestamp of the last of them
 	near    bool      // all of their timestamps are near
 	counted bool      // all of their numbers go on where those of the one that is followed ended
 	foreign int       // packets that were dropped
@@ -63,11 +66,11 @@ func (s *sources[T]) add(ssrc, stamp uint32, number uint16, size int, packet T, 
 	if !s.known {
 		s.known, s.ssrc, s.last = true, ssrc, now
 	}
+	s.out = s.out[:0]
 	d := int32(stamp - s.stamp)
 	near := -nearStamp < d && d < nearStamp
 	counted := near && number == s.number+1+uint16(len(s.waiting)) && (s.counted || len(s.waiting) == 0)
 	if ssrc == s.ssrc {
-		s.out = s.out[:0]
 		if counted && len(s.waiting) > 0 {
 			s.fickle = true
 			s.takeOver()
@@ -78,31 +81,38 @@ func (s *sources[T]) add(ssrc, stamp uint32, number uint16, size int, packet T, 
 		return s.out
 	}
 	if ssrc != s.other && !counted || len(s.waiting) == 0 {
+		if s.near && len(s.waiting) >= fewPackets {
+			s.accept(number-1, now) // its next one has begun before it was clear that it is the camera's
+		}
 		s.drop()
 		s.since, s.near, s.counted = now, true, true
 	}
-	s.other = ssrc
 	if len(s.waiting) == mostWaiting || s.bytes > mostWaitingBytes {
 		s.drop()
 	}
-	s.waiting, s.bytes = append(s.waiting, packet), s.bytes+size
+	s.other = ssrc
+	s.waiting, s.bytes, s.newest = append(s.waiting, packet), s.bytes+size, stamp
 	s.near, s.counted = s.near && near, s.counted && counted
-	silent := now.Sub(s.last)
+	silent, heard := now.Sub(s.last), now.Sub(s.since)
 	switch {
 	case s.counted && (s.fickle || len(s.waiting) >= surelyCounted):
 		s.fickle = true
-	case s.near && (len(s.waiting) >= surePackets || silent > max(sureTime, s.pause+s.pause/4) && now.After(s.since)):
-	case silent > min(max(leastSilence, 2*s.pause), mostSilence):
+	case s.near && (len(s.waiting) >= surePackets || silent > max(sureTime, s.pause+s.pause/4) && heard > sureTime):
+	case silent > min(max(leastSilence, 2*s.pause), mostSilence) && heard > leastSilence:
 	default:
-		return nil
+		return s.out
 	}
-	s.ssrc, s.stamp, s.number, s.last = ssrc, stamp, number, now
-	s.out = s.out[:0]
-	s.takeOver()
+	s.accept(number, now)
 	return s.out
 }
 
-// takeOver puts out what waits.
+// accept follows the source whose packets wait, of which the last has a number, and uses these.
+func (s *sources[T]) accept(number uint16, now time.Time) {
+	s.ssrc, s.stamp, s.number, s.last = s.other, s.newest, number, now
+	s.takeOver()
+}
+
+// takeOver uses what waits.
 func (s *sources[T]) takeOver() {
 	s.out = append(s.out, s.waiting...)
 	clear(s.waiting)
