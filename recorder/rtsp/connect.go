@@ -128,6 +128,11 @@ func (s *session) setUpTrack(desc *description.Session, m *description.Media) er
 	beside := m != s.master().media
 	s.optional.Store(beside)
 	defer s.optional.Store(false)
+	var types []uint8
+	for _, f := range m.Formats {
+		types = append(types, f.PayloadType())
+	}
+	s.settingUp.Store(&types)
 	var err error
 	by := s.source.Transport
 	if by == UDP || by == Multicast { // with auto, TCP is the better way for such a camera

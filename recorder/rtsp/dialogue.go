@@ -39,9 +39,10 @@ type dialogue struct {
 	in       *bufio.Reader
 
 	// Of the reader, which is one goroutine.
-	clean []byte // an answer that gortsplib has not read yet
-	frame int    // bytes of an interleaved frame that gortsplib has not read yet
-	skip  int    // bytes of one that gortsplib does not get
+	clean  []byte // an answer that gortsplib has not read yet
+	frame  int    // bytes of an interleaved frame that gortsplib has not read yet
+	skip   int    // bytes of one that gortsplib does not get
+	routes routes
 
 	playing atomic.Bool // PLAY was sent, so that frames are welcome
 
@@ -91,11 +92,12 @@ func (d *dialogue) readFrames(p []byte) (n int, err error) {
 	for n < len(p) && d.frame > 0 {
 		m, err := d.in.Read(p[n:min(len(p), n+d.frame)])
 		n, d.frame = n+m, d.frame-m
-		if err != nil || d.in.Buffered() < 4 {
+		if err != nil || d.in.Buffered() < routedHead {
 			return n, err
 		}
-		if head, _ := d.in.Peek(4); d.frame == 0 && head[0] == '$' {
+		if head, _ := d.in.Peek(routedHead); d.frame == 0 && head[0] == '$' {
 			d.frame = frameSize(head)
+			d.routes.route(head)
 		}
 	}
 	return n, nil
@@ -117,11 +119,18 @@ func (d *dialogue) next() error {
 	}
 	switch {
 	case head[0] == '$':
-		if d.playing.Load() {
-			d.frame = frameSize(head)
-		} else {
-			d.skip = frameSize(head)
+		size := frameSize(head)
+		if !d.playing.Load() || len(d.channels) == 0 { // some cameras send frames although UDP was agreed to
+			d.skip = size
+			return nil
 		}
+		if size >= routedHead {
+			if head, err = d.in.Peek(routedHead); err != nil {
+				return err
+			}
+			d.routes.route(head)
+		}
+		d.frame = size
 		return nil
 	case len(bytes.Trim(head[:3], "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")) > 0:
 		_, err = d.in.Discard(1) // what is between messages means nothing
@@ -149,13 +158,16 @@ func (d *dialogue) message() error {
 // readBody reads what there is of a message after its head. Its length may be missing or too great, so a session description ends
 // when no more of it comes.
 func (d *dialogue) readBody(m *message) error {
-	if m.one("content-length") == "" && !d.describes(m) {
+	if m.one("content-length") == "" && !m.chunked() && !d.describes(m) {
 		return nil
 	}
 	_ = d.Conn.SetReadDeadline(time.Now().Add(bodyTime))
 	defer func() { _ = d.Conn.SetReadDeadline(time.Time{}) }()
 	read := m.readBody
-	if m.one("content-length") == "" {
+	switch {
+	case m.chunked():
+		read = m.readChunks
+	case m.one("content-length") == "":
 		read = m.readLines
 	}
 	err := read(d.in)
