@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +36,9 @@ func ParseClip(r io.ReaderAt, size int64) (*Clip, error) {
 			f.Audio, f.LeftOut = nil, append(f.LeftOut, "its sound, which cannot be sent")
 		}
 	}
+	if len(f.Tracks()) == 0 {
+		return nil, errors.New("there is no video in it, and its sound cannot be sent")
+	}
 	for _, t := range f.Tracks() {
 		if len(t.Entries) > 1 {
 			return nil, fmt.Errorf("its %s changes its parameters on the way, which is not sent", t.Entry.Kind)
@@ -49,9 +53,12 @@ func (c *Clip) Duration() time.Duration { return time.Duration(c.lapStart(1, uin
 // lapStart is the time at which a lap starts, in ticks of the given rate. It is
 // rounded once, however many laps there were before, so no error adds up.
 func (c *Clip) lapStart(lap int64, rate uint32) int64 {
-	longest := c.Video
-	if a := c.Audio; a != nil && nanoseconds(a, a.Duration()) > nanoseconds(longest, longest.Duration()) {
-		longest = a
+	tracks := c.Tracks()
+	longest := tracks[0]
+	for _, t := range tracks[1:] {
+		if nanoseconds(t, t.Duration()) > nanoseconds(longest, longest.Duration()) {
+			longest = t
+		}
 	}
 	return media.Rescale(lap*longest.Duration(), longest.Timescale, rate)
 }

@@ -30,8 +30,8 @@ const (
 // first of sound, whose codecs are known. The samples themselves are read from r when they are asked for, but for a look at their
 // beginnings where no table says at which of them decoding can start.
 //
-// A file without such a video track is refused, and so is one that is cut short, unless it is fragmented: then it ends with the
-// last sample that is whole. Of an edit list only its offset counts: all samples are there, also those that it would hide. Empty
+// A file with neither is refused, and so is one whose video cannot be read, and one that is cut short, unless it is fragmented: then
+// it ends with the last sample that is whole. Of an edit list only its offset counts: all samples are there, also those that it would hide. Empty
 // samples are not, and the one before lasts as long as both.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	f, err := read(r, size)
