@@ -237,8 +237,11 @@ func (im *importing) open(path string, tell func(why string), f func(*importer.F
 	})
 }
 
-// warnOfAge says when footage would be deleted as soon as the recorder runs.
+// warnOfAge says when footage would be deleted as soon as the recorder runs. There are no plans when all of it is there already.
 func (im *importing) warnOfAge(s config.Stream, plans []importer.Plan) {
+	if len(plans) == 0 {
+		return
+	}
 	if age := im.env.now().Sub(plans[0].Start); s.Retain.Age > 0 && age > s.Retain.Age {
 		im.env.log.Warn("the footage is older than its camera keeps it, so nvrfs run deletes it when it starts",
 			"path", plans[0].Path, "reason", "retain of the camera keeps "+s.Retain.Age.String(), "do", "before you start nvrfs run, hold the footage with nvrfs keep, or raise days of retain")

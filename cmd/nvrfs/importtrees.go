@@ -86,7 +86,11 @@ func (im *importing) printRows(rows []trees.Row, cfg *config.Config) error {
 			result += ": " + strings.Join(strings.Fields(r.Reason), " ")
 		}
 		if len(r.Paths) > 0 {
-			result += fmt.Sprintf(" (such as %s)", r.Paths[0])
+			such := "such as "
+			if r.Files == 1 {
+				such = ""
+			}
+			result += fmt.Sprintf(" (%s%s)", such, r.Paths[0])
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", cmp.Or(r.Camera, "-"), r.Files, size, from, to, result)
 	}

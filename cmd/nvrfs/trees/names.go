@@ -82,7 +82,11 @@ func (n *treeNames) readFile(ctx context.Context, f *treeFile) error {
 	}
 	named, ok := n.layout.Read(filepath.ToSlash(f.Path))
 	if !ok {
-		f.leave("its name is none of the layout %s", n.layout.Name)
+		if n.Pattern != "" {
+			f.leave("its name does not match --pattern")
+		} else {
+			f.leave("its name is none of the layout %s", n.layout.Name)
+		}
 		return nil
 	}
 	if f.label, f.reason = n.label(named); f.reason != "" {
