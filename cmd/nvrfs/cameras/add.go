@@ -30,16 +30,16 @@ func (env *Environment) addCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME ADDRESS|URL",
 		Short: "Try a camera, and write it into the configuration",
-		Long: `Add a camera to the configuration file. Of an ADDRESS (a host, host:port, or the
-URL of its ONVIF service) the camera is asked by ONVIF which streams it has, and
-from then on for its events, see nvrfs marks; of an rtsp:// or rtsps:// URL,
-that one stream is added. Each stream is tried: it
-is written only after a picture has come.
+		Long: `Add a camera to the configuration file. With an ADDRESS (a host, host:port, or
+the URL of its ONVIF service), the camera is asked by ONVIF for its main and its
+sub stream, and nvrfs run asks it for its events, which nvrfs marks lists. With
+an rtsp:// or rtsps:// URL, that one stream is added. Each stream is tried, and
+is written into the file only when picture or sound comes.
 
-All else in the file stays as it is, comments included. The password is not
-written into it: the file says ${file:PATH}, where PATH is --password-file or
-else a new file NAME.password beside the configuration, which only those read
-who may read the configuration.
+The rest of the file stays as it is, comments included. The password is not
+written into it. The file names another one that holds it: --password-file or,
+without that flag, a new file NAME.password beside the configuration, which can
+be read by nobody who cannot read the configuration.
 
 A recorder that runs is told to read its configuration again.`,
 		Example: `  nvrfs camera add front-door 192.0.2.10 --user admin

@@ -56,7 +56,7 @@ func (env *Environment) askAs(ctx context.Context, address string, source int, l
 	}
 	env.tell("%s: %s", c.Host(), strings.Join(strings.Fields(info.Manufacturer+" "+info.Model+", firmware "+info.Firmware+", serial number "+info.Serial), " "))
 	if ahead, ok := c.Clock(); ok && ahead.Abs() > 2*time.Second {
-		env.tell("its clock is %v; set it by NTP, since it writes its time into the picture", aheadWords(ahead))
+		env.tell("its clock is %s; set it by NTP, since it writes its time into the picture", survey.AheadText(ahead.Seconds()))
 	}
 	found.device = config.Device{Serial: info.Serial, Endpoint: endpoint(ctx, c)}
 	profiles, err := c.Profiles(ctx)
@@ -125,14 +125,14 @@ func (env *Environment) try(ctx context.Context, name string, stream config.Stre
 	var s survey.Survey
 	_, err := s.Watch(ctx, env.Source(stream, slog.New(kept), s.Reports), 0)
 	if err != nil {
-		return fmt.Errorf("the %s stream, %v, was tried: %w", name, stream.URL, err)
+		return fmt.Errorf("try the %s stream: %w", name, err)
 	}
 	for _, t := range s.Report().Tracks {
 		words := t.Words
 		if t.Width > 0 {
 			words += fmt.Sprintf(", %dx%d", t.Width, t.Height)
 		}
-		env.tell("%s stream: %s comes (%s)", name, t.Kind, words)
+		env.tell("%s stream: it sends %s", name, words)
 	}
 	for _, x := range kept.leftOut {
 		env.tell("%s stream: %s is not recorded: %s", name, redact.Text(x.Codec), redact.Text(x.Reason))
@@ -152,14 +152,6 @@ func withUser(plain, user, secret string) string {
 		return plain
 	}
 	return scheme + "://" + strings.ReplaceAll(url.QueryEscape(user), "+", "%20") + ":" + secret + "@" + rest
-}
-
-// aheadWords says how a clock differs from this host's.
-func aheadWords(ahead time.Duration) string {
-	if ahead < 0 {
-		return (-ahead).Round(time.Second).String() + " behind this host's"
-	}
-	return ahead.Round(time.Second).String() + " ahead of this host's"
 }
 
 // tell says on standard error what happens.
