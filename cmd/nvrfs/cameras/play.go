@@ -32,9 +32,10 @@ A FILE of sound alone is played too, and one without sound.`,
 		Args: env.WantArgs(0, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Log = env.Log()
-			o.Password, _ = env.LookupEnv(passwordVariable)
-			if o.User != "" && o.Password == "" {
-				return env.Usagef("--user asks for a password; set it in NVRFS_CAMERA_PASSWORD")
+			if o.User != "" {
+				if o.Password, _ = env.LookupEnv(passwordVariable); o.Password == "" {
+					return env.Usagef("--user asks for a password; set it in %s", passwordVariable)
+				}
 			}
 			o.Clip = camera.DemoClip()
 			if len(args) > 0 {
