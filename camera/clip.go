@@ -39,12 +39,31 @@ func ParseClip(r io.ReaderAt, size int64) (*Clip, error) {
 	if len(f.Tracks()) == 0 {
 		return nil, errors.New("there is no video in it, and its sound cannot be sent")
 	}
+	if f.Video != nil {
+		if err := canSend(f.Video); err != nil {
+			return nil, fmt.Errorf("its video cannot be sent: %w", err)
+		}
+	}
 	for _, t := range f.Tracks() {
 		if len(t.Entries) > 1 {
 			return nil, fmt.Errorf("its %s changes its parameters on the way, which is not sent", t.Entry.Kind)
 		}
 	}
 	return &Clip{f}, nil
+}
+
+// canSend tries to make packets of the first sample.
+func canSend(t *demux.Track) error {
+	sender, err := codec.Send(t.Entry, 96)
+	if err != nil {
+		return err
+	}
+	sample, err := t.Read(0)
+	if err != nil {
+		return err
+	}
+	_, err = sender.Packets(sample)
+	return err
 }
 
 // Duration is how long one lap of the clip lasts: as long as its longer track.

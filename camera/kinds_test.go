@@ -3,6 +3,7 @@ package camera
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,18 @@ func TestKinds(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A picture that RTP cannot carry is refused, rather than sent so that nobody can decode it.
+func TestRefusesHuffmanTables(t *testing.T) {
+	f, err := os.Open("testdata/huffman.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := OpenClip(f); err == nil || !strings.Contains(err.Error(), "-huffman default") {
+		t.Errorf("got %v, want what to do about its Huffman tables", err)
 	}
 }
 
