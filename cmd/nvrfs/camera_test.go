@@ -135,6 +135,10 @@ func TestCameraAdd(t *testing.T) {
 	if code != exitBadSetup || !strings.Contains(stderr, "cameras.front-door: it is there already") {
 		t.Errorf("again: exit %d, %s", code, stderr)
 	}
+	args[1] = "door"
+	if code, _, stderr = b.run(t, append(args, "--dry-run")...); code != exitOK || !strings.Contains(stderr, "front-door records this stream already") {
+		t.Errorf("by another name: exit %d, %s", code, stderr)
+	}
 }
 
 // A password in the URL goes to a file that only those read who read the configuration.

@@ -78,7 +78,7 @@ file is not taken.`,
 	addChoice(cmd, cmd.Flags(), &im.repeated, "repeated-hour", "which of the two hours is meant when the clocks are set back", "first", "second")
 	cmd.Flags().BoolVar(&im.dryRun, "dry-run", false, "say what would be taken, and take nothing")
 	cmd.Flags().BoolVar(&im.json, "json", false, "print JSON, for scripts")
-	cmd.MarkFlagsMutuallyExclusive("layout", "pattern")
+	onlyOneOf(cmd, "layout", "pattern")
 	return cmd
 }
 

@@ -153,7 +153,7 @@ func TestImportTreeOfCameras(t *testing.T) {
 		{[]string{"--layout", "blueiris", dir, "--start", "yesterday"}, exitBadSetup, nil, "--start and --repeat are for FILEs alone"},
 		{[]string{"--layout", "frigat", dir}, exitBadSetup, nil, "--layout frigat: want frigate, mediamtx"},
 		{[]string{"--pattern", "{camera}", dir}, exitBadSetup, nil, "--pattern \"{camera}\": it does not say year"},
-		{[]string{"--layout", "wyze", "--pattern", "%s", dir}, exitBadSetup, nil, "none of the others can be"},
+		{[]string{"--layout", "wyze", "--pattern", "%s", dir}, exitBadSetup, nil, "--layout and --pattern exclude each other: give one of them; see: nvrfs import --help"},
 		{[]string{"--layout", "blueiris", "--camera", "x", "--camera", "y", dir}, exitBadSetup, nil, "needs --camera FROM=CAMERA for each"},
 		{[]string{"--layout", "blueiris", "--camera", "front=a b", dir}, exitBadSetup, nil, "a camera's name cannot hold"},
 		{[]string{"--layout", "blueiris", filepath.Join(dir, "none")}, exitBadSetup, nil, "no such file"},

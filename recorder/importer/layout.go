@@ -123,7 +123,7 @@ func NewPattern(text string) (Pattern, error) {
 		case word == "?":
 			form.WriteString(`[^/]`)
 		default:
-			return p, fmt.Errorf("pattern %q: %q is not known; it may hold {camera}, {stream}, %%Y, %%m, %%d, %%H, %%M, %%S, %%f, %%s, %%z and *", text, word)
+			return p, fmt.Errorf("pattern %q: %q is not known; it may hold {camera}, {stream}, %%Y, %%y, %%m, %%d, %%H, %%I, %%p, %%M, %%S, %%f, %%s, %%z, ? and *, and **/ for any directories", text, word)
 		}
 		last = at[1]
 	}

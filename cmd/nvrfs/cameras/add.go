@@ -87,6 +87,7 @@ func (a *addition) run(ctx context.Context, where string) error {
 		return err
 	}
 	value := a.value(found, secret)
+	a.tellTwins(before, found)
 	after, err := config.Apply(a.config, before, nil, config.Add("cameras."+a.name, value))
 	if err != nil {
 		return err
@@ -106,6 +107,23 @@ func (a *addition) run(ctx context.Context, where string) error {
 	}
 	a.env.tell("%s was added to %s; %s", a.name, a.config, takeIn(cfg.Data, a.config))
 	return nil
+}
+
+// tellTwins says which cameras of the configuration record the same stream already: two names for one camera record it twice.
+func (a *addition) tellTwins(before []byte, found candidate) {
+	cfg, err := config.Parse(a.config, before, a.env.LookupEnv)
+	if err != nil {
+		return // a secret is not to be had here; the note is only a help
+	}
+	for _, c := range cfg.Cameras {
+		for _, s := range c.Streams {
+			if u, err := url.Parse(s.URL.Reveal()); err == nil {
+				if u.User = nil; u.String() == found.main {
+					a.env.tell("%s records this stream already; with both, it is recorded twice", c.Name)
+				}
+			}
+		}
+	}
 }
 
 // find returns the streams at an address, or the one at a URL, with the login that they take.

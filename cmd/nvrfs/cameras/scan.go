@@ -90,7 +90,7 @@ password.`,
 		if cfg != nil {
 			mark(cmd.Context(), list, cfg.Cameras)
 		}
-		return env.printScan(list, asJSON, cfg != nil, len(args) > 0)
+		return env.printScan(list, asJSON, cfg != nil, len(args) > 0, l.user != "")
 	}
 	return cmd
 }
@@ -191,7 +191,7 @@ func mark(ctx context.Context, list []scanned, cameras []config.Camera) {
 	}
 }
 
-func (env *Environment) printScan(list []scanned, asJSON, configured, named bool) error {
+func (env *Environment) printScan(list []scanned, asJSON, configured, named, asUser bool) error {
 	if asJSON {
 		out := json.NewEncoder(env.Stdout)
 		out.SetIndent("", "  ")
@@ -219,7 +219,13 @@ func (env *Environment) printScan(list []scanned, asJSON, configured, named bool
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.hostPort(), dash(s.Name), dash(s.Model), dash(s.Serial), as)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if !asUser && slices.ContainsFunc(list, func(s scanned) bool { return s.Serial == "" && s.Refused != "" }) {
+		env.tell("some tell their serial number only to a user: --user")
+	}
+	return nil
 }
 
 // hostPort is the address as nvrfs camera add takes it: with the port of ONVIF, where that is another than 80.

@@ -3,6 +3,7 @@ package trees
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,10 @@ func (n *treeNames) readFile(ctx context.Context, f *treeFile) error {
 	if n.layout == nil {
 		f.label = n.camera
 		times, err := clock.AllInName(f.Path, n.Location)
+		if errors.Is(err, clock.ErrNoTime) { // --start is for files that are named one by one
+			f.leave("%v; say how the names are made, with: --pattern, or import it alone, with: --start TIME", clock.ErrNoTime)
+			return nil
+		}
 		if err != nil {
 			f.leave("%v", reasonOf(err, f.Path))
 			return nil
