@@ -98,7 +98,7 @@ type importing struct {
 	dryRun, json    bool
 }
 
-// start imports files, all or none, or as much as can be of trees.
+// start imports files that are named one by one, all or none of them, or as many files of trees as can be imported.
 func (im *importing) start(ctx context.Context, paths []string) error {
 	tree := im.layout != "" || im.pattern != "" || im.dryRun || im.json || im.repeated.value != ""
 	for _, path := range paths {

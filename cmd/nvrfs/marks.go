@@ -72,7 +72,7 @@ type markLister struct {
 	from, to time.Time
 }
 
-// markListing is a mark in JSON. Its end is null where it goes on, or the recorder was cut off.
+// markListing is a mark in JSON. Its end is null while the mark goes on, and where the recorder was killed before it ended.
 type markListing struct {
 	marks.Mark
 	Path string `json:"path"` // of the entry that shows its start, from the root of the mount; empty where none does

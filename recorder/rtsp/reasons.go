@@ -85,9 +85,9 @@ func (s *session) explainStatus(code int, message string) error {
 	case 401:
 		return errors.New("the camera asks for a password")
 	case 403:
-		return fmt.Errorf("%s: it lets this user, or this host, not watch the stream; give the right at the camera", does)
+		return fmt.Errorf("%s: it does not let this user, or this host, watch the stream; allow that at the camera", does)
 	case 404:
-		return fmt.Errorf("%s: the camera knows no stream of that path; look it up in its manual", does)
+		return fmt.Errorf("%s: the camera knows no stream of that path; see its manual, or let nvrfs camera add NAME ADDRESS ask the camera for the path", does)
 	case 415:
 		return fmt.Errorf("%s: it has no description of the stream", does)
 	case 453, 503:

@@ -74,7 +74,7 @@ func (a *addition) run(ctx context.Context, where string) error {
 	if err != nil {
 		return fmt.Errorf("%w; name the configuration file with --config; README.md has one to start from", err)
 	}
-	// Whether it can be added at all is known before the camera is asked.
+	// A name that is taken, or a file with a mistake, is refused before the camera is asked.
 	if _, err := config.Apply(a.config, before, nil, config.Add("cameras."+a.name, "{ url: 'rtsp://192.0.2.1/' }")); err != nil {
 		return err
 	}

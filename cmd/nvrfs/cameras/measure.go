@@ -74,7 +74,7 @@ in the configuration. The exit code is 1 where no picture and no sound came.`,
 
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
-// stream returns that of a URL, or one of the configuration by its label.
+// stream returns the stream of a URL, or the stream of the configuration that has a label.
 func (env *Environment) stream(what, file string) (config.Stream, error) {
 	if isURL(what) {
 		u, err := config.LookUpURL(what, env.LookupEnv)
@@ -110,7 +110,7 @@ func (env *Environment) stream(what, file string) (config.Stream, error) {
 	return config.Stream{}, env.Usagef("%s has no camera %q; it has %s", file, what, strings.Join(names, ", "))
 }
 
-// measure watches a stream.
+// measure records nothing: it watches a stream for a time, and reports what came.
 func (env *Environment) measure(ctx context.Context, stream config.Stream, length time.Duration) (survey.Report, error) {
 	kept := &notes{}
 	var s survey.Survey

@@ -25,7 +25,7 @@ const (
 	scanDeadline = 20 * time.Second // for all that devices are asked after they were found
 )
 
-// A scanned device is one line of the table.
+// A scanned device is a camera that answered, one line of the table.
 type scanned struct {
 	Address    string `json:"address"`
 	URL        string `json:"url"` // of its ONVIF service
@@ -158,7 +158,7 @@ func (s *scanned) ask(ctx context.Context, l login) error {
 	return nil
 }
 
-// mark says which devices the configuration has: by what they are recognised by, or else by their address.
+// mark notes which devices the configuration has, by serial number or endpoint, or else by address.
 func mark(ctx context.Context, list []scanned, cameras []config.Camera) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // for names of hosts
 	defer cancel()

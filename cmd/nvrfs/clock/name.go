@@ -28,7 +28,7 @@ func InName(path string, loc *time.Location) (time.Time, error) {
 	return times[0], nil
 }
 
-// ErrNoTime says that nothing in the name of a file is a time.
+// ErrNoTime says that there is no time in the name of a file.
 var ErrNoTime = errors.New("there is no time in its name, such as 2026-11-20_14-03-10")
 
 // AllInName is InName that returns both of the times of one that happens twice.

@@ -14,7 +14,7 @@ import (
 	"nvrfs/recorder/importer"
 )
 
-// treeNames finds out by their names of which streams files are, and when they begin.
+// treeNames finds out from the names of files which stream each is of, and when it begins.
 type treeNames struct {
 	Options
 	layout  *importer.Layout // nil: only the times in names are known
@@ -183,7 +183,7 @@ func (n *treeNames) choose(ctx context.Context, f *treeFile, times []time.Time) 
 	return nil
 }
 
-// askZone finds out in which time the names of a layout count that does not say it. It leaves the file out where nobody knows.
+// askZone asks whether the times of a layout are local or in UTC, where the layout does not say. Where nobody answers, the file is left out.
 func (n *treeNames) askZone(ctx context.Context, f *treeFile) (known bool, err error) {
 	if n.ZoneSaid {
 		return true, nil
@@ -214,7 +214,7 @@ func (n *treeNames) ask(ctx context.Context, question string, good func(string) 
 	return answer, err
 }
 
-// SplitLabel returns the camera, and which of its streams it is, that a label names.
+// SplitLabel returns the camera and the stream that a label names.
 func SplitLabel(label string) (camera, stream string, err error) {
 	camera, stream, named := strings.Cut(label, ".")
 	if !named || stream == "main" { // whose label is the camera's name
