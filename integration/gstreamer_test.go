@@ -85,7 +85,7 @@ func TestGStreamerLookingAhead(t *testing.T) {
 // TestGStreamerCodecs records what else than H.264 with AAC is recorded, and has players play it.
 func TestGStreamerCodecs(t *testing.T) {
 	needMounts(t)
-	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc")
+	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc", "gst-launch-1.0")
 	t.Parallel()
 	codecs := map[string][]string{ // by path, as ffprobe calls them
 		"h264-opus":    {"h264", "opus"},
@@ -119,6 +119,7 @@ func TestGStreamerCodecs(t *testing.T) {
 				checkTracks(t, path, codecs[label]...)
 				playInMPV(t, path)
 				playInVLC(t, path)
+				playInGStreamer(t, path)
 			}
 		})
 	}
@@ -190,7 +191,7 @@ func checkTracks(t *testing.T, path string, codecs ...string) {
 // TestGStreamerSound records every sound that is recorded, each of a camera without a picture, and has players play it.
 func TestGStreamerSound(t *testing.T) {
 	needMounts(t)
-	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc")
+	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc", "gst-launch-1.0")
 	t.Parallel()
 	codecs := map[string]string{ // by path, as ffprobe calls them
 		"novideo-aac":  "aac",
@@ -229,6 +230,7 @@ func TestGStreamerSound(t *testing.T) {
 				checkTracks(t, path, codecs[label])
 				playInMPV(t, path)
 				playInVLC(t, path)
+				playInGStreamer(t, path)
 			}
 		})
 	}

@@ -48,7 +48,7 @@ out what is there already. --layout says how a recorder names its files, and so
 of which camera they are; CAMERA is then only needed where it does not say that,
 or to rename: --camera FROM=CAMERA. The layouts, each with an example:
 
-` + layoutsHelp() + `
+` + trees.LayoutsHelp() + `
 --pattern is a layout of your own, which the end of a path must have: * stands
 for anything in a name, ** for any directories; {camera}, {stream} (main or
 sub); as of strftime %Y %y %m %d %H %I %p %M %S %z %s; and %f, a fraction of a
@@ -73,7 +73,7 @@ file is not taken.`,
 	cmd.Flags().StringVar(&im.first, "start", "", "the `TIME` of the first picture of the first FILE (default that in each FILE's name)")
 	cmd.Flags().Int64Var(&im.laps, "repeat", 1, "play the one FILE this `NUMBER` of times, end to end")
 	cmd.Flags().StringVar(&im.layout, "layout", "", "the `RECORDER` whose names the files have")
-	_ = cmd.RegisterFlagCompletionFunc("layout", cobra.FixedCompletions(layoutNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("layout", cobra.FixedCompletions(trees.LayoutNames(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&im.pattern, "pattern", "", "the `PATTERN` of the names")
 	addChoice(cmd, cmd.Flags(), &im.repeated, "repeated-hour", "which of the two hours is meant when the clocks are set back", "first", "second")
 	cmd.Flags().BoolVar(&im.dryRun, "dry-run", false, "say what would be taken, and take nothing")

@@ -45,15 +45,48 @@ func (f *Encoder) Frame(values []int32) []byte {
 	return f.w.B
 }
 
+// header says how many moments a second and how many bits a value there are, although STREAMINFO does, because GStreamer refuses
+// frames that leave either to STREAMINFO.
 func (f *Encoder) header(n int) {
+	rate := f.rateCode()
 	f.w.Put(0xfff9, 16) // frames differ in length
 	f.w.Put(7, 4)       // the length follows, in 16 bits
-	f.w.Put(0, 4)       // as many moments a second as STREAMINFO says
+	f.w.Put(rate.code, 4)
 	f.w.Put(uint64(f.channels-1), 4)
-	f.w.Put(0, 4) // as many bits a value as STREAMINFO says
+	f.w.Put(depthCodes[f.depth], 3)
+	f.w.Put(0, 1)
 	f.position()
 	f.w.Put(uint64(n-1), 16)
+	f.w.Put(rate.value, rate.bits)
 	f.w.Put(uint64(crc8(f.w.B)), 8)
+}
+
+// depthCodes are the codes of bits a value (RFC 9639 9.1.4), and 0 where there is none.
+var depthCodes = map[int]uint64{8: 1, 12: 2, 16: 4, 20: 5, 24: 6, 32: 7}
+
+// A rateCode says how many moments a second there are (RFC 9639 9.1.2): by the code alone, or by a value behind the length.
+type rateCode struct {
+	code  uint64
+	value uint64
+	bits  int // of value
+}
+
+// rateCodes are the rates that have a code of their own.
+var rateCodes = map[uint32]uint64{
+	88200: 1, 176400: 2, 192000: 3, 8000: 4, 16000: 5, 22050: 6, 24000: 7, 32000: 8, 44100: 9, 48000: 10, 96000: 11,
+}
+
+// rateCode returns the zero rateCode, which leaves it to STREAMINFO, for a rate that a header has no room for.
+func (f *Encoder) rateCode() rateCode {
+	switch code, ok := rateCodes[f.rate]; {
+	case ok:
+		return rateCode{code: code}
+	case f.rate <= math.MaxUint16:
+		return rateCode{13, uint64(f.rate), 16}
+	case f.rate%10 == 0 && f.rate/10 <= math.MaxUint16:
+		return rateCode{14, uint64(f.rate / 10), 16}
+	}
+	return rateCode{}
 }
 
 // position appends f.at, a number of up to 36 bits, as UTF-8 would (RFC 9639 9.1.5).

@@ -45,7 +45,7 @@ func TestEncoder(t *testing.T) {
 					}
 					at := f.at
 					frame := f.Frame(slices.Clone(values))
-					got, gotAt := flactest.Decode(t, frame, channels, depth)
+					got, gotAt := flactest.Decode(t, frame, 48000, channels, depth)
 					if !slices.Equal(got, values) || gotAt != at {
 						t.Fatalf("%s of %d bits, %d channels, %d values came back changed, at %d, want %d", name, depth, channels, n, gotAt, at)
 					}
@@ -59,9 +59,12 @@ func TestEncoder(t *testing.T) {
 	for _, at := range []uint64{0, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x1fffff, 0x200000, 0x3ffffff, 0x4000000, 0x7fffffff, 0x80000000, maxPosition} {
 		f := NewEncoder(1, 16, 8000)
 		f.at = at
-		if _, got := flactest.Decode(t, f.Frame([]int32{1, 2}), 1, 16); got != at {
+		if _, got := flactest.Decode(t, f.Frame([]int32{1, 2}), 8000, 1, 16); got != at {
 			t.Errorf("the position %#x came back as %#x", at, got)
 		}
+	}
+	for _, rate := range []uint32{1000, 8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000, 176400, 192000, 200010} {
+		flactest.Decode(t, NewEncoder(1, 16, rate).Frame([]int32{1, 2}), rate, 1, 16)
 	}
 }
 
@@ -112,7 +115,7 @@ func FuzzEncoder(f *testing.F) {
 			values[i] = values[i] << (32 - 8*wide) >> (32 - 8*wide)
 		}
 		e := NewEncoder(channels, 8*wide, 8000)
-		if got, _ := flactest.Decode(t, e.Frame(slices.Clone(values)), channels, 8*wide); !slices.Equal(got, values) {
+		if got, _ := flactest.Decode(t, e.Frame(slices.Clone(values)), 8000, channels, 8*wide); !slices.Equal(got, values) {
 			t.Error("it came back changed")
 		}
 	})

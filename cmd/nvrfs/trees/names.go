@@ -222,3 +222,20 @@ func SplitLabel(label string) (camera, stream string, err error) {
 	}
 	return camera, stream, cmp.Or(config.CheckName(camera), config.CheckStreamName(stream))
 }
+
+// LayoutNames lists the layouts that there are.
+func LayoutNames() (names []string) {
+	for _, l := range importer.Layouts {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+// LayoutsHelp has, for each layout, a line or more with its name and examples.
+func LayoutsHelp() string {
+	var help strings.Builder
+	for _, l := range importer.Layouts {
+		fmt.Fprintf(&help, "  %-10s %s\n", l.Name, strings.ReplaceAll(l.About, ".mp4, ", ".mp4\n             "))
+	}
+	return help.String()
+}

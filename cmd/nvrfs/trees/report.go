@@ -85,3 +85,17 @@ func (t *treeImport) rows() []Row {
 	}
 	return list
 }
+
+// CountNotTaken counts the files that were not taken, and all files.
+func CountNotTaken(rows []Row) (n, all int64) {
+	for _, r := range rows {
+		if r.Result == LeftOut {
+			continue // they are counted as what else became of them
+		}
+		all += r.Files
+		if r.Result == NotTaken {
+			n += r.Files
+		}
+	}
+	return n, all
+}

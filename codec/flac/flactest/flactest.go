@@ -3,11 +3,12 @@ package flactest
 
 import "testing"
 
-// Decode decodes a frame of a stream of so many channels and bits a value. at is the number of the first moment in it.
-func Decode(t *testing.T, frame []byte, channels, depth int) (values []int32, at uint64) {
+// Decode decodes a frame of a stream of so many moments a second, channels, and bits a value, all of which its header must say
+// itself. at is the number of the first moment in it.
+func Decode(t *testing.T, frame []byte, rate uint32, channels, depth int) (values []int32, at uint64) {
 	t.Helper()
 	d := &decoder{frame: frame}
-	n, at := d.header(t, channels)
+	n, at := d.header(t, rate, channels, depth)
 	values = make([]int32, n*channels)
 	for c := range channels {
 		for i, v := range d.subframe(t, n, depth) {
@@ -44,10 +45,12 @@ func (d *decoder) unary() (n int) {
 }
 
 // header returns how many moments the frame has, and the number of the first.
-func (d *decoder) header(t *testing.T, channels int) (n int, at uint64) {
+func (d *decoder) header(t *testing.T, rate uint32, channels, depth int) (n int, at uint64) {
 	t.Helper()
-	if h := d.read(32); h != 0xfff97000|uint64(channels-1)<<4 {
-		t.Fatalf("the header is %#x", h)
+	depths := [8]int{1: 8, 2: 12, 4: 16, 5: 20, 6: 24, 7: 32}
+	h := d.read(32)
+	if h&^0xf0e != 0xfff97000|uint64(channels-1)<<4 || depths[h>>1&7] != depth {
+		t.Fatalf("the header of %d channels with %d bits is %#x", channels, depth, h)
 	}
 	at = d.read(8)
 	if at >= 0x80 {
@@ -64,10 +67,26 @@ func (d *decoder) header(t *testing.T, channels int) (n int, at uint64) {
 		}
 	}
 	n = int(d.read(16)) + 1
+	if got := d.rate(h >> 8 & 0xf); got != rate {
+		t.Fatalf("the header says %d moments a second, want %d", got, rate)
+	}
 	if head := d.frame[:d.pos/8]; d.read(8) != crc(head, 8, 0x07) {
 		t.Fatal("the header's CRC is wrong")
 	}
 	return n, at
+}
+
+// rate returns how many moments a second a code says, or what stands behind the length (RFC 9639 9.1.2); 0 leaves it to STREAMINFO.
+func (d *decoder) rate(code uint64) uint32 {
+	switch code {
+	case 12:
+		return uint32(d.read(8)) * 1000
+	case 13:
+		return uint32(d.read(16))
+	case 14:
+		return uint32(d.read(16)) * 10
+	}
+	return [16]uint32{0, 88200, 176400, 192000, 8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000}[code]
 }
 
 // subframe returns the n values of a channel.
