@@ -80,7 +80,7 @@ func playInGStreamer(t *testing.T, path string) {
 		for _, p := range track.packets {
 			ticks += p.lasts
 		}
-		got, most := float64(info.Size())/2/rate, 0.1
+		got, most := float64(info.Size())/2/rate, 0.25 // the frames of a live camera may overlap
 		if want, _ := track.seconds(ticks).Float64(); got < want-most || got > want+most {
 			t.Errorf("%s: GStreamer plays %.2f s of sound, want %.2f", path, got, want)
 		}
