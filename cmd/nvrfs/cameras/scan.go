@@ -223,7 +223,7 @@ func (env *Environment) printScan(list []scanned, asJSON, configured, named, asU
 		return err
 	}
 	if !asUser && slices.ContainsFunc(list, func(s scanned) bool { return s.Serial == "" && s.Refused != "" }) {
-		env.tell("some tell their serial number only to a user: --user")
+		env.tell("a camera without a serial number tells it only to a user; name one with --user")
 	}
 	return nil
 }
