@@ -97,7 +97,7 @@ func (s *Session) recordingEnds(sync bool, pts90k int64) bool {
 	}
 	if now90k-s.clock.start90k >= max(leastEndless90k, 2*s.o.Length90k) {
 		if s.said.once("endless") {
-			s.o.Log.Warn("the camera sends no picture on which decoding can start for minutes; recordings end in between, and what starts with such a recording shows no picture until the next one on which it can",
+			s.o.Log.Warn("for minutes, the camera has sent no picture from which decoding can start; recordings are cut in between, and a file that begins with such a recording shows nothing until the next picture from which decoding can start",
 				"do", "set the camera's I-frame interval (GOP) to 2 seconds, and switch its smart codec (H.264+, H.265+, Zipstream) off")
 		}
 		return true
