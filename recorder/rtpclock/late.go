@@ -1,8 +1,9 @@
 package rtpclock
 
 const (
-	// mostEncoderLate is by how many seconds pictures may come late of a camera whose clock is right by its sender reports.
-	mostEncoderLate = 8.0
+	// mostEncoderLate is by how many seconds pictures may come late of a camera whose clock is right by its sender reports. What comes
+	// later still is stamped wrongly, whatever reports say.
+	mostEncoderLate = 5.0
 	// leastReported is how many seconds reports must cover to tell how a clock runs, and mostReported how many are looked back at.
 	leastReported = 2.0
 	mostReported  = 60.0
@@ -59,5 +60,5 @@ func (t *Timeline) Report(timestamp uint32, received float64) {
 func (t *Timeline) onlyLate(m int64, received float64) bool {
 	delay, ok := t.reports.right(received)
 	late := received - float64(m)/t.rate - delay
-	return ok && late > -mostAhead && late < mostEncoderLate
+	return ok && late > -reportJitter && late < mostEncoderLate
 }

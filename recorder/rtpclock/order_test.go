@@ -125,12 +125,14 @@ func TestTimelineKeepsOrder(t *testing.T) {
 // times at which they were taken, as long as they come some seconds late at most.
 func TestTimelineOfLateEncoders(t *testing.T) {
 	truth := func(at float64) float64 { return at }
+	// What else a host has to do makes an encoder late, so that it falls behind now more and now less.
+	uneven := func(after float64) float64 { return max(0, after+math.Sin(after*1.5)/1.5) }
 	for name, e := range map[string]encoder{
 		"a little":             {comes: func(at float64) float64 { return at + 0.5 }},
-		"later and later":      {comes: func(at float64) float64 { return at + max(0, at-4)*0.1 }},
-		"30 % too slow":        {comes: func(at float64) float64 { return at + max(0, min(at-3, 15))*0.43 }},
-		"late, and catches up": {comes: func(at float64) float64 { return at + max(0, min(at-4, 20-at))*0.9 }},
-		"late again and again": {comes: func(at float64) float64 { return at + 6*math.Pow(math.Sin(max(0, at-5)/5), 2) }},
+		"later and later":      {comes: func(at float64) float64 { return at + uneven(at-4)*0.07 }},
+		"30 % too slow":        {comes: func(at float64) float64 { return at + uneven(min(at-3, 10))*0.43 }},
+		"late, and catches up": {comes: func(at float64) float64 { return at + uneven(min(at-4, 12-at))*0.9 }},
+		"late again and again": {comes: func(at float64) float64 { return at + 2*math.Pow(math.Sin(max(0, at-5)/2.5), 2) }},
 	} {
 		for _, b := range []int{0, 2, 7} {
 			t.Run(fmt.Sprintf("%s/%d B-frames", name, b), func(t *testing.T) {

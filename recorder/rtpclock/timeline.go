@@ -139,7 +139,8 @@ func (t *Timeline) At(timestamp uint32, received float64) (time int64, f Fault) 
 		t.lasts += leastPicture
 	}
 	if t.pace.add(pacePoint{received, float64(ext) / t.hz, lag, t.lasts}) {
-		if rate, ok := t.pace.rate(t.scales.now.passes, t.arrival, t.began+settleTime); ok && !t.onlyLate(m, received) {
+		rate, ok := t.pace.rate(t.scales.now.passes, t.arrival, t.began+settleTime)
+		if ok && (!t.onlyLate(m, received) || t.pace.steady()) {
 			if rated := t.setRate(rate); rated.Kind != None {
 				f = rated
 			}
