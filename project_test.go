@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -147,4 +148,40 @@ func TestLinks(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLinesOfTheLog checks that what doc/cameras.md quotes of the log is what the program says. … stands for what differs.
+func TestLinesOfTheLog(t *testing.T) {
+	var said strings.Builder
+	parseAll(t, func(_ string, _ *token.FileSet, f *ast.File) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if x, ok := n.(*ast.BasicLit); ok && x.Kind == token.STRING {
+				text, err := strconv.Unquote(x.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				said.WriteString(text + "\n")
+			}
+			return true
+		})
+	})
+	doc, err := os.ReadFile("doc/cameras.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quotes := 0
+	for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(string(doc), -1) {
+		if first, _, _ := strings.Cut(m[1], " "); len(strings.Fields(m[1])) < 4 || first == "nvrfs" || first == "tls:" {
+			continue // a command, or a piece of the configuration
+		}
+		quotes++
+		for part := range strings.SplitSeq(m[1], "…") {
+			if !strings.Contains(said.String(), strings.TrimSpace(part)) {
+				t.Errorf("doc/cameras.md quotes %q, of which nothing says %q", m[1], part)
+			}
+		}
+	}
+	if quotes < 20 {
+		t.Errorf("doc/cameras.md quotes %d lines only; are they in backquotes?", quotes)
+	}
 }

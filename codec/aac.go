@@ -12,6 +12,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/aac"
 	"nvrfs/media"
 )
 
@@ -35,8 +36,8 @@ type aacReceiver struct {
 	frames    func(*rtp.Packet) ([][]byte, error)
 	forget    func() // what came of a frame that is not whole
 	assembly  assembly
-	latm      *latm // nil for RFC 3640
-	config    aacConfig
+	latm      *aac.LATM // nil for RFC 3640
+	config    aac.Config
 	entry     media.SampleEntry
 	times     soundTimes
 	described uint32 // how many ticks a second the clock has, as the camera says; 0 where it does not
@@ -44,7 +45,7 @@ type aacReceiver struct {
 	clock clockFinder
 	held  []Unit // until the clock is known
 
-	changed *aacConfig // of the unit with the timestamp next, and those behind it
+	changed *aac.Config // of the unit with the timestamp next, and those behind it
 	next    uint32
 }
 
@@ -83,17 +84,17 @@ func (r *aacReceiver) receiveGeneric(fmtp map[string]string, config []byte) erro
 	if len(config) == 0 {
 		return errors.New("config is missing, without which its AAC cannot be decoded; set its sound to G.711 or Opus")
 	}
-	d := &aacDepacketizer{size: 13, index: 3, delta: 3} // AAC-hbr
+	d := &aac.Depacketizer{Size: 13, Index: 3, Delta: 3} // AAC-hbr
 	if mode := strings.ToLower(fmtp["mode"]); strings.HasSuffix(mode, "lbr") {
-		d.size, d.index, d.delta = 6, 2, 2
+		d.Size, d.Index, d.Delta = 6, 2, 2
 	}
 	_, sized := fmtp["sizelength"]
 	if sized || fmtp["constantsize"] != "" {
-		d.size, d.index, d.delta = 0, 0, 0
+		d.Size, d.Index, d.Delta = 0, 0, 0
 	}
 	for name, to := range map[string]*int{
-		"sizelength": &d.size, "indexlength": &d.index, "indexdeltalength": &d.delta, "ctsdeltalength": &d.cts,
-		"dtsdeltalength": &d.dts, "streamstateindication": &d.state, "auxiliarydatasizelength": &d.auxiliary, "constantsize": &d.constant,
+		"sizelength": &d.Size, "indexlength": &d.Index, "indexdeltalength": &d.Delta, "ctsdeltalength": &d.CTS,
+		"dtsdeltalength": &d.DTS, "streamstateindication": &d.State, "auxiliarydatasizelength": &d.Auxiliary, "constantsize": &d.Constant,
 	} {
 		value, ok := fmtp[name]
 		if !ok {
@@ -103,17 +104,17 @@ func (r *aacReceiver) receiveGeneric(fmtp map[string]string, config []byte) erro
 		switch {
 		case err != nil:
 			return fmt.Errorf("its parameter %s=%.20s is no number", name, value)
-		case to != &d.constant && n > maxFieldBits:
-			return fmt.Errorf("a field of its AU headers is said to have %d bits, of %d at most", n, maxFieldBits)
+		case to != &d.Constant && n > aac.MaxFieldBits:
+			return fmt.Errorf("a field of its AU headers is said to have %d bits, of %d at most", n, aac.MaxFieldBits)
 		}
 		*to = int(n)
 	}
-	d.random = fmtp["randomaccessindication"] == "1"
-	if d.size == 0 && d.constant == 0 {
+	d.Random = fmtp["randomaccessindication"] == "1"
+	if d.Size == 0 && d.Constant == 0 {
 		return errors.New("the camera does not say in how many bits the sizes of its AAC frames are (sizelength)")
 	}
-	r.frames, r.forget = d.frames, d.lost
-	c, err := parseASC(config)
+	r.frames, r.forget = d.Frames, d.Lost
+	c, err := aac.ParseConfig(config)
 	if err != nil {
 		return err
 	}
@@ -123,31 +124,31 @@ func (r *aacReceiver) receiveGeneric(fmtp map[string]string, config []byte) erro
 // receiveLATM takes what RFC 6416 7.3 has parameters for. Some cameras say that the configuration is in the stream where it is not,
 // or say in its place what RFC 3640 has there.
 func (r *aacReceiver) receiveLATM(fmtp map[string]string, config []byte) error {
-	r.latm = &latm{inBand: fmtp["cpresent"] == "1" || len(config) == 0}
-	r.frames, r.forget = r.latm.frames, r.latm.lost
+	r.latm = &aac.LATM{InBand: fmtp["cpresent"] == "1" || len(config) == 0}
+	r.frames, r.forget = r.latm.Frames, r.latm.Lost
 	r.entry = media.SampleEntry{Kind: media.Audio, Timescale: 48000}
 	if len(config) == 0 {
 		return nil
 	}
-	mux, err := readMuxConfig(&bitReader{p: config})
+	mux, err := aac.ParseMuxConfig(config)
 	if err == nil {
-		var c aacConfig
-		if c, err = parseASC(mux.asc); err == nil {
-			r.latm.mux = mux
+		var c aac.Config
+		if c, err = aac.ParseConfig(mux.ASC); err == nil {
+			r.latm.Mux = mux
 			return r.begin(c)
 		}
 	}
-	c, err2 := parseASC(config)
+	c, err2 := aac.ParseConfig(config)
 	if err2 != nil {
 		return err
 	}
-	r.latm.mux = &muxConfig{asc: config, together: true, subframes: 1, layers: []muxLayer{{}}}
+	r.latm.Mux = aac.PlainMuxConfig(config)
 	return r.begin(c)
 }
 
 // begin takes another configuration.
-func (r *aacReceiver) begin(c aacConfig) error {
-	entry, err := c.entry()
+func (r *aacReceiver) begin(c aac.Config) error {
+	entry, err := aacEntry(c)
 	if err != nil {
 		return err
 	}
@@ -170,8 +171,8 @@ func (r *aacReceiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, error
 		}
 		return frames, err
 	})
-	if r.latm != nil && r.latm.fresh {
-		r.latm.fresh = false
+	if r.latm != nil && r.latm.Fresh {
+		r.latm.Fresh = false
 		if err := r.configure(pkt.Timestamp); err != nil {
 			return nil, err
 		}
@@ -188,15 +189,15 @@ func (r *aacReceiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, error
 
 // configure takes the configuration that an element of LATM says.
 func (r *aacReceiver) configure(timestamp uint32) error {
-	c, err := parseASC(r.latm.mux.asc)
+	c, err := aac.ParseConfig(r.latm.Mux.ASC)
 	if err != nil {
-		r.latm.mux = nil // until it says another
+		r.latm.Mux = nil // until it says another
 		return err
 	}
 	if r.entry.Box == nil {
 		return r.begin(c)
 	}
-	if string(c.bytes) != string(r.config.bytes) {
+	if string(c.Bytes) != string(r.config.Bytes) {
 		r.changed, r.next = &c, timestamp
 	}
 	return nil
@@ -226,7 +227,7 @@ func (r *aacReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) {
 			return nil, false, err
 		}
 	}
-	lasts := r.config.frame * (r.entry.Timescale / r.config.rate)
+	lasts := r.config.Frame * (r.entry.Timescale / r.config.Rate)
 	return r.times.samples(u.Parts, pts, func([]byte) uint32 { return lasts }), newEntry, nil
 }
 
@@ -246,32 +247,32 @@ const maxASCBytes = 64
 // It fails when the configuration is cut short or is one that a track of AAC frames cannot carry: an object type that is no AAC,
 // channels that only the stream describes, or a sampling rate of 0.
 func AACEntry(asc []byte) (media.SampleEntry, error) {
-	c, err := parseASC(asc)
+	c, err := aac.ParseConfig(asc)
 	if err != nil {
 		return media.SampleEntry{}, err
 	}
-	return c.entry()
+	return aacEntry(c)
 }
 
-func (c aacConfig) entry() (media.SampleEntry, error) {
-	if len(c.bytes) > maxASCBytes {
-		return media.SampleEntry{}, fmt.Errorf("AudioSpecificConfig: %d bytes, the most is %d", len(c.bytes), maxASCBytes)
+func aacEntry(c aac.Config) (media.SampleEntry, error) {
+	if len(c.Bytes) > maxASCBytes {
+		return media.SampleEntry{}, fmt.Errorf("AudioSpecificConfig: %d bytes, the most is %d", len(c.Bytes), maxASCBytes)
 	}
-	e := media.SampleEntry{Kind: media.Audio, Codec: fmt.Sprintf("mp4a.40.%d", c.object), Timescale: c.rate}
-	channels := c.channels
+	e := media.SampleEntry{Kind: media.Audio, Codec: fmt.Sprintf("mp4a.40.%d", c.Object), Timescale: c.Rate}
+	channels := c.Channels
 	switch {
-	case c.ps:
-		e.Codec, channels = fmt.Sprintf("mp4a.40.%d", ps), 2
-	case c.output != c.rate:
-		e.Codec = fmt.Sprintf("mp4a.40.%d", sbr)
+	case c.PS:
+		e.Codec, channels = fmt.Sprintf("mp4a.40.%d", aac.PS), 2
+	case c.Output != c.Rate:
+		e.Codec = fmt.Sprintf("mp4a.40.%d", aac.SBR)
 	}
-	if c.output%c.rate == 0 {
-		e.Timescale = c.output
+	if c.Output%c.Rate == 0 {
+		e.Timescale = c.Output
 	}
 	var w writer
 	w.Box("mp4a", func() {
-		w.audioFields(uint16(channels), c.rate)
-		w.esds(mpeg4AudioType, audioStream, c.bytes)
+		w.audioFields(uint16(channels), c.Rate)
+		w.esds(mpeg4AudioType, audioStream, c.Bytes)
 	})
 	e.Box = w.B
 	return e, nil

@@ -9,6 +9,8 @@ import (
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
+
+	"nvrfs/codec/bits"
 )
 
 func TestAACTimes(t *testing.T) {
@@ -70,14 +72,14 @@ func receiveGenericAAC(t *testing.T, clock string, parameters ...string) Receive
 
 // au makes a packet of frames by RFC 3640, with headers of some bits.
 func au(size, index int, frames ...[]byte) []byte {
-	var w bitWriter
-	w.put(uint64(len(frames)*(size+index)), 16)
+	var w bits.Writer
+	w.Put(uint64(len(frames)*(size+index)), 16)
 	for _, f := range frames {
-		w.put(uint64(len(f)), size)
-		w.put(0, index)
+		w.Put(uint64(len(f)), size)
+		w.Put(0, index)
 	}
-	w.align()
-	return append(w.b, bytes.Join(frames, nil)...)
+	w.Align()
+	return append(w.B, bytes.Join(frames, nil)...)
 }
 
 func adts(frame []byte) []byte {

@@ -3,6 +3,8 @@ package codec
 import (
 	"math"
 	"slices"
+
+	"nvrfs/codec/aac"
 )
 
 // A clockFinder finds out how many ticks a second the RTP clock of AAC has. RFC 3640 and RFC 6416 have it count the samples that a
@@ -27,13 +29,13 @@ const (
 	mostClockSeconds = 0.4
 )
 
-func newClockFinder(c aacConfig, described uint32) clockFinder {
-	f := clockFinder{guess: c.output, rate0: float64(c.rate), frame: float64(c.frame)}
-	if described == 90000 || described == 2*c.rate {
+func newClockFinder(c aac.Config, described uint32) clockFinder {
+	f := clockFinder{guess: c.Output, rate0: float64(c.Rate), frame: float64(c.Frame)}
+	if described == 90000 || described == 2*c.Rate {
 		f.guess = described
 	}
-	if f.other = []uint32{c.rate, c.output, described}; c.output == c.rate && (described == c.rate || described == 0) {
-		f.found = c.rate
+	if f.other = []uint32{c.Rate, c.Output, described}; c.Output == c.Rate && (described == c.Rate || described == 0) {
+		f.found = c.Rate
 	}
 	return f
 }

@@ -21,11 +21,14 @@
 //
 //   - assembly bounds what a decoder of a library keeps of packets
 //   - soundTimes gives frames of sound their times, although cameras stamp them with clocks that jitter
-//   - flacEncoder makes frames of FLAC of sound that no player reads as it is sent
-//   - bitReader and bitWriter read and write fields that are not whole bytes
 //   - writer writes sample entries, copyVisual copies those of files
+//   - package bits reads and writes fields that are not whole bytes
 //   - package nal takes streams, samples and sample entries of H.264 and H.265 apart, and finds when pictures are decoded that are not
 //     sent in the order in which they are shown
+//   - package flac makes frames of FLAC of sound that hardly any player reads as it is sent
+//
+// Packages av1, jpeg and aac know the bit streams of one codec each. Where taking a stream apart fills more than a file, it is such a
+// package, which knows neither sample entries nor session descriptions.
 //
 // # What it does not know
 //

@@ -10,6 +10,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/flac"
 	"nvrfs/media"
 	"nvrfs/media/box"
 )
@@ -69,8 +70,8 @@ func (p *pcm) values(data []byte, to []int32) []int32 {
 // check returns what FLAC or a sample entry has no room for.
 func (p *pcm) check() error {
 	switch {
-	case p.channels < 1 || p.channels > maxFLACChannels:
-		return fmt.Errorf("it has %d channels; 1 to %d are supported", p.channels, maxFLACChannels)
+	case p.channels < 1 || p.channels > flac.MaxChannels:
+		return fmt.Errorf("it has %d channels; 1 to %d are supported", p.channels, flac.MaxChannels)
 	case p.rate < 1000 || p.rate > 192000:
 		return fmt.Errorf("it has %d samples a second; 1,000 to 192,000 are supported", p.rate)
 	}
@@ -80,7 +81,7 @@ func (p *pcm) check() error {
 type lpcmReceiver struct {
 	pcm
 	entry   media.SampleEntry
-	encoder *flacEncoder
+	encoder *flac.Encoder
 	values  []int32
 	times   soundTimes
 	gaps    soundGaps
@@ -108,16 +109,16 @@ func receiveLPCM(f format.Format) (Receiver, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	r.encoder = newFLACEncoder(r.channels, r.depth(), r.rate)
+	r.encoder = flac.NewEncoder(r.channels, r.depth(), r.rate)
 	r.times.rate = r.rate
 	var err error
-	r.entry, err = r.encoder.entry()
+	r.entry, err = flacEntry(r.encoder.StreamInfo())
 	return r, err
 }
 
 // rateOf is a rate that a session description says; one that is out of range becomes 0, which check refuses.
 func rateOf(rate int) uint32 {
-	if rate < 0 || rate > maxFLACRate {
+	if rate < 0 || rate > flac.MaxRate {
 		return 0
 	}
 	return uint32(rate)
@@ -130,7 +131,7 @@ func (r *lpcmReceiver) Packet(pkt *rtp.Packet, received time.Time) (units []Unit
 		return nil, nil
 	}
 	late := int64(int32(pkt.Timestamp - r.pending.Timestamp - uint32(r.moments)))
-	if r.moments > 0 && (r.gaps.lost || max(late, -late) >= int64(r.rate)/jitter || r.moments+n > maxFLACBlock) {
+	if r.moments > 0 && (r.gaps.lost || max(late, -late) >= int64(r.rate)/jitter || r.moments+n > flac.MaxBlock) {
 		units = r.Flush()
 	}
 	if r.moments == 0 {
@@ -160,7 +161,7 @@ func (r *lpcmReceiver) Flush() []Unit {
 func (r *lpcmReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) {
 	data := bytes.Join(u.Parts, nil)
 	n := len(data) / r.frame()
-	if n == 0 || n > maxFLACBlock {
+	if n == 0 || n > flac.MaxBlock {
 		return nil, false, fmt.Errorf("%d samples of sound at once", n)
 	}
 	if r.heard < mostLooked*int(r.rate) {
@@ -169,7 +170,7 @@ func (r *lpcmReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) 
 	}
 	r.values = r.pcm.values(data, r.values[:0])
 	dts := r.times.follow(pts, int64(n), r.gaps.before(u))
-	return []media.Sample{{DTS: dts, Duration: uint32(n), Sync: true, Data: r.encoder.frame(r.values)}}, false, nil
+	return []media.Sample{{DTS: dts, Duration: uint32(n), Sync: true, Data: r.encoder.Frame(r.values)}}, false, nil
 }
 
 // Entry implements Receiver.
@@ -216,7 +217,7 @@ type Transcoder struct {
 	Most int
 
 	pcm     pcm
-	encoder *flacEncoder
+	encoder *flac.Encoder
 }
 
 // Sample makes a sample of whole moments that follow those of the call before.
@@ -225,7 +226,7 @@ func (t *Transcoder) Sample(moments []byte) ([]byte, error) {
 	if n*t.Moment != len(moments) || n == 0 || n > t.Most {
 		return nil, fmt.Errorf("%d bytes of sound at once, of %d for each moment, of which there may be %d", len(moments), t.Moment, t.Most)
 	}
-	return t.encoder.frame(t.pcm.values(moments, nil)), nil
+	return t.encoder.Frame(t.pcm.values(moments, nil)), nil
 }
 
 // formatFlags of QuickTime's version 2 (CoreAudioTypes, AudioFormatFlags).
@@ -249,8 +250,8 @@ func transcodePCM(entry []byte) (*Transcoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sample entry %s: %w", s.typ, err)
 	}
-	t := &Transcoder{Moment: p.frame(), Most: maxFLACBlock, pcm: p, encoder: newFLACEncoder(p.channels, p.depth(), p.rate)}
-	t.Entry, err = t.encoder.entry()
+	t := &Transcoder{Moment: p.frame(), Most: flac.MaxBlock, pcm: p, encoder: flac.NewEncoder(p.channels, p.depth(), p.rate)}
+	t.Entry, err = flacEntry(t.encoder.StreamInfo())
 	return t, err
 }
 

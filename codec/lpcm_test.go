@@ -11,6 +11,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/flac/flactest"
 	"nvrfs/media"
 )
 
@@ -77,7 +78,7 @@ func TestLPCM(t *testing.T) {
 					if err != nil || newEntry || len(samples) != 1 || samples[0].DTS != next || !samples[0].Sync {
 						t.Fatalf("%d samples, %v, want one with a DTS of %d", len(samples), err, next)
 					}
-					values, at := decodeFLAC(t, samples[0].Data, c.pcm.channels, c.pcm.depth())
+					values, at := flactest.Decode(t, samples[0].Data, 16000, c.pcm.channels, c.pcm.depth())
 					if at != uint64(next-1<<40) || int(samples[0].Duration) != len(values)/c.pcm.channels || samples[0].Duration < 1600 && next+int64(samples[0].Duration) < 1<<40+8000 {
 						t.Errorf("%d values at %d last %d", len(values), at, samples[0].Duration)
 					}
@@ -220,7 +221,7 @@ func TestTranscode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := decodeFLAC(t, sample, c.pcm.channels, c.pcm.depth()); !slices.Equal(got, want) {
+		if got, _ := flactest.Decode(t, sample, 16000, c.pcm.channels, c.pcm.depth()); !slices.Equal(got, want) {
 			t.Errorf("%s: it came back changed", name)
 		}
 		for _, bad := range [][]byte{nil, make([]byte, (x.Most+1)*x.Moment)} {

@@ -8,6 +8,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/jpeg"
 	"nvrfs/media"
 	"nvrfs/media/box"
 )
@@ -26,7 +27,7 @@ const maxJPEG = 1 << 24
 
 // mjpegReceiver puts pictures together. Each stands for itself, so that one of which a part did not come is of no use, and dropped.
 type mjpegReceiver struct {
-	headers jpegHeaders
+	headers jpeg.Headers
 
 	scan      []byte // of the picture that is coming in
 	open      bool
@@ -48,14 +49,14 @@ func receiveMJPEG(f format.Format) (Receiver, error) {
 
 // Packet implements Receiver.
 func (r *mjpegReceiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, error) {
-	p, err := parseJPEGPacket(pkt.Payload)
+	p, err := jpeg.ParsePacket(pkt.Payload)
 	if err != nil {
 		return nil, err
 	}
 	var whole []Unit
-	if p.offset == 0 {
+	if p.Offset == 0 {
 		whole = r.Flush() // the packet that was marked as its last is lost, or the camera marks none
-		if err := r.headers.begin(&p, pkt); err != nil {
+		if err := r.headers.Begin(&p, pkt); err != nil {
 			return whole, err
 		}
 		r.open, r.lost, r.scan = true, false, r.scan[:0]
@@ -67,14 +68,14 @@ func (r *mjpegReceiver) Packet(pkt *rtp.Packet, received time.Time) ([]Unit, err
 	case pkt.Timestamp != r.timestamp:
 		r.open = false
 		return whole, errors.New("the start of a JPEG picture did not come")
-	case p.offset != len(r.scan):
+	case p.Offset != len(r.scan):
 		r.open = false
 		return whole, errors.New("a part of a JPEG picture did not come")
-	case len(r.scan)+len(p.data) > maxJPEG:
+	case len(r.scan)+len(p.Data) > maxJPEG:
 		r.open = false
 		return whole, fmt.Errorf("a JPEG picture has more than %d bytes", maxJPEG)
 	}
-	r.scan = append(r.scan, p.data...)
+	r.scan = append(r.scan, p.Data...)
 	if pkt.Marker {
 		whole = append(whole, r.Flush()...)
 	}
@@ -91,13 +92,13 @@ func (r *mjpegReceiver) Flush() []Unit {
 		return nil
 	}
 	r.open = false
-	return []Unit{{Parts: [][]byte{r.headers.file(r.scan)}, Timestamp: r.timestamp, Received: r.received}}
+	return []Unit{{Parts: [][]byte{r.headers.File(r.scan)}, Timestamp: r.timestamp, Received: r.received}}
 }
 
 // Samples implements Receiver.
 func (r *mjpegReceiver) Samples(u Unit, pts int64) ([]media.Sample, bool, error) {
 	picture := u.Parts[0] // which Flush has just made
-	width, height, ok := jpegSize(picture)
+	width, height, ok := jpeg.Size(picture)
 	if !ok {
 		return nil, false, errors.New("a JPEG picture does not say its size")
 	}

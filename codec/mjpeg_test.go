@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"image"
 	"image/color"
-	"image/jpeg"
+	imagejpeg "image/jpeg"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"nvrfs/codec/jpeg"
 	"nvrfs/media"
 )
 
@@ -35,12 +36,12 @@ func takeJPEG(t testing.TB, width, height int, grey uint8, quality int) (file []
 		picture.Cb[i], picture.Cr[i] = 128, 128
 	}
 	var b bytes.Buffer
-	if err := jpeg.Encode(&b, picture, &jpeg.Options{Quality: quality}); err != nil {
+	if err := imagejpeg.Encode(&b, picture, &imagejpeg.Options{Quality: quality}); err != nil {
 		t.Fatal(err)
 	}
 	file = b.Bytes()
-	dqt := jpegSegments(file[2:])[jpegDQT]
-	scan := file[bytes.Index(file, []byte{0xff, jpegSOS})+14:]
+	dqt := jpeg.Segments(file[2:])[jpeg.DQT]
+	scan := file[bytes.Index(file, []byte{0xff, jpeg.SOS})+14:]
 	return file, jpegPicture{width, height, append(bytes.Clone(dqt[5:69]), dqt[70:134]...), scan}
 }
 
@@ -49,7 +50,7 @@ func (x *jpegPicture) packets(typ, q uint8, tables []byte, timestamp uint32) (pa
 	for at := 0; at < len(x.scan); at += 100 {
 		p := binary.BigEndian.AppendUint32(nil, uint32(at))
 		p = append(p, typ, q, byte(x.width/8), byte(x.height/8))
-		if typ&jpegRestarts != 0 {
+		if typ&jpeg.Restarts != 0 {
 			p = append(p, 0, 4, 0xff, 0xff)
 		}
 		if at == 0 && q >= 128 {
@@ -119,8 +120,8 @@ func TestMJPEG(t *testing.T) {
 				if e := r.Entry(); int(e.Width) != width || e.Height != 240 || e.Kind != media.Video {
 					t.Errorf("picture %d: entry is %+v", i, e)
 				}
-				if c.typ&jpegRestarts != 0 {
-					if !bytes.Contains(s.Data, []byte{0xff, jpegDRI, 0, 4, 0, 4}) {
+				if c.typ&jpeg.Restarts != 0 {
+					if !bytes.Contains(s.Data, []byte{0xff, jpeg.DRI, 0, 4, 0, 4}) {
 						t.Error("its file does not say that there are restart markers")
 					}
 					continue // the encoder made none
@@ -143,11 +144,11 @@ func TestMJPEG(t *testing.T) {
 // sameJPEG compares what two files show.
 func sameJPEG(t *testing.T, got, want []byte) {
 	t.Helper()
-	a, err := jpeg.Decode(bytes.NewReader(got))
+	a, err := imagejpeg.Decode(bytes.NewReader(got))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := jpeg.Decode(bytes.NewReader(want))
+	b, err := imagejpeg.Decode(bytes.NewReader(want))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +236,7 @@ func TestMJPEGExtension(t *testing.T) {
 	file, x := takeJPEG(t, 2560, 16, 77, 50)
 	x.width = 0
 	packets := x.packets(1, 50, nil, 0)
-	sof := jpegSegments(file[2:])[jpegSOF0]
+	sof := jpeg.Segments(file[2:])[jpeg.SOF0]
 	for len(sof)%4 != 0 {
 		sof = append(sof, 0xff)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
 
+	"nvrfs/codec/av1"
 	"nvrfs/media"
 )
 
@@ -43,34 +44,8 @@ func h265SyncFinder(e media.SampleEntry) func([]byte) (sync, known bool) {
 	})
 }
 
-// av1SyncFinder returns what looks for a key frame that is shown at once behind a sequence header.
-func av1SyncFinder(media.SampleEntry) func([]byte) (sync, known bool) {
-	return func(p []byte) (bool, bool) {
-		sequence, reducedStillPicture := false, false
-		for len(p) > 0 && p[0]&0x82 == 2 { // obu_has_size_field
-			typ, head := p[0]>>3&0xf, 1+int(p[0]>>2&1)
-			if len(p) < head {
-				return false, false
-			}
-			size, n, ok := readLEB128(p[head:])
-			body := p[min(head+n, len(p)):]
-			if !ok || len(body) == 0 {
-				return false, false
-			}
-			switch typ {
-			case obuSequenceHeader:
-				sequence, reducedStillPicture = true, body[0]&8 != 0
-			case obuFrame, obuFrameHeader:
-				return sequence && (reducedStillPicture || body[0]&0xf0 == 0x10), true // as in readTemporalUnit
-			}
-			if size > len(body) {
-				return false, false
-			}
-			p = body[size:]
-		}
-		return false, false
-	}
-}
+// av1SyncFinder needs no more than the sample.
+func av1SyncFinder(media.SampleEntry) func([]byte) (sync, known bool) { return av1.IsSync }
 
 // findSlice returns what looks for the first slice in a sample whose NAL units have lengths of so many bytes in front.
 func findSlice(lengthSize int, look func(nal []byte) (sync, picture bool)) func([]byte) (sync, known bool) {

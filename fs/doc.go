@@ -13,7 +13,8 @@
 // handle or an inode shows never changes. When footage changes, the notifier has the kernel forget the names that now lead
 // to another inode, and the listings in which something is new. A handle that is open keeps the file that it opened, and
 // the next open gets the new one. An entry that changed between lookup and open fails with ESTALE, upon which the kernel
-// looks it up again by itself. Only status.json has one inode for all that it says: each open shows what it says then.
+// looks it up again by itself. Only status.json, and the info of an entry while a mark
+// of it goes on, have one inode for all that they say: each open shows what it says then.
 //
 // # Invariants
 //

@@ -68,8 +68,8 @@ func (h *entryHandle) close() {
 	h.f.Close()
 }
 
-// textNode is a small file whose content never changes, since another content is another inode; but for status.json, where each
-// open shows what was then.
+// textNode is a small file whose content never changes, since another content is another inode; but where playback says that it
+// changes, each open shows what was then.
 type textNode struct {
 	s   *Server
 	ino uint64

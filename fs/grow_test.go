@@ -15,7 +15,10 @@ import (
 	"time"
 
 	"nvrfs/integration/footage"
+	"nvrfs/media"
 	"nvrfs/playback"
+	"nvrfs/playback/marks"
+	"nvrfs/schema"
 	"nvrfs/store/dir"
 )
 
@@ -304,4 +307,64 @@ func TestStatusIsThatOfNow(t *testing.T) {
 	}
 	defer lock.Release() //nolint:errcheck // of a test
 	eventually(t, "it is longer", func() bool { return f.size(t, name) > size+50 })
+}
+
+// TestInfoSaysMarksOfNow reads the info of an entry, which is sealed, while marks of it come, go on and end, as somebody has it open.
+func TestInfoSaysMarksOfNow(t *testing.T) {
+	f := newFixture(t, fixtureOptions{cameras: []footage.Camera{{Name: "cam", Start: growStart, Duration: time.Minute, Tiny: true}}})
+	const name = ".nvrfs/info/cam/2026-11-20/14/cam_2026-11-20_14-00-00.mp4.json"
+	marksNow := func() []marks.Mark {
+		t.Helper()
+		var info playback.Info
+		text := f.read(t, name)
+		if err := json.Unmarshal(text, &info); err != nil {
+			t.Fatal(err)
+		}
+		if size := f.size(t, name); size != int64(len(text)) {
+			t.Errorf("its size is %d, of %d bytes", size, len(text))
+		}
+		return info.Marks
+	}
+	if m := marksNow(); len(m) != 0 {
+		t.Errorf("at first: %+v", m)
+	}
+	start90k := media.FromTime(growStart)
+	m := schema.Mark{Camera: "cam", Start90k: start90k + 90000, GoesOn: true, Kind: "motion"}
+	m.ID = f.put(t, m)
+	if got := marksNow(); len(got) != 1 || got[0].End != nil {
+		t.Errorf("while it goes on: %+v", got)
+	}
+	open, err := os.Open(f.path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	other := schema.Mark{Camera: "cam", Start90k: start90k + 2*90000, GoesOn: true, Kind: "person"}
+	other.ID = f.put(t, other)
+	if got := marksNow(); len(got) != 2 {
+		t.Errorf("while two go on: %+v", got)
+	}
+	m.GoesOn, m.End90k, other.GoesOn, other.End90k = false, start90k+5*90000, false, start90k+6*90000
+	f.put(t, m)
+	f.put(t, other)
+	if got := marksNow(); len(got) != 2 || got[0].End == nil || got[1].End == nil {
+		t.Errorf("at the end: %+v", got)
+	}
+}
+
+// put writes a mark.
+func (f *fixture) put(t *testing.T, m schema.Mark) (id int64) {
+	t.Helper()
+	db, err := schema.OpenExisting(t.Context(), f.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Write(t.Context(), func(tx *schema.Tx) (err error) {
+		id, err = tx.PutMark(m)
+		return err
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return id
 }

@@ -126,7 +126,7 @@ func (s *Server) node(ctx context.Context, ino uint64) (node, error) {
 		return n, nil
 	}
 	if _, ok := ref.Hour(); ok {
-		if n := s.handles.node(ino); n != nil {
+		if n := s.handles.node(ino); n != nil && !n.attr().changes {
 			return n, nil
 		}
 	}

@@ -85,23 +85,32 @@ func TestGStreamerLookingAhead(t *testing.T) {
 // TestGStreamerCodecs records what else than H.264 with AAC is recorded, and has players play it.
 func TestGStreamerCodecs(t *testing.T) {
 	needMounts(t)
-	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc")
+	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc", "gst-launch-1.0")
 	t.Parallel()
-	codecs := map[string][]string{ // by path, as ffprobe calls them
+	playGStreamer(t, map[string][]string{
 		"h264-opus":    {"h264", "opus"},
 		"h265-pcma":    {"hevc", "pcm_alaw"},
 		"main10-mute":  {"hevc"},
 		"opengop-pcmu": {"hevc", "pcm_mulaw"},
 		"mjpeg-l16":    {"mjpeg", "flac"},
-	}
+	}, nil)
+}
+
+// playGStreamer records GStreamer's cameras, whose tracks are of codecs, by path, as ffprobe calls them, and others that have none, until
+// the recorder's log says what it is to say. Then it has players play what was recorded.
+func playGStreamer(t *testing.T, codecs map[string][]string, others map[string]string) {
 	labels := slices.Sorted(maps.Keys(codecs))
-	port := startGStreamer(t, "admin", "secret", labels...)
+	all := slices.Concat(labels, slices.Collect(maps.Keys(others)))
+	port := startGStreamer(t, "admin", "secret", all...)
 	config := "recording: { length: 3s, sync: 1s }\ncameras:\n"
-	for _, label := range labels {
+	for _, label := range all {
 		config += fmt.Sprintf("  %s: { url: 'rtsp://admin:secret@127.0.0.1:%s/%[1]s' }\n", label, port)
 	}
 	s := newSite(t, config)
 	p := s.record(t)
+	for label, says := range others {
+		waitFor(t, 60*time.Second, "a word about "+label, func() bool { return strings.Contains(p.stderr.String(), says) })
+	}
 	for _, label := range labels {
 		waitFor(t, 60*time.Second, "three recordings of "+label, func() bool {
 			paths := s.entries(t, label)
@@ -119,6 +128,7 @@ func TestGStreamerCodecs(t *testing.T) {
 				checkTracks(t, path, codecs[label]...)
 				playInMPV(t, path)
 				playInVLC(t, path)
+				playInGStreamer(t, path)
 			}
 		})
 	}
@@ -152,7 +162,7 @@ func startGStreamer(t *testing.T, user, password string, paths ...string) (port 
 	return port
 }
 
-// checkTracks checks which tracks a file has, that picture and sound start and end together as far as the encoder keeps up, and that no frame of the picture, which
+// checkTracks checks which tracks a file has, that picture and sound start and end together, and that no frame of the picture, which
 // is the first of two tracks, is missing.
 func checkTracks(t *testing.T, path string, codecs ...string) {
 	t.Helper()
@@ -179,8 +189,7 @@ func checkTracks(t *testing.T, path string, codecs ...string) {
 	}
 	late := 0.0
 	if codecs[0] == "hevc" {
-		// x265 does not keep up on a busy host, and has not sent all when the recorder stops. The sound has come.
-		late = 5
+		late = 5.0 / 25 // the pictures that its encoder holds back when the recorder stops
 	}
 	if d := end[1] - end[0]; d < -most || d > most+late {
 		t.Errorf("%s: the sound ends %.3f s after the picture", path, d)
@@ -195,46 +204,17 @@ func checkTracks(t *testing.T, path string, codecs ...string) {
 // TestGStreamerSound records every sound that is recorded, each of a camera without a picture, and has players play it.
 func TestGStreamerSound(t *testing.T) {
 	needMounts(t)
-	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc")
+	needTools(t, "ffmpeg", "ffprobe", "mpv", "vlc", "gst-launch-1.0")
 	t.Parallel()
-	codecs := map[string]string{ // by path, as ffprobe calls them
-		"novideo-aac":  "aac",
-		"novideo-latm": "aac",
-		"novideo-l16":  "flac",
-		"novideo-mp3":  "mp3",
-		"novideo-opus": "opus",
-		"novideo-pcma": "pcm_alaw",
-		"novideo-pcmu": "pcm_mulaw",
-	}
-	labels := slices.Sorted(maps.Keys(codecs))
-	port := startGStreamer(t, "admin", "secret", append(labels, "h264-g722")...)
-	config := "recording: { length: 3s, sync: 1s }\ncameras:\n"
-	for _, label := range append(labels, "h264-g722") {
-		config += fmt.Sprintf("  %s: { url: 'rtsp://admin:secret@127.0.0.1:%s/%[1]s' }\n", label, port)
-	}
-	s := newSite(t, config)
-	p := s.record(t)
-	waitFor(t, 60*time.Second, "a reason why G.722 is not recorded", func() bool {
-		return strings.Contains(p.stderr.String(), "hardly any player reads G.722 in an mp4 file; set the camera's sound to ")
+	playGStreamer(t, map[string][]string{
+		"novideo-aac":  {"aac"},
+		"novideo-latm": {"aac"},
+		"novideo-l16":  {"flac"},
+		"novideo-mp3":  {"mp3"},
+		"novideo-opus": {"opus"},
+		"novideo-pcma": {"pcm_alaw"},
+		"novideo-pcmu": {"pcm_mulaw"},
+	}, map[string]string{
+		"h264-g722": "hardly any player reads G.722 in an mp4 file; set the camera's sound to ",
 	})
-	for _, label := range labels {
-		waitFor(t, 60*time.Second, "three recordings of "+label, func() bool {
-			paths := s.entries(t, label)
-			return len(paths) > 0 && len(s.info(t, paths[len(paths)-1]).Recordings) >= 3
-		})
-	}
-	s.stopUnmounted(t, p)
-	s.checkClean(t)
-	s.mount(t, allowOthers()...)
-	for _, label := range labels {
-		t.Run(label, func(t *testing.T) {
-			t.Parallel()
-			checkAllFiles(t, s, label)
-			for _, path := range s.entries(t, label) {
-				checkTracks(t, path, codecs[label])
-				playInMPV(t, path)
-				playInVLC(t, path)
-			}
-		})
-	}
 }

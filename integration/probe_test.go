@@ -24,6 +24,7 @@ type track struct {
 // A packet is the data of one timestamp. Its times are in ticks of the track, edit list applied.
 type packet struct {
 	pts, dts int64
+	lasts    int64
 	hash     string
 	hidden   bool // the edit list does not show it
 }
@@ -46,6 +47,7 @@ func probe(t *testing.T, path string) []track {
 		Packets []struct {
 			Stream   int `json:"stream_index"`
 			PTS, DTS int64
+			Duration int64
 			Hash     string `json:"data_hash"`
 			Flags    string
 		}
@@ -63,7 +65,7 @@ func probe(t *testing.T, path string) []track {
 	}
 	for _, p := range probed.Packets {
 		of := &tracks[p.Stream]
-		of.packets = append(of.packets, packet{p.PTS, p.DTS, p.Hash, strings.Contains(p.Flags, "D")})
+		of.packets = append(of.packets, packet{p.PTS, p.DTS, p.Duration, p.Hash, strings.Contains(p.Flags, "D")})
 	}
 	if len(tracks) == 0 || len(tracks) > 1 && tracks[0].kind != "video" { // sound may be alone
 		t.Fatalf("%s: the first of %d tracks is not video", path, len(tracks))

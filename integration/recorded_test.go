@@ -42,6 +42,11 @@ func TestRecorded(t *testing.T) {
 	}
 	t.Run("mpv", func(t *testing.T) { t.Parallel(); playInMPV(t, s.entries(t, "bframes")[0]) })
 	t.Run("vlc", func(t *testing.T) { t.Parallel(); playInVLC(t, s.entries(t, "demo")[0]) })
+	t.Run("gstreamer", func(t *testing.T) {
+		t.Parallel()
+		playInGStreamer(t, s.entries(t, "bframes")[0])
+		playInGStreamer(t, s.entries(t, "av1")[0])
+	})
 	t.Run("export", func(t *testing.T) { t.Parallel(); exportOnce(t, s, "demo") })
 	t.Run("list", func(t *testing.T) { t.Parallel(); list(t, s, cameras) })
 	t.Run("damage", func(t *testing.T) { t.Parallel(); damage(t, s) })

@@ -12,14 +12,13 @@ import (
 
 	"nvrfs/camera"
 	"nvrfs/codec"
-	"nvrfs/media"
 	"nvrfs/mp4/demux"
 )
 
 const (
 	frameHeader = 4 // bytes before an interleaved packet (RFC 2326 10.12)
 	rtpHeader   = 12
-	payloadType = 96 // of the first track; the second one's is one more
+	payloadType = 96 // of the first track; the second one's is one more, unless its codec has one of its own (RFC 3551 6)
 )
 
 // A programme is a lap of a clip as packets.
@@ -47,7 +46,7 @@ func newProgramme(clip *camera.Clip) (*programme, error) {
 			return nil, err
 		}
 		typ := description.MediaTypeVideo
-		if t.Entry.Kind == media.Audio {
+		if t.Entry.Kind.Sound() {
 			typ = description.MediaTypeAudio
 		}
 		desc.Medias = append(desc.Medias, &description.Media{
@@ -82,15 +81,14 @@ func newFrame(t *demux.Track, sender *codec.Sender, i, n int) (frame, error) {
 		due: time.Duration(float64(t.Sample(n).DTS) / float64(t.Timescale) * float64(time.Second)),
 	}
 	for _, p := range packets {
-		f.packets = appendPacket(f.packets, i, p.Marker, p.Payload)
+		f.packets = appendPacket(f.packets, i, sender.Format.PayloadType(), p.Marker, p.Payload)
 	}
 	return f, nil
 }
 
 // appendPacket appends an interleaved RTP packet (RFC 3550 5.1) of a track.
-func appendPacket(dst []byte, track int, marker bool, payload []byte) []byte {
+func appendPacket(dst []byte, track int, pt uint8, marker bool, payload []byte) []byte {
 	size := rtpHeader + len(payload)
-	pt := byte(payloadType + track)
 	if marker {
 		pt |= 0x80
 	}

@@ -121,6 +121,14 @@ func cameraAt(name string, d *onviftest.Device) Camera {
 	return Camera{Name: name, ONVIF: onvif.Options{Address: d.HTTP.URL, User: user, Password: secret}}
 }
 
+// device starts a device. The Set is closed before it, because it waits for who pulls.
+func (y *yard) device(o onviftest.Options) *onviftest.Device {
+	y.t.Helper()
+	d := onviftest.Start(y.t, o)
+	y.t.Cleanup(y.Close)
+	return d
+}
+
 func subscribed(d *onviftest.Device) func() bool {
 	return func() bool { return d.Subscriptions() > 0 }
 }
@@ -132,8 +140,8 @@ func motionIs(d *onviftest.Device, state string) string {
 // Two cameras, of which one has a clock that is years off, are asked until they leave the configuration; the one that stays goes on.
 func TestSet(t *testing.T) {
 	y := newYard(t, Options{})
-	a := onviftest.Start(t, onviftest.Options{Auth: onviftest.WS, User: user, Password: secret, Ahead: -9 * 365 * 24 * time.Hour})
-	b := onviftest.Start(t, onviftest.Options{Auth: onviftest.Digest, User: user, Password: secret})
+	a := y.device(onviftest.Options{Auth: onviftest.WS, User: user, Password: secret, Ahead: -9 * 365 * 24 * time.Hour})
+	b := y.device(onviftest.Options{Auth: onviftest.Digest, User: user, Password: secret})
 	b.Initially(motionIs(b, "true"))
 	before := media.FromTime(time.Now())
 	y.Set.Set([]Camera{cameraAt("a", a), cameraAt("b", b)})
@@ -172,7 +180,7 @@ func TestSubscriptionEnds(t *testing.T) {
 				o.steady = time.Nanosecond
 			}
 			y := newYard(t, o)
-			d := onviftest.Start(t, onviftest.Options{Events: onviftest.Events{Life: 3 * time.Second}})
+			d := y.device(onviftest.Options{Events: onviftest.Events{Life: 3 * time.Second}})
 			y.Set.Set([]Camera{cameraAt("a", d)})
 			y.until("subscribed", subscribed(d))
 			d.Emit(motionIs(d, "true"))
@@ -194,7 +202,7 @@ func TestSubscriptionEnds(t *testing.T) {
 // A camera that refuses the password is not asked again soon, which would shut everyone out; the log says it once.
 func TestRefused(t *testing.T) {
 	y := newYard(t, Options{})
-	d := onviftest.Start(t, onviftest.Options{Auth: onviftest.WS, User: user, Password: "another"})
+	d := y.device(onviftest.Options{Auth: onviftest.WS, User: user, Password: "another"})
 	y.Set.Set([]Camera{cameraAt("a", d)})
 	y.until("told", func() bool { return strings.Contains(y.logged(), "the camera refuses the user name or password") })
 	y.Close()
@@ -209,8 +217,8 @@ func TestRefused(t *testing.T) {
 // A camera that refuses to be asked as others are is asked gently; one that answers nonsense harms nobody.
 func TestOddCameras(t *testing.T) {
 	y := newYard(t, Options{})
-	gentle := onviftest.Start(t, onviftest.Options{Events: onviftest.Events{MaxPull: 10 * time.Second}})
-	odd := onviftest.Start(t, onviftest.Options{Answer: map[string]http.HandlerFunc{"PullMessages": func(w http.ResponseWriter, _ *http.Request) {
+	gentle := y.device(onviftest.Options{Events: onviftest.Events{MaxPull: 10 * time.Second}})
+	odd := y.device(onviftest.Options{Answer: map[string]http.HandlerFunc{"PullMessages": func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "<html>")
 	}}})
 	y.Set.Set([]Camera{cameraAt("odd", odd), cameraAt("gentle", gentle)})
@@ -226,7 +234,7 @@ func TestOddCameras(t *testing.T) {
 // What cannot be written is written when the database is there again, as it is then.
 func TestDatabaseThatFails(t *testing.T) {
 	y := newYard(t, Options{})
-	d := onviftest.Start(t, onviftest.Options{})
+	d := y.device(onviftest.Options{})
 	y.fails.Store(true)
 	y.Set.Set([]Camera{cameraAt("a", d)})
 	y.until("subscribed", subscribed(d))
@@ -236,7 +244,6 @@ func TestDatabaseThatFails(t *testing.T) {
 	time.Sleep(20 * time.Millisecond) // some more attempts, of which the log says nothing
 	y.fails.Store(false)
 	y.want("a", "motion", "motion…")
-	y.Close() // before the device ends, which waits for who pulls
 	if log := y.logged(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "written again") {
 		t.Errorf("log: %s", log)
 	}
@@ -250,7 +257,7 @@ func TestCameraThatMoved(t *testing.T) {
 		host, _ := found.Load().(string)
 		return host, host != "" && camera == "a"
 	}})
-	d := onviftest.Start(t, onviftest.Options{Auth: onviftest.WS, User: user, Password: secret})
+	d := y.device(onviftest.Options{Auth: onviftest.WS, User: user, Password: secret})
 	c := cameraAt("a", d)
 	c.ONVIF.Address = strings.Replace(c.ONVIF.Address, "127.0.0.1", "127.0.0.9", 1) // where nothing listens
 	y.Set.Set([]Camera{c})
@@ -259,7 +266,6 @@ func TestCameraThatMoved(t *testing.T) {
 	y.until("subscribed", subscribed(d))
 	d.Emit(motionIs(d, "true"))
 	y.want("a", "motion…")
-	y.Close() // before the device ends, which waits for who pulls
 }
 
 func TestAtHost(t *testing.T) {

@@ -7,11 +7,13 @@ const (
 	// nearStamp is how far the timestamps of a source may be from those of the one before, in ticks, where it goes on for that one:
 	// 2 s of video. Those of a stranger are near by chance once in 12,000 times.
 	nearStamp = 180_000
-	// surePackets is how many of them have to come in a row.
+	// surePackets is how many of them have to come in a row; fewPackets is enough where yet another source goes on for them.
 	surePackets = 32
+	fewPackets  = 8
 	// sureTime is how long nothing of the one before may come, where they are near.
 	sureTime = 100 * time.Millisecond
-	// leastSilence and mostSilence are how long it must have been silent, where they are not.
+	// leastSilence and mostSilence are how long it must have been silent, where they are not. As long as the least of it, the other
+	// source must have been heard: after a pause of the network, or of this host, what comes first tells nothing.
 	leastSilence = 500 * time.Millisecond
 	mostSilence  = 5 * time.Second
 	// mostWaiting and mostWaitingBytes are how much of another source waits until then.
@@ -33,6 +35,7 @@ type sources[T any] struct {
 	waiting []T
 	bytes   int
 	since   time.Time // when the first of them came
+	newest  uint32    // the timestamp of the last of them
 	near    bool      // all of their timestamps are near
 	foreign int       // packets that were dropped
 	out     []T
@@ -60,26 +63,35 @@ func (s *sources[T]) add(ssrc, stamp uint32, size int, packet T, now time.Time) 
 		s.out = append(s.out[:0], packet)
 		return s.out
 	}
+	s.out = s.out[:0]
 	if ssrc != s.other || len(s.waiting) == 0 {
+		if s.near && len(s.waiting) >= fewPackets {
+			s.accept(now) // its next one has begun before it was clear that it is the camera's
+		}
 		s.drop()
 		s.other, s.since, s.near = ssrc, now, true
 	}
 	if len(s.waiting) == mostWaiting || s.bytes > mostWaitingBytes {
 		s.drop()
 	}
-	s.waiting, s.bytes = append(s.waiting, packet), s.bytes+size
+	s.waiting, s.bytes, s.newest = append(s.waiting, packet), s.bytes+size, stamp
 	d := int32(stamp - s.stamp)
 	s.near = s.near && -nearStamp < d && d < nearStamp
-	silent := now.Sub(s.last)
+	silent, heard := now.Sub(s.last), now.Sub(s.since)
 	switch {
-	case s.near && (len(s.waiting) >= surePackets || silent > max(sureTime, s.pause+s.pause/4) && now.After(s.since)):
-	case silent > min(max(leastSilence, 2*s.pause), mostSilence):
+	case s.near && (len(s.waiting) >= surePackets || silent > max(sureTime, s.pause+s.pause/4) && heard > sureTime):
+	case silent > min(max(leastSilence, 2*s.pause), mostSilence) && heard > leastSilence:
 	default:
-		return nil
+		return s.out
 	}
-	s.ssrc, s.stamp, s.last = ssrc, stamp, now
-	s.out, s.waiting, s.bytes = append(s.out[:0], s.waiting...), s.waiting[:0], 0
+	s.accept(now)
 	return s.out
+}
+
+// accept follows the source whose packets wait, and uses these.
+func (s *sources[T]) accept(now time.Time) {
+	s.ssrc, s.stamp, s.last = s.other, s.newest, now
+	s.out, s.waiting, s.bytes = append(s.out, s.waiting...), s.waiting[:0], 0
 }
 
 // follows reports whether packets of a source are used at once.

@@ -1,22 +1,25 @@
-package codec
+package aac
 
 import (
 	"errors"
 	"fmt"
 
 	"github.com/pion/rtp"
+
+	"nvrfs/codec/bits"
 )
 
-// maxFrameBytes is more than any frame of sound has: 6,144 bits for each of 8 channels are 6 kB (ISO/IEC 14496-3 4.5.3.2).
-const maxFrameBytes = 1 << 16
+// MaxFrameBytes is more than any frame of sound has: 6,144 bits for each of 8 channels are 6 kB (ISO/IEC 14496-3 4.5.3.2).
+const MaxFrameBytes = 1 << 16
 
-// An aacDepacketizer takes frames of AAC out of packets by RFC 3640, in the modes AAC-hbr and AAC-lbr and in those like them.
-type aacDepacketizer struct {
-	size, index, delta int // bits of the fields of an AU header
-	cts, dts, state    int
-	random             bool
-	auxiliary          int
-	constant           int // bytes of each frame, where there are no AU headers
+// A Depacketizer takes frames of AAC out of packets by RFC 3640, in the modes AAC-hbr and AAC-lbr and in those like them. Its fields
+// are what RFC 3640 4.1 has parameters for.
+type Depacketizer struct {
+	Size, Index, Delta int  // how many bits of an AU header say the size of a frame, the index of the first, and those of others
+	CTS, DTS, State    int  // how many bits of an AU header say what is skipped: times, and the state of the stream
+	Random             bool // an AU header says in a bit whether decoding can start at the frame
+	Auxiliary          int  // how many bits say the size of the auxiliary section; 0 where there is none
+	Constant           int  // bytes of each frame, where there are no AU headers
 
 	part     []byte // of a frame whose other packets did not come yet
 	want     int    // its size
@@ -24,14 +27,14 @@ type aacDepacketizer struct {
 	adtsPart bool
 }
 
-// maxFieldBits is the longest that a field of an AU header may be (RFC 3640 4.1). Cameras have 13 bits and 3.
-const maxFieldBits = 31
+// MaxFieldBits is the longest that a field of an AU header may be (RFC 3640 4.1). Cameras have 13 bits and 3.
+const MaxFieldBits = 31
 
-// frames returns the frames that are whole with a packet.
-func (d *aacDepacketizer) frames(pkt *rtp.Packet) ([][]byte, error) {
+// Frames returns the frames that are whole with a packet.
+func (d *Depacketizer) Frames(pkt *rtp.Packet) ([][]byte, error) {
 	p := pkt.Payload
 	if d.want > 0 && pkt.Timestamp != d.moment {
-		d.lost()
+		d.Lost()
 	}
 	d.moment = pkt.Timestamp
 	if d.adtsPart || isADTS(p) {
@@ -39,7 +42,7 @@ func (d *aacDepacketizer) frames(pkt *rtp.Packet) ([][]byte, error) {
 	}
 	sizes, p, err := d.headers(p)
 	if err != nil {
-		d.lost()
+		d.Lost()
 		return nil, err
 	}
 	if d.want > 0 || len(sizes) == 1 && sizes[0] > len(p) {
@@ -58,13 +61,13 @@ func (d *aacDepacketizer) frames(pkt *rtp.Packet) ([][]byte, error) {
 	return frames, nil
 }
 
-// lost forgets what is not whole.
-func (d *aacDepacketizer) lost() { d.part, d.want, d.adtsPart = nil, 0, false }
+// Lost forgets what is not whole, because packets before the next one did not come.
+func (d *Depacketizer) Lost() { d.part, d.want, d.adtsPart = nil, 0, false }
 
 // fragment adds a part of a frame, which a packet has alone (RFC 3640 3.2.3).
-func (d *aacDepacketizer) fragment(sizes []int, p []byte) ([][]byte, error) {
-	if len(sizes) != 1 || d.want > 0 && sizes[0] != d.want || sizes[0] > maxFrameBytes || len(d.part)+len(p) > sizes[0] {
-		d.lost()
+func (d *Depacketizer) fragment(sizes []int, p []byte) ([][]byte, error) {
+	if len(sizes) != 1 || d.want > 0 && sizes[0] != d.want || sizes[0] > MaxFrameBytes || len(d.part)+len(p) > sizes[0] {
+		d.Lost()
 		return nil, errors.New("parts of a frame of AAC do not fit each other")
 	}
 	d.want, d.part = sizes[0], append(d.part, p...)
@@ -72,41 +75,41 @@ func (d *aacDepacketizer) fragment(sizes []int, p []byte) ([][]byte, error) {
 		return nil, nil
 	}
 	frame := d.part
-	d.lost()
+	d.Lost()
 	return [][]byte{withoutADTS(frame)}, nil
 }
 
 // headers reads the AU headers (RFC 3640 3.2.1) of a packet, and returns the sizes of its frames and what follows.
-func (d *aacDepacketizer) headers(p []byte) (sizes []int, rest []byte, err error) {
-	if d.constant > 0 && d.size == 0 {
-		for n := len(p) / d.constant; n > 0; n-- {
-			sizes = append(sizes, d.constant)
+func (d *Depacketizer) headers(p []byte) (sizes []int, rest []byte, err error) {
+	if d.Constant > 0 && d.Size == 0 {
+		for n := len(p) / d.Constant; n > 0; n-- {
+			sizes = append(sizes, d.Constant)
 		}
 		return sizes, p, nil
 	}
 	if len(p) < 2 {
 		return nil, nil, errors.New("a packet of AAC is too short")
 	}
-	bits := int(p[0])<<8 | int(p[1])
-	r := bitReader{p: p[2:], end: bits}
-	if bits == 0 || (bits+7)/8 > len(p)-2 {
-		return nil, nil, fmt.Errorf("a packet of AAC of %d bytes says that its headers have %d bits", len(p), bits)
+	length := int(p[0])<<8 | int(p[1]) // of the headers, in bits
+	if length == 0 || (length+7)/8 > len(p)-2 {
+		return nil, nil, fmt.Errorf("a packet of AAC of %d bytes says that its headers have %d bits", len(p), length)
 	}
-	for n := d.index; r.left() >= d.size+n; n = d.delta {
-		sizes = append(sizes, int(r.u(d.size)))
-		if r.u(n) != 0 {
+	r := bits.NewReaderOf(p[2:], length)
+	for n := d.Index; r.Left() >= d.Size+n; n = d.Delta {
+		sizes = append(sizes, int(r.U(d.Size)))
+		if r.U(n) != 0 {
 			return nil, nil, errors.New("the camera interleaves frames of AAC, which is not supported; have it send them in order")
 		}
-		d.skipTimes(&r)
-		if r.short {
+		d.skipTimes(r)
+		if r.Short {
 			return nil, nil, errors.New("the headers in a packet of AAC are cut short")
 		}
 	}
-	rest = p[2+(bits+7)/8:]
-	if d.auxiliary > 0 {
-		a := bitReader{p: rest}
-		n := (d.auxiliary + int(a.u(d.auxiliary)) + 7) / 8
-		if a.short || n > len(rest) {
+	rest = p[2+(length+7)/8:]
+	if d.Auxiliary > 0 {
+		a := bits.NewReader(rest)
+		n := (d.Auxiliary + int(a.U(d.Auxiliary)) + 7) / 8
+		if a.Short || n > len(rest) {
 			return nil, nil, errors.New("the auxiliary part of a packet of AAC is cut short")
 		}
 		rest = rest[n:]
@@ -115,22 +118,22 @@ func (d *aacDepacketizer) headers(p []byte) (sizes []int, rest []byte, err error
 }
 
 // skipTimes skips what an AU header says of times, which frames in order need not.
-func (d *aacDepacketizer) skipTimes(r *bitReader) {
-	for _, n := range []int{d.cts, d.dts} {
-		if n > 0 && r.flag() {
-			r.u(n)
+func (d *Depacketizer) skipTimes(r *bits.Reader) {
+	for _, n := range []int{d.CTS, d.DTS} {
+		if n > 0 && r.Flag() {
+			r.U(n)
 		}
 	}
-	if d.random {
-		r.u(1)
+	if d.Random {
+		r.U(1)
 	}
-	r.u(d.state)
+	r.U(d.State)
 }
 
 // adtsFrames takes frames out of ADTS without AU headers, as some cameras send it.
-func (d *aacDepacketizer) adtsFrames(p []byte) (frames [][]byte, err error) {
+func (d *Depacketizer) adtsFrames(p []byte) (frames [][]byte, err error) {
 	p = append(d.part, p...)
-	d.lost()
+	d.Lost()
 	for len(p) > 0 {
 		if !isADTS(p) {
 			return frames, errors.New("what follows a frame of ADTS is no such frame")

@@ -1,4 +1,4 @@
-package codec
+package av1
 
 import (
 	"bytes"
@@ -15,9 +15,17 @@ const (
 	maxOBUs         = 4096
 )
 
-// An obuAssembly puts the temporal unit together that is coming in (RTP Payload Format For AV1 4). gortsplib's refuses units of more
+// A Unit is a temporal unit as it came.
+type Unit struct {
+	Parts     [][]byte  // its OBUs
+	Timestamp uint32    // of RTP
+	Received  time.Time // when its first packet came
+	Damaged   bool      // a part of it did not come
+}
+
+// An Assembler puts the temporal unit together that is coming in (RTP Payload Format For AV1 4). gortsplib's refuses units of more
 // than ten OBUs.
-type obuAssembly struct {
+type Assembler struct {
 	open      bool
 	timestamp uint32
 	received  time.Time
@@ -29,33 +37,34 @@ type obuAssembly struct {
 	goesOn   bool
 }
 
-// packet takes a packet, and returns the units that are whole with it.
-func (a *obuAssembly) packet(pkt *rtp.Packet, received time.Time) (whole []Unit, err error) {
+// Packet takes the next packet, which came at received, and returns the units that are whole with it. An error says that something is
+// damaged; units may come with it.
+func (a *Assembler) Packet(pkt *rtp.Packet, received time.Time) (whole []Unit, err error) {
 	if a.open && pkt.Timestamp != a.timestamp {
-		whole = a.flush()
+		whole = a.Flush()
 	}
 	if !a.open {
 		a.open, a.timestamp, a.received = true, pkt.Timestamp, received
 	}
 	if err = a.add(pkt.Payload); err != nil {
-		a.damaged()
+		a.Lost()
 	}
 	if pkt.Marker {
-		whole = append(whole, a.flush()...)
+		whole = append(whole, a.Flush()...)
 	}
 	return whole, err
 }
 
-// damaged says that a part of the unit did not come. What came before the first packet of a unit shows in what that begins with.
-func (a *obuAssembly) damaged() { a.lost, a.fragment, a.goesOn = a.open, nil, false }
+// Lost says that a part of the unit did not come. What came before the first packet of a unit shows in what that begins with.
+func (a *Assembler) Lost() { a.lost, a.fragment, a.goesOn = a.open, nil, false }
 
-// flush returns the unit, of which no more comes.
-func (a *obuAssembly) flush() []Unit {
+// Flush returns the unit, of which no more comes.
+func (a *Assembler) Flush() []Unit {
 	if !a.open {
 		return nil
 	}
 	u := Unit{Parts: a.obus, Timestamp: a.timestamp, Received: a.received, Damaged: a.lost || a.goesOn}
-	*a = obuAssembly{}
+	*a = Assembler{}
 	if len(u.Parts) == 0 {
 		return nil
 	}
@@ -63,7 +72,7 @@ func (a *obuAssembly) flush() []Unit {
 }
 
 // add takes the OBU elements of a payload (4.4).
-func (a *obuAssembly) add(p []byte) error {
+func (a *Assembler) add(p []byte) error {
 	if len(p) < 1 {
 		return errors.New("an AV1 packet is empty")
 	}
@@ -91,7 +100,7 @@ func (a *obuAssembly) add(p []byte) error {
 }
 
 // element takes an OBU, or a part of one that continues the last one, and may go on in the next packet.
-func (a *obuAssembly) element(p []byte, continues, goesOn bool) error {
+func (a *Assembler) element(p []byte, continues, goesOn bool) error {
 	if a.size += len(p); a.size > maxTemporalUnit || len(a.obus) >= maxOBUs {
 		return fmt.Errorf("an AV1 temporal unit has more than %d bytes or %d parts", maxTemporalUnit, maxOBUs)
 	}
