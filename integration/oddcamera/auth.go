@@ -74,7 +74,7 @@ func (auth *Auth) verify(req *Request, given, nonce string) bool {
 		offered, rest, _ := strings.Cut(challenge, " ")
 		want := parameters(rest)
 		switch {
-		case scheme != offered:
+		case !strings.EqualFold(scheme, offered):
 		case scheme == "Basic":
 			if rest := strings.TrimPrefix(given, "Basic "); rest == base64.StdEncoding.EncodeToString([]byte(auth.User+":"+auth.Password)) {
 				return true

@@ -67,7 +67,7 @@ func BenchmarkReceive(b *testing.B) {
 			x.SequenceNumber, x.Timestamp = uint16(lap*len(packets)+i), p.Timestamp+uint32(lap*ticks)
 			stamp := int64(lap*ticks) + int64(p.Timestamp)
 			came := start.Add(time.Duration(stamp) * time.Second / time.Duration(t.rate))
-			s.handle(t.packets, func(time.Time) error { return s.packet(t, &x, came) })
+			s.handle(t.packets, func(time.Time) error { return s.packet(t, packet{Packet: &x, received: came}) })
 		}
 	}
 	for i := range b.N {

@@ -125,6 +125,32 @@ var clockCases = map[string]clockCase{
 	"30 a second for 25":       {slower: 25.0 / 30, until: 400, runs: []string{pictureRate + "10"}, log: pictureRated},
 	"milliseconds":             {Case: stamps(0, func(_ int, ts int64) int64 { return ts / 90 }), sound: true, runs: []string{"picture"}, log: pictureRated},
 
+	"a clock that halves":             {transports: overTCP, Case: stamps(0, func(n int, ts int64) int64 { return min(ts, 150*3600) + max(0, ts-150*3600)/2 }), sound: true, until: 420, runs: []string{"picture"}, log: pictureRated},
+	"pictures that jitter":            {transports: overTCP, Case: stamps(0, func(n int, ts int64) int64 { return ts + int64(n*7919%81-40)*90 }), sound: true},
+	"two of one timestamp":            {transports: overTCP, Case: stamps(0, func(n int, ts int64) int64 { return ts - int64(n%2)*3600 }), sound: true},
+	"a wrap soon and again":           {transports: overTCP, Case: stamps(0, func(n int, ts int64) int64 { return ts + 1<<32 - 1<<17 }), sound: true},
+	"a picture in 4 s":                {transports: overTCP, Case: oddcamera.Case{Unit: without(0, func(n int) bool { return n%100 > 0 })}, sound: true, until: 4},
+	"sound at 44.1 that is called 48": {transports: overTCP, Case: stamps(1, func(_ int, ts int64) int64 { return ts * 441 / 480 }), sound: true, until: 400, log: soundRated},
+	"sound that counts bytes":         {transports: overTCP, Case: stamps(1, func(n int, ts int64) int64 { return ts * 4 }), sound: true, until: 400, runs: []string{"sound was"}, log: soundRated},
+	"sound that counts packets":       {transports: overTCP, Case: stamps(1, func(n int, _ int64) int64 { return int64(n) }), sound: true, log: soundRated, apart: 3},
+	"sound that jitters":              {transports: overTCP, Case: stamps(1, func(n int, ts int64) int64 { return ts + int64(n*7919%81-40)*48 }), sound: true},
+	"sound in bursts of a second":     {transports: overTCP, Case: oddcamera.Case{Unit: bursts(1, 47)}, sound: true, apart: 1},
+	"sound twice": {transports: overTCP, Case: oddcamera.Case{Unit: func(_ *oddcamera.Session, u *oddcamera.Unit) []*oddcamera.Unit {
+		if u.Track == 1 {
+			return []*oddcamera.Unit{u, u}
+		}
+		return []*oddcamera.Unit{u}
+	}}, sound: true, apart: 3},
+	"silences": {transports: overTCP, Case: oddcamera.Case{Unit: without(1, func(n int) bool { return n/94%2 == 1 })}, sound: true},
+	"BYE of the picture": {Case: oddcamera.Case{Unit: func(s *oddcamera.Session, u *oddcamera.Unit) []*oddcamera.Unit {
+		if u.Track == 0 && u.N%50 == 49 {
+			s.Write(oddcamera.Frame(1, rtcpOf(&rtcp.Goodbye{Sources: []uint32{oddcamera.SSRC(0)}})))
+		}
+		return []*oddcamera.Unit{u}
+	}}, sound: true, transports: []Transport{TCP}},
+	"reports of local time for sound": {transports: overTCP, Case: reports(func(track int, r *rtcp.SenderReport, _ int) { r.NTPTime += uint64(track) * 3600 << 32 }), sound: true},
+	"reports of a second":             {transports: overTCP, Case: reports(func(_ int, r *rtcp.SenderReport, _ int) { r.NTPTime &^= 0xffffffff }), sound: true, moves: true, apart: 1},
+
 	"foreign packets":                 {Case: beside(0, 5, 1, foreign), sound: true, log: strangers},
 	"a foreign stream":                {Case: beside(0, 1, 1, func(p oddcamera.Packet) *oddcamera.Packet { f := foreign(p); f.Timestamp *= 77; return f }), log: strangers},
 	"a foreign stream from the first": {Case: beside(0, 1, 0, func(p oddcamera.Packet) *oddcamera.Packet { f := foreign(p); f.SequenceNumber *= 3; return f }), late: true, log: strangers},
@@ -192,6 +218,25 @@ func without(track int, out func(n int) bool) func(*oddcamera.Session, *oddcamer
 			return nil
 		}
 		return []*oddcamera.Unit{u}
+	}
+}
+
+// bursts has n units of a track sent at once.
+func bursts(track, n int) func(*oddcamera.Session, *oddcamera.Unit) []*oddcamera.Unit {
+	var mu sync.Mutex
+	kept := map[*oddcamera.Session][]*oddcamera.Unit{}
+	return func(s *oddcamera.Session, u *oddcamera.Unit) []*oddcamera.Unit {
+		if u.Track != track {
+			return []*oddcamera.Unit{u}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all := append(kept[s], u)
+		if kept[s] = all; len(all) < n {
+			return nil
+		}
+		kept[s] = nil
+		return all
 	}
 }
 
@@ -337,7 +382,7 @@ func testClock(t *testing.T, c clockCase, transport Transport) {
 		t.Fatalf("%d pictures, %v", len(k.samples[0]), err)
 	}
 	if !c.late {
-		checkSent(t, &k.collector, cam)
+		checkSent(t, &k.collector, cam, false)
 	}
 	if pause := paused(); pause > mostPause {
 		t.Logf("the host was too slow for times to mean anything: it paused for %v", pause)

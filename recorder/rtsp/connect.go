@@ -115,11 +115,11 @@ func (s *session) requests(u *base.URL) error {
 			return err
 		}
 	}
-	s.left.tell(s.log, &s.source.told)
 	s.listen()
 	if _, err := s.client.Play(nil); err != nil {
 		return fmt.Errorf("PLAY: %w", s.explain(err))
 	}
+	s.left.tell(s.log, &s.source.told) // not before, because a track may be missing since the connection is gone, or the session is stopped
 	return nil
 }
 
@@ -128,6 +128,11 @@ func (s *session) setUpTrack(desc *description.Session, m *description.Media) er
 	beside := m != s.master().media
 	s.optional.Store(beside)
 	defer s.optional.Store(false)
+	var types []uint8
+	for _, f := range m.Formats {
+		types = append(types, f.PayloadType())
+	}
+	s.settingUp.Store(&types)
 	var err error
 	by := s.source.Transport
 	if by == UDP || by == Multicast { // with auto, TCP is the better way for such a camera

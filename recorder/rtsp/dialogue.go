@@ -20,7 +20,8 @@ import (
 
 const (
 	maxPending   = 8                // requests that wait for an answer; cameras may leave keep-alives unanswered
-	optionalTime = 5 * time.Second  // for the answer to a request that the session can do without
+	optionalTime = 5 * time.Second  // for the answer to a request that the session can do without, where it means nothing
+	setUpSound   = 10 * time.Second // for that to SETUP of sound, without which the session has none
 	resendTime   = 10 * time.Second // to write a request once more
 	bodyTime     = 2 * time.Second  // for the rest of a message
 )
@@ -39,9 +40,10 @@ type dialogue struct {
 	in       *bufio.Reader
 
 	// Of the reader, which is one goroutine.
-	clean []byte // an answer that gortsplib has not read yet
-	frame int    // bytes of an interleaved frame that gortsplib has not read yet
-	skip  int    // bytes of one that gortsplib does not get
+	clean  []byte // an answer that gortsplib has not read yet
+	frame  int    // bytes of an interleaved frame that gortsplib has not read yet
+	skip   int    // bytes of one that gortsplib does not get
+	routes routes
 
 	playing atomic.Bool // PLAY was sent, so that frames are welcome
 
@@ -91,11 +93,12 @@ func (d *dialogue) readFrames(p []byte) (n int, err error) {
 	for n < len(p) && d.frame > 0 {
 		m, err := d.in.Read(p[n:min(len(p), n+d.frame)])
 		n, d.frame = n+m, d.frame-m
-		if err != nil || d.in.Buffered() < 4 {
+		if err != nil || d.in.Buffered() < routedHead {
 			return n, err
 		}
-		if head, _ := d.in.Peek(4); d.frame == 0 && head[0] == '$' {
+		if head, _ := d.in.Peek(routedHead); d.frame == 0 && head[0] == '$' {
 			d.frame = frameSize(head)
+			d.routes.route(head)
 		}
 	}
 	return n, nil
@@ -117,11 +120,18 @@ func (d *dialogue) next() error {
 	}
 	switch {
 	case head[0] == '$':
-		if d.playing.Load() {
-			d.frame = frameSize(head)
-		} else {
-			d.skip = frameSize(head)
+		size := frameSize(head)
+		if !d.playing.Load() || len(d.channels) == 0 { // some cameras send frames although UDP was agreed to
+			d.skip = size
+			return nil
 		}
+		if size >= routedHead {
+			if head, err = d.in.Peek(routedHead); err != nil {
+				return err
+			}
+			d.routes.route(head)
+		}
+		d.frame = size
 		return nil
 	case len(bytes.Trim(head[:3], "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")) > 0:
 		_, err = d.in.Discard(1) // what is between messages means nothing
@@ -149,13 +159,16 @@ func (d *dialogue) message() error {
 // readBody reads what there is of a message after its head. Its length may be missing or too great, so a session description ends
 // when no more of it comes.
 func (d *dialogue) readBody(m *message) error {
-	if m.one("content-length") == "" && !d.describes(m) {
+	if m.one("content-length") == "" && !m.chunked() && !d.describes(m) {
 		return nil
 	}
 	_ = d.Conn.SetReadDeadline(time.Now().Add(bodyTime))
 	defer func() { _ = d.Conn.SetReadDeadline(time.Time{}) }()
 	read := m.readBody
-	if m.one("content-length") == "" {
+	switch {
+	case m.chunked():
+		read = m.readChunks
+	case m.one("content-length") == "":
 		read = m.readLines
 	}
 	err := read(d.in)
@@ -237,9 +250,7 @@ func (d *dialogue) Write(p []byte) (int, error) {
 		req.optional = true // whether it plays, packets say
 		d.playing.Store(true)
 	}
-	if req.optional {
-		_ = d.Conn.SetReadDeadline(time.Now().Add(optionalTime))
-	}
+	d.awaitLocked(req)
 	d.s.because(nil)
 	if err := d.sendLocked(req); err != nil {
 		return 0, err
@@ -339,10 +350,20 @@ func (d *dialogue) answerLocked(m *message) error {
 
 func (d *dialogue) sendAgainLocked(req *request) error {
 	_ = d.Conn.SetWriteDeadline(time.Now().Add(resendTime))
-	if req.optional {
-		_ = d.Conn.SetReadDeadline(time.Now().Add(optionalTime))
-	}
+	d.awaitLocked(req)
 	return d.sendLocked(req)
+}
+
+// awaitLocked bounds how long a request waits for its answer that the session can do without.
+func (d *dialogue) awaitLocked(req *request) {
+	if !req.optional {
+		return
+	}
+	patience := optionalTime
+	if req.method == "SETUP" {
+		patience = setUpSound
+	}
+	_ = d.Conn.SetReadDeadline(time.Now().Add(patience))
 }
 
 func withoutHeader(lines, name string) (out string) {
@@ -367,7 +388,7 @@ func (d *dialogue) late() error {
 	d.pending, d.answered = slices.Delete(d.pending, i, i+1), req.sent
 	m := &message{first: "RTSP/1.0 200 OK", fields: []field{{"cseq", req.cseq}}}
 	if req.method == "SETUP" {
-		d.s.because(fmt.Errorf("the camera did not answer within %v", optionalTime))
+		d.s.because(fmt.Errorf("the camera did not answer within %v", setUpSound))
 		m.first = "RTSP/1.0 408 Request Timeout"
 	}
 	d.clean = m.bytes()

@@ -130,6 +130,7 @@ func BenchmarkDialogue(b *testing.B) {
 			b.ReportAllocs()
 			d, c := newScript(nil, batchBuffer)
 			d.playing.Store(true)
+			d.channels = []int{0}
 			batch := &batchConn{Conn: c}
 			d.Conn, d.in = batch, bufio.NewReaderSize(batch, batchBuffer)
 			var conn io.Reader = batch

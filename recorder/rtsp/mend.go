@@ -235,5 +235,8 @@ func (d *dialogue) channelsOf(asked, answered string) string {
 		}
 	}
 	d.channels = append(d.channels, first)
+	if types := d.s.settingUp.Load(); types != nil {
+		d.routes.add(*types, first)
+	}
 	return fmt.Sprintf("%d-%d", first, first+1)
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"nvrfs/recorder/guard"
 )
 
 // What a camera may send in one message.
@@ -121,7 +123,7 @@ func readHead(in *bufio.Reader) (*message, error) {
 
 func (m *message) addLine(line string) {
 	if last := len(m.fields) - 1; last >= 0 && (line[0] == ' ' || line[0] == '\t') { // the header goes on, RFC 2616 2.2
-		m.fields[last].value += " " + strings.TrimSpace(line)
+		m.fields[last].value = strings.TrimSpace(m.fields[last].value + " " + strings.TrimSpace(line))
 		return
 	}
 	name, value, ok := strings.Cut(line, ":")
@@ -140,6 +142,34 @@ func (m *message) readBody(in *bufio.Reader) error {
 	n, err := io.ReadFull(in, m.body)
 	m.body = m.body[:n]
 	return err
+}
+
+// chunked reports whether the body comes in chunks, as that of HTTP/1.1 may (RFC 9112 7.1).
+func (m *message) chunked() bool {
+	return strings.Contains(strings.ToLower(m.one("transfer-encoding")), "chunked")
+}
+
+// readChunks reads a body that comes in chunks, each behind a line with its length.
+func (m *message) readChunks(in *bufio.Reader) error {
+	for {
+		line, err := readLine(in)
+		if err != nil {
+			return err
+		}
+		length, _, _ := strings.Cut(line, ";")
+		n, err := strconv.ParseUint(strings.TrimSpace(length), 16, 32)
+		if err != nil || n > uint64(maxBody-len(m.body)) {
+			return fmt.Errorf("the camera sent a chunk of %q bytes", guard.Shorten(length, maxCodecName))
+		}
+		at := len(m.body)
+		m.body = append(m.body, make([]byte, n)...)
+		if _, err := io.ReadFull(in, m.body[at:]); err != nil {
+			return err
+		}
+		if _, err = readLine(in); err != nil || n == 0 {
+			return err
+		}
+	}
 }
 
 // readLines reads a session description whose length the camera did not say: lines that look like it.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,6 +31,7 @@ type oddCase struct {
 	oddcamera.Case
 	transports []Transport
 	sound      bool                                        // the camera has AAC
+	late       bool                                        // recording begins some pictures late, of which the log may warn
 	recorded   int                                         // tracks; with reason, the session goes until that comes
 	reason     string                                      // is in the error
 	not        string                                      // is not
@@ -267,7 +269,7 @@ var oddCases = map[string]oddCase{
 	"parameters of another format":     {Case: replace("a=fmtp:97", "a=fmtp:96"), sound: true, recorded: 2},
 	"sound refused with 500":           {Case: refuseSound(func(a *oddcamera.Answer) { a.Refuse("500 Internal Server Error") }), transports: both, sound: true, recorded: 1, log: "SETUP of the audio track: the camera answers 500"},
 	"sound refused with 404":           {Case: refuseSound(func(a *oddcamera.Answer) { a.Refuse("404 Not Found") }), sound: true, recorded: 1, log: "a track of the camera is not recorded"},
-	"sound without an answer":          {Case: refuseSound(func(a *oddcamera.Answer) { a.None = true }), transports: both, sound: true, recorded: 1, log: "the camera did not answer within 5s"},
+	"sound without an answer":          {Case: refuseSound(func(a *oddcamera.Answer) { a.None = true }), transports: both, sound: true, recorded: 1, log: "the camera did not answer within 10s"},
 	"sound whose Transport is nothing": {Case: refuseSound(func(a *oddcamera.Answer) { a.Set("Transport", "RTP/AVP;client_port=1-2") }), sound: true, recorded: 1, log: "a track of the camera is not recorded"},
 	"a picture that is described wrongly": {
 		Case:   sdp(func(s string) string { return strings.NewReplacer(" 96", " 20", ":96", ":20").Replace(s) }),
@@ -443,25 +445,25 @@ func testOdd(t *testing.T, c oddCase, transport Transport) {
 	if c.not != "" && strings.Contains(said, c.not) {
 		t.Errorf("%q is in the error %v, or in the log:\n%s", c.not, err, log)
 	}
-	if c.log != "" && strings.Count(log, c.log) != 1 {
+	if n := strings.Count(log, c.log); c.log != "" && (n == 0 || n > 1 && c.log != lossLine) {
 		t.Errorf("want %q once in the log:\n%s", c.log, log)
 	}
-	if c.log == "" && c.reason == "" && strings.Contains(log, "level=WARN") {
+	if c.log == "" && c.reason == "" && !c.late && strings.Contains(log, "level=WARN") {
 		t.Errorf("the log warns:\n%s", log)
 	}
 	if c.recorded > 0 {
 		if len(h.tracks) != c.recorded {
 			t.Errorf("%d tracks are recorded, want %d", len(h.tracks), c.recorded)
 		}
-		checkSent(t, h, cam)
+		checkSent(t, h, cam, c.late)
 	}
 	if c.check != nil {
 		c.check(t, cam)
 	}
 }
 
-// checkSent holds the pictures that were recorded against those that were sent in the newest session, from its first.
-func checkSent(t *testing.T, h *collector, cam *oddcamera.Camera) {
+// checkSent holds the pictures that were recorded against those that were sent in the newest session, from its first, or late.
+func checkSent(t *testing.T, h *collector, cam *oddcamera.Camera, late bool) {
 	t.Helper()
 	session := cam.Sessions() - 1
 	var sent []oddcamera.Sent
@@ -470,20 +472,29 @@ func checkSent(t *testing.T, h *collector, cam *oddcamera.Camera) {
 			sent = append(sent, u)
 		}
 	}
+	for late && len(sent) > 0 && len(h.samples[0]) > 0 && !bytes.HasSuffix(h.samples[0][0].Data, pictureOf(sent[0])) {
+		sent = sent[1:]
+	}
 	for i, s := range h.samples[0] {
 		if i >= len(sent) {
 			t.Fatalf("%d pictures came of %d", len(h.samples[0]), len(sent))
 		}
-		want := []byte{}
-		for _, part := range sent[i].Parts {
-			if typ := part[0] & 0x1f; typ != 7 && typ != 8 {
-				want = append(binary.BigEndian.AppendUint32(want, uint32(len(part))), part...)
-			}
-		}
+		want := pictureOf(sent[i])
 		if !bytes.HasSuffix(s.Data, want) || s.Sync != sent[i].Sync {
 			t.Fatalf("picture %d has %d bytes (sync %v), want %d (%v)", i, len(s.Data), s.Sync, len(want), sent[i].Sync)
 		}
 	}
+}
+
+// pictureOf is what a sample has of a picture that was sent, but for parameter sets. Delimiters, fillers, and what has no type of H.264
+// or no content are not stored.
+func pictureOf(u oddcamera.Sent) (data []byte) {
+	for _, part := range u.Parts {
+		if typ := part[0] & 0x1f; !slices.Contains([]byte{0, 7, 8, 9, 12}, typ) && typ < 24 && (len(part) > 1 || typ > 5) {
+			data = append(binary.BigEndian.AppendUint32(data, uint32(len(part))), part...)
+		}
+	}
+	return data
 }
 
 func decode64(s string) ([]byte, error) { return base64.StdEncoding.DecodeString(s) }

@@ -72,4 +72,10 @@ func TestOddPictures(t *testing.T) {
 			})
 		}
 	}
+	for name, c := range moreOddPictures() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testOdd(t, oddCase{Case: c, recorded: 1}, TCP)
+		})
+	}
 }

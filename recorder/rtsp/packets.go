@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -11,25 +12,33 @@ import (
 	"nvrfs/recorder/rtpclock"
 )
 
-// onPacket takes a packet of a track as it came.
-func (s *session) onPacket(t *track, pkt *rtp.Packet) {
-	s.handle(t.packets, func(now time.Time) error { return s.packet(t, pkt, now) })
+// onPacket takes a packet of a track as it came, in one of the formats of the track.
+func (s *session) onPacket(t *track, f format.Format, pkt *rtp.Packet) {
+	s.handle(t.packets, func(now time.Time) error {
+		if s.goesBy(t, f) {
+			return s.packet(t, packet{Packet: pkt, received: now})
+		}
+		if t.sources.known && pkt.SSRC == t.sources.ssrc {
+			return s.packet(t, packet{Packet: pkt, received: now, other: true})
+		}
+		return nil
+	})
 }
 
-func (s *session) packet(t *track, pkt *rtp.Packet, now time.Time) error {
+func (s *session) packet(t *track, p packet) error {
+	pkt, now := p.Packet, p.received
 	if s.firstPacket.IsZero() {
 		s.firstPacket = now
 	}
-	p := packet{Packet: pkt, received: now}
-	if t.sources.follow(pkt.SSRC, pkt.Timestamp, now) {
+	if t.sources.follow(pkt.SSRC, pkt.Timestamp, pkt.SequenceNumber, now) {
 		if t.sequence.follow(&p) {
 			return s.ordered(t, p)
 		}
 		return s.inOrder(t, t.sequence.add(p))
 	}
 	foreign, ssrc := t.sources.foreign, t.sources.ssrc
-	packets := t.sources.add(pkt.SSRC, pkt.Timestamp, len(pkt.Payload), p, now)
-	if t.sources.ssrc != ssrc && !s.started {
+	packets := t.sources.add(pkt.SSRC, pkt.Timestamp, pkt.SequenceNumber, len(pkt.Payload), p, now)
+	if t.sources.ssrc != ssrc && !t.sources.fickle && !s.started {
 		t.begin() // what came of another source is of no use
 	}
 	for _, p := range packets {
@@ -65,7 +74,13 @@ func (s *session) ordered(t *track, p packet) error {
 	if p.lost > 0 {
 		s.loss.add(p.received, uint64(p.lost), nil)
 	}
-	if t.sound {
+	switch {
+	case p.other && p.lost > 0:
+		t.receiver.Lost()
+		return nil
+	case p.other:
+		return nil
+	case t.sound:
 		return s.soundPacket(p)
 	}
 	return s.videoPacket(p)
@@ -135,7 +150,7 @@ func (s *session) onReport(t *track, pkt rtcp.Packet) {
 	s.handle("an RTCP packet of the camera", func(now time.Time) error {
 		// A time of 0 is of a camera without a clock, RFC 3550 6.4.1.
 		if r, ok := pkt.(*rtcp.SenderReport); ok && r.NTPTime != 0 && (!t.sources.known || r.SSRC == t.sources.ssrc) {
-			t.report = r
+			t.report, t.reported = r, now
 			s.noteReport(t, now)
 			if s.reports != nil {
 				s.reports(rtpclock.NTP(r.NTPTime), now)
@@ -157,6 +172,9 @@ func (s *session) noteReport(t *track, now time.Time) {
 	}
 	if pts, ok := t.times.Of(r.RTPTime); ok {
 		t.report = nil
+		if !t.sound { // which no encoder falls behind with
+			t.times.Report(r.RTPTime, t.reported.Sub(s.firstPacket).Seconds())
+		}
 		s.tie.Note(t.mark, rtpclock.NTP(r.NTPTime), pts, now)
 	}
 }

@@ -61,7 +61,7 @@ func newFuzzSession(t *testing.T, sdp []byte) *fuzzSession {
 // begin gives the session a first picture.
 func (f *fuzzSession) begin() {
 	for i, nalu := range [][]byte{codectest.SPS(10, 0, false), codectest.PPS(0), codectest.Slice(true, 0)} {
-		f.onPacket(f.video, &rtp.Packet{
+		f.onPacket(f.video, f.video.format, &rtp.Packet{
 			Header:  rtp.Header{Version: 2, PayloadType: f.video.format.PayloadType(), SequenceNumber: uint16(i), Marker: i == 2},
 			Payload: nalu,
 		})
@@ -156,7 +156,7 @@ func FuzzSound(f *testing.F) {
 		}
 		s.begin()
 		for _, p := range fuzzPackets(data, 97, 1024) {
-			s.onPacket(s.audio, p)
+			s.onPacket(s.audio, s.audio.format, p)
 		}
 		s.check()
 		total := 0
@@ -205,7 +205,7 @@ func FuzzVideoPackets(f *testing.F) {
 		s := newFuzzSession(t, []byte(describeVideo(t)))
 		s.begin()
 		for _, p := range fuzzPackets(data, 96, codectest.Frame90k) {
-			s.onPacket(s.video, p)
+			s.onPacket(s.video, s.video.format, p)
 		}
 		s.check()
 	})
@@ -241,11 +241,11 @@ func FuzzReports(f *testing.F) {
 				s.onReport(track, r)
 			}
 			n := uint32(i + 1)
-			s.onPacket(s.video, &rtp.Packet{
+			s.onPacket(s.video, s.video.format, &rtp.Packet{
 				Header:  rtp.Header{Version: 2, PayloadType: 96, SequenceNumber: uint16(n + 2), Timestamp: n * codectest.Frame90k, Marker: true},
 				Payload: codectest.Slice(true, 0),
 			})
-			s.onPacket(s.audio, &rtp.Packet{
+			s.onPacket(s.audio, s.audio.format, &rtp.Packet{
 				Header:  rtp.Header{Version: 2, PayloadType: 97, SequenceNumber: uint16(n + 2), Timestamp: n * 1024, Marker: true},
 				Payload: []byte{0, 16, 0, 2 << 3, 1, 2},
 			})

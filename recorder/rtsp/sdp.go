@@ -152,11 +152,13 @@ func (t *described) match() {
 		return slices.ContainsFunc(t.rtpmaps, func(r [2]string) bool { return r[0] == pt })
 	}
 	if !slices.ContainsFunc(types, named) { // the m= line lists none of them, or wrong ones
+		var all []string
 		for _, r := range t.rtpmaps {
-			if !slices.Contains(types, r[0]) {
-				types = append(slices.Clone(types), r[0])
+			if !slices.Contains(all, r[0]) {
+				all = append(all, r[0])
 			}
 		}
+		types = append(all, types...)
 	}
 	for _, pt := range types {
 		f := describedFormat{payloadType: pt}
@@ -182,8 +184,13 @@ func (f *describedFormat) has(parameter string) bool {
 // parameters reads "name=value; name=value".
 func parameters(fmtp string) (out []string) {
 	for p := range strings.SplitSeq(fmtp, ";") {
-		if name, value, ok := strings.Cut(strings.TrimSpace(p), "="); ok && len(out) < maxParameters {
-			out = append(out, strings.TrimSpace(name)+"="+strings.TrimSpace(value))
+		name, value, ok := strings.Cut(strings.TrimSpace(p), "=")
+		if !ok || len(out) == maxParameters {
+			continue
+		}
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if mended := codec.MendParameter(name, value); mended != "" || value == "" {
+			out = append(out, name+"="+mended)
 		}
 	}
 	return out

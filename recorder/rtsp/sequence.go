@@ -22,7 +22,8 @@ const (
 type packet struct {
 	*rtp.Packet
 	received time.Time
-	lost     int // packets before it that did not come
+	lost     int  // packets before it that did not come
+	other    bool // it is of another format than the track, such as comfort noise, and only counts
 }
 
 // sequence puts the packets of a source in the order in which they were sent, without those that come twice, and tells exactly
@@ -34,26 +35,42 @@ type sequence struct {
 	waiting []packet // for the one of number next, by their numbers
 	far     packet   // whose number is far from next; the one after it tells whether the source counts anew
 	strays  int      // packets like that, after which it did not
+	numbers numbers
 	out     []packet
 }
 
 // follow takes in a packet that is the next, where none waits.
 func (q *sequence) follow(p *packet) bool {
-	if !q.known || p.SSRC != q.ssrc || p.SequenceNumber != q.next || len(q.waiting) > 0 || q.far.Packet != nil {
+	if !q.known || p.SSRC != q.ssrc || p.SequenceNumber != q.next || len(q.waiting) > 0 || q.far.Packet != nil || q.numbers.senseless {
 		return false
 	}
 	q.next++
+	q.numbers.next(p.SequenceNumber, packetMark(p.Timestamp, p.Payload))
 	return true
 }
 
 // add takes in a packet, and returns those that are to be used now. They are valid until the next call.
 func (q *sequence) add(p packet) []packet {
 	q.out = q.out[:0]
+	if q.known && p.SSRC != q.ssrc && p.SequenceNumber == q.next {
+		q.ssrc = p.SSRC // some cameras change it without counting anew
+	}
 	ahead := int16(p.SequenceNumber - q.next)
+	counted := !q.numbers.senseless
+	isFar := ahead < -mostLate || ahead > mostGap
 	switch {
 	case !q.known || p.SSRC != q.ssrc:
 		q.begin(p)
-	case ahead < -mostLate || ahead > mostGap:
+		q.numbers.next(p.SequenceNumber, packetMark(p.Timestamp, p.Payload))
+	case q.numbers.add(p.SequenceNumber, packetMark(p.Timestamp, p.Payload), isFar):
+		q.release(len(q.waiting))
+		if counted {
+			p.lost = 1 // what was dropped until now, because its numbers were taken for those of packets that came before
+		}
+		q.far, q.next = packet{}, p.SequenceNumber+1
+		q.out = append(q.out, p)
+		return q.out
+	case isFar:
 		far := q.far
 		if q.far = p; far.Packet == nil || p.SequenceNumber != far.SequenceNumber+1 {
 			q.stray(far)
@@ -102,6 +119,9 @@ func (q *sequence) stray(p packet) {
 // begin has the source count from a packet.
 func (q *sequence) begin(p packet) {
 	q.release(len(q.waiting))
+	if !q.known || p.SSRC != q.ssrc {
+		q.numbers = numbers{}
+	}
 	q.known, q.ssrc, q.next = true, p.SSRC, p.SequenceNumber
 }
 

@@ -36,9 +36,10 @@ type session struct {
 	syncTimeout    time.Duration
 	failed         chan error // gets the first error of a packet or of h
 	source         *Source
-	named          *url.URL    // the URL of the source: its user and password are for its host alone
-	optional       atomic.Bool // the session goes on where the request fails that is sent now
-	left           leftOut     // of the newest description
+	named          *url.URL                // the URL of the source: its user and password are for its host alone
+	optional       atomic.Bool             // the session goes on where the request fails that is sent now
+	settingUp      atomic.Pointer[[]uint8] // the payload types of the track that SETUP is sent for now
+	left           leftOut                 // of the newest description
 
 	// mu serialises the packets, since over UDP every track has a goroutine of its own. It guards all that follows.
 	mu            sync.Mutex

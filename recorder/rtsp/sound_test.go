@@ -110,7 +110,7 @@ func (x *oddSession) send(seconds float64) {
 
 func (x *oddSession) receive(t *track, p *rtp.Packet) {
 	now := x.now
-	x.handle(t.packets, func(time.Time) error { return x.packet(t, p, now) })
+	x.handle(t.packets, func(time.Time) error { return x.packet(t, packet{Packet: p, received: now}) })
 }
 
 func (x *oddSession) check(t *testing.T, pictures int, sounds bool, said string) {

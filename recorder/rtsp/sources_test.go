@@ -41,7 +41,7 @@ func TestSources(t *testing.T) {
 				now = now.Add(x.wait)
 				for range x.n {
 					now = now.Add(10 * time.Millisecond)
-					for _, from := range s.add(x.ssrc, x.stamp, 1000, i, now) {
+					for _, from := range s.add(x.ssrc, x.stamp, 0, 1000, i, now) {
 						used[from]++
 					}
 				}
@@ -57,9 +57,9 @@ func TestSources(t *testing.T) {
 func TestSourcesAreBounded(t *testing.T) {
 	var s sources[int]
 	now := time.Now()
-	s.add(1, 0, 1000, 0, now)
+	s.add(1, 0, 0, 1000, 0, now)
 	for i := range 3 * mostWaiting {
-		s.add(2, 1<<30, 60_000, i, now)
+		s.add(2, 1<<30, 0, 60_000, i, now)
 		if len(s.waiting) > mostWaiting || s.bytes > mostWaitingBytes+60_000 {
 			t.Fatalf("%d packets of %d bytes wait", len(s.waiting), s.bytes)
 		}

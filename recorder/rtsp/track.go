@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
@@ -34,7 +35,8 @@ type track struct {
 	times    *rtpclock.Timeline
 	end      int64 // of the newest sample of sound
 	mark     *rtpclock.Mark
-	report   *rtcp.SenderReport // that came before the first packet
+	report   *rtcp.SenderReport // the newest, until it is known when its timestamp was
+	reported time.Time          // when that came
 }
 
 // begin begins the times of the track, or begins them anew where its receiver has come to know how they count.
@@ -112,7 +114,7 @@ func (s *session) take(m *description.Media) error {
 			why = cmp.Or(why, err)
 			continue
 		}
-		t := &track{media: m, format: f, receiver: receiver, packets: "a packet of the camera's " + c.Name + " track"}
+		t := &track{media: m, format: f, receiver: receiver, packets: packetName(c)}
 		switch {
 		case c.Kind == media.Video && s.video != nil, c.Kind.Sound() && s.audio != nil:
 			s.left.data = append(s.left.data, fmt.Sprintf("a second %s track (%s)", m.Type, codecName(m)))
@@ -162,10 +164,33 @@ func (s *session) beginSound() {
 // listen has the packets of the tracks come to the session.
 func (s *session) listen() {
 	for _, t := range s.tracks() {
-		s.client.OnPacketRTP(t.media, t.format, func(pkt *rtp.Packet) { s.onPacket(t, pkt) })
+		for _, f := range t.media.Formats {
+			s.client.OnPacketRTP(t.media, f, func(pkt *rtp.Packet) { s.onPacket(t, f, pkt) })
+		}
 		s.client.OnPacketRTCP(t.media, func(pkt rtcp.Packet) { s.onReport(t, pkt) })
 	}
 }
+
+// goesBy reports whether packets of a format are those of a track, which has several. The camera chooses among them with its first
+// packet.
+func (s *session) goesBy(t *track, f format.Format) bool {
+	if f == t.format || t.sources.known {
+		return f == t.format
+	}
+	c, receiver, err := codec.Receive(f)
+	if c == nil || err != nil || c.Kind.Sound() != t.sound {
+		return false
+	}
+	t.format, t.receiver, t.packets = f, receiver, packetName(c)
+	if t.sound {
+		s.beginSound()
+	} else {
+		t.begin()
+	}
+	return true
+}
+
+func packetName(c *codec.Codec) string { return "a packet of the camera's " + c.Name + " track" }
 
 // tracks are those that are recorded, the master first.
 func (s *session) tracks() []*track {

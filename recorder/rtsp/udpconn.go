@@ -28,6 +28,7 @@ type udpConn struct {
 	ssrc    uint32
 	newest  uint16 // sequence number, as it came
 	add     uint16 // to sequence numbers
+	numbers numbers
 }
 
 type datagram struct {
@@ -93,13 +94,12 @@ func (c *udpConn) take(p []byte, from net.Addr, now time.Time) bool {
 	if c.instead.Swap(false) {
 		c.sources.instead()
 	}
-	ssrc, stamp := binary.BigEndian.Uint32(p[8:]), binary.BigEndian.Uint32(p[4:])
-	if c.sources.follows(ssrc) {
-		c.sources.add(ssrc, stamp, len(p), datagram{}, now)
+	ssrc, stamp, number := binary.BigEndian.Uint32(p[8:]), binary.BigEndian.Uint32(p[4:]), binary.BigEndian.Uint16(p[2:])
+	if c.sources.follow(ssrc, stamp, number, now) {
 		c.renumber(p)
 		return true
 	}
-	c.ready = append(c.ready[:0], c.sources.add(ssrc, stamp, len(p), datagram{bytes.Clone(p), from}, now)...)
+	c.ready = append(c.ready[:0], c.sources.add(ssrc, stamp, number, len(p), datagram{bytes.Clone(p), from}, now)...)
 	for _, d := range c.ready {
 		c.renumber(d.data)
 	}
@@ -110,11 +110,20 @@ func (c *udpConn) take(p []byte, from net.Addr, now time.Time) bool {
 func (c *udpConn) renumber(p []byte) {
 	ssrc, number := binary.BigEndian.Uint32(p[8:]), binary.BigEndian.Uint16(p[2:])
 	ahead := int16(number - c.newest)
+	if !c.known || ssrc != c.ssrc {
+		c.numbers = numbers{}
+	}
+	counted := !c.numbers.senseless
+	mark := packetMark(binary.BigEndian.Uint32(p[4:]), p[rtpHeader:])
 	switch {
 	case !c.known:
+		c.numbers.next(number, mark)
 		c.newest = number
-	case ssrc != c.ssrc || ahead < -mostLate:
+	case c.numbers.add(number, mark, ahead < -mostLate || ahead > mostGap), ssrc != c.ssrc, ahead < -mostLate:
 		c.add += c.newest + 1 - number
+		if c.numbers.senseless && counted {
+			c.add++ // so that what was dropped until now is known to be lost, see sequence
+		}
 		c.newest = number
 	case ahead > 0:
 		c.newest = number

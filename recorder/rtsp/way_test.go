@@ -61,7 +61,7 @@ func TestRedirects(t *testing.T) {
 	}
 	cam := oddcamera.Start(t, redirects(first))
 	h, _ := recordOdd(t, &Source{URL: testURL(cam)}, "")
-	checkSent(t, h, cam)
+	checkSent(t, h, cam, false)
 
 	relative := redirects(func(s *oddcamera.Session) string {
 		if s.N == 0 {
@@ -157,7 +157,7 @@ func TestCertificates(t *testing.T) {
 
 	cam := start(lock)
 	h, _ := recordOdd(t, &Source{URL: testURL(cam), Fingerprint: fingerprint}, "")
-	checkSent(t, h, cam)
+	checkSent(t, h, cam, false)
 	recordOdd(t, &Source{URL: testURL(start(lock)), Fingerprint: strings.ToUpper(fingerprint), Transport: Auto}, "")
 
 	pool := x509.NewCertPool()
@@ -190,7 +190,7 @@ func TestTunnel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cam := oddcamera.Start(t, c)
 			h, _ := recordOdd(t, &Source{URL: testURL(cam), Transport: HTTP}, "")
-			checkSent(t, h, cam)
+			checkSent(t, h, cam, false)
 			if m := methods(cam); !strings.HasPrefix(strings.Replace(m, "GET GET", "GET", 1), "GET POST OPTIONS DESCRIBE SETUP PLAY") {
 				t.Errorf("requests are %s", m)
 			}
