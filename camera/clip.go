@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +36,14 @@ func ParseClip(r io.ReaderAt, size int64) (*Clip, error) {
 			f.Audio, f.LeftOut = nil, append(f.LeftOut, "its sound, which cannot be sent")
 		}
 	}
+	if len(f.Tracks()) == 0 {
+		return nil, errors.New("there is no video in it, and its sound cannot be sent")
+	}
+	if f.Video != nil {
+		if err := canSend(f.Video); err != nil {
+			return nil, fmt.Errorf("its video cannot be sent: %w", err)
+		}
+	}
 	for _, t := range f.Tracks() {
 		if len(t.Entries) > 1 {
 			return nil, fmt.Errorf("its %s changes its parameters on the way, which is not sent", t.Entry.Kind)
@@ -43,15 +52,32 @@ func ParseClip(r io.ReaderAt, size int64) (*Clip, error) {
 	return &Clip{f}, nil
 }
 
+// canSend tries to make packets of the first sample.
+func canSend(t *demux.Track) error {
+	sender, err := codec.Send(t.Entry, 96)
+	if err != nil {
+		return err
+	}
+	sample, err := t.Read(0)
+	if err != nil {
+		return err
+	}
+	_, err = sender.Packets(sample)
+	return err
+}
+
 // Duration is how long one lap of the clip lasts: as long as its longer track.
 func (c *Clip) Duration() time.Duration { return time.Duration(c.lapStart(1, uint32(time.Second))) }
 
 // lapStart is the time at which a lap starts, in ticks of the given rate. It is
 // rounded once, however many laps there were before, so no error adds up.
 func (c *Clip) lapStart(lap int64, rate uint32) int64 {
-	longest := c.Video
-	if a := c.Audio; a != nil && nanoseconds(a, a.Duration()) > nanoseconds(longest, longest.Duration()) {
-		longest = a
+	tracks := c.Tracks()
+	longest := tracks[0]
+	for _, t := range tracks[1:] {
+		if nanoseconds(t, t.Duration()) > nanoseconds(longest, longest.Duration()) {
+			longest = t
+		}
 	}
 	return media.Rescale(lap*longest.Duration(), longest.Timescale, rate)
 }

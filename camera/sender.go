@@ -33,7 +33,7 @@ func newSender(track *demux.Track, payloadType uint8) (*sender, error) {
 		return nil, err
 	}
 	typ := description.MediaTypeVideo
-	if track.Entry.Kind == media.Audio {
+	if track.Entry.Kind.Sound() {
 		typ = description.MediaTypeAudio
 	}
 	return &sender{
@@ -54,6 +54,7 @@ func (s *sender) packetize(e event) ([]*rtp.Packet, error) {
 	}
 	for _, packet := range packets {
 		packet.Timestamp = s.offset + uint32(e.rtp)
+		packet.PayloadType = s.codec.Format.PayloadType() // because that of Motion JPEG is fixed, whichever was asked for
 		s.packets++
 		s.octets += uint32(len(packet.Payload))
 	}

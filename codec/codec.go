@@ -132,6 +132,11 @@ func Imported(and string, kinds ...media.Kind) string {
 	return list(and, func(c *Codec) bool { return (c.importEntry != nil || c.transcode != nil) && sameKind(c, kinds) })
 }
 
+// Sent lists the codecs of some kinds of which Send makes packets, for people: "H.264 and H.265".
+func Sent(and string, kinds ...media.Kind) string {
+	return list(and, func(c *Codec) bool { return c.send != nil && sameKind(c, kinds) })
+}
+
 // sameKind reports whether a codec is of one of some kinds, where all sound is one.
 func sameKind(c *Codec, kinds []media.Kind) bool {
 	return slices.ContainsFunc(kinds, func(k media.Kind) bool { return k == c.Kind || k.Sound() && c.Kind.Sound() })

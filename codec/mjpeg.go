@@ -152,6 +152,9 @@ func sendMJPEG(_ media.SampleEntry, payloadType uint8) (*Sender, error) {
 		return nil, err
 	}
 	return &Sender{&format.MJPEG{}, func(sample []byte) ([]*rtp.Packet, error) {
+		if !jpeg.HasStandardHuffman(sample) {
+			return nil, errors.New("its JPEG pictures have Huffman tables of their own, which RTP cannot carry; make them anew with: ffmpeg -i IN -c:v mjpeg -huffman default -c:a copy OUT.mp4")
+		}
 		packets, err := encoder.Encode(sample)
 		for _, pkt := range packets {
 			pkt.PayloadType = payloadType

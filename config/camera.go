@@ -19,15 +19,15 @@ type Stream struct {
 	Name      string // "main", "sub" or any other, formed as a camera's
 	URL       URL
 	Transport string // "tcp" (the default: nothing is lost on the way), "udp", "auto", "multicast" or "http"
-	// Fingerprint is that of the certificate that the camera shows over rtsps://, "sha256:" and 64 digits in lower case, or "" where
-	// the host trusts it anyway.
+	// Fingerprint is of the certificate that the camera has to show over rtsps://: "sha256:" and 64 hexadecimal digits in lower case.
+	// It is "" where the certificate has to be one that this host trusts.
 	Fingerprint string
 	Samples     string // directory of its sample files; "" is the one in Data
 	Retain      Limits // of the stream; if it has any of its own, none of the camera's hold
 	Device      Device // of the camera
 }
 
-// Device is what a camera is recognised by where its address has changed. Either may be "".
+// Device is what a camera is recognised by when its address has changed. Either field may be "".
 type Device struct {
 	Serial   string // the serial number, as the camera tells it by ONVIF
 	Endpoint string // the name that it announces itself by in discovery, "urn:uuid:…"
@@ -158,7 +158,7 @@ func (r configReader) stream(name string, v yamlValue, s Stream) (Stream, error)
 
 var readTransport = oneOf("tcp", "udp", "auto", "multicast", "http")
 
-// fingerprint matches what stands for a certificate. Other programs print it with colons.
+// fingerprint matches the fingerprint of a certificate. Other programs print it with colons.
 var fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func readTLS(v yamlValue) (sum string, err error) {

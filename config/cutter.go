@@ -42,6 +42,10 @@ func (c cutter) edit(e Edit, value string) (after string, ok bool) {
 	if e.unset {
 		return c.unset(way)
 	}
+	if m, isMapping := node.(ast.MapNode); isMapping && node == c.root && !isFlow(m) && len(path) == 2 && strings.HasPrefix(value, "{") {
+		// The first camera gets a line of its own, as those that follow do.
+		return c.add(m, path[0]+":\n  "+path[1]+": "+value)
+	}
 	for i := len(path) - 1; i > 0; i-- {
 		value = "{ " + path[i] + ": " + value + " }"
 	}

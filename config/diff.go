@@ -35,7 +35,7 @@ func (c StreamChange) Retain() bool {
 	return c.Old == nil || c.New == nil || c.Old.Retain != c.New.Retain
 }
 
-// Device reports whether what the camera is recognised by changed.
+// Device reports whether the serial number or the endpoint of the camera changed.
 func (c StreamChange) Device() bool {
 	return c.Old == nil || c.New == nil || c.Old.Device != c.New.Device
 }
@@ -85,7 +85,7 @@ func diffStreams(former, latter *Config) (changes []StreamChange) {
 	return changes
 }
 
-// diffEvents names the cameras in both whose onvif differs.
+// diffEvents names the cameras that are in both configurations and whose onvif differs.
 func diffEvents(former, latter *Config) (names []string) {
 	before := map[string]URL{}
 	for _, c := range former.Cameras {

@@ -25,7 +25,7 @@ type Edit struct {
 // the file does not have are added.
 func Set(path, value string) Edit { return Edit{path: strings.Split(path, "."), value: value} }
 
-// Add is Set for a value that is not there yet.
+// Add is like Set, but refuses to replace a value.
 func Add(path, value string) Edit {
 	e := Set(path, value)
 	e.isNew = true

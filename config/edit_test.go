@@ -75,6 +75,20 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// The first camera of a file stands as those that are added after it.
+func TestApplyFirstCamera(t *testing.T) {
+	text := []byte("data: /d\nmount: /m")
+	for _, name := range []string{"a", "b"} {
+		var err error
+		if text, err = Apply("/nvrfs.yaml", text, nil, Add("cameras."+name, "{ url: 'rtsp://h/' }")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "data: /d\nmount: /m\ncameras:\n  a: { url: 'rtsp://h/' }\n  b: { url: 'rtsp://h/' }\n"; string(text) != want {
+		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+}
+
 func TestApplyRefuses(t *testing.T) {
 	tests := []struct {
 		name, text string

@@ -25,7 +25,7 @@ func withoutSecret(template string, parse func(string, func(string) (string, err
 	return URL{shown: u.shown}
 }
 
-// Host returns the host of the URL, without port; "" of no URL.
+// Host returns the host of the URL, without the port, or "" of the zero URL.
 func (u URL) Host() string {
 	parsed, err := url.Parse(u.shown)
 	if err != nil {

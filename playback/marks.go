@@ -11,8 +11,8 @@ import (
 	"nvrfs/playback/marks"
 )
 
-// Marks returns the marks that have a part in [from, to), by start: those of one camera or, where that is "", of all. They are read as
-// they are asked for. It returns ErrNotFound if there is no such camera.
+// Marks returns the marks of a camera that have a part in [from, to), in the order of their starts; where camera is "", those of all
+// cameras. They are read while the caller goes through them. It returns ErrNotFound if there is no such camera.
 func (v *View) Marks(ctx context.Context, camera string, from, to time.Time) (iter.Seq2[marks.Mark, error], error) {
 	rows, err := v.l.src.Streams(ctx)
 	if err != nil {
@@ -35,8 +35,8 @@ func (v *View) Marks(ctx context.Context, camera string, from, to time.Time) (it
 	return marks.All(ctx, src, cameras, marks.Range{From: v.local(from), To: to}), nil
 }
 
-// PathAt returns the path, from the root of the tree, of the entry of a camera that shows a time; "" where there is none. Of the
-// camera's streams, main is looked at first.
+// PathAt returns the path, from the root of the tree, of the entry that shows a camera at a time, or "" where there is none. Where several
+// streams show it, main comes first.
 func (v *View) PathAt(ctx context.Context, camera string, t time.Time) (path string, err error) {
 	streams, err := v.Streams(ctx)
 	if err != nil {

@@ -29,7 +29,7 @@ func (v *View) readme() *Text {
 	return &Text{Bytes: readme, ModTime: v.made, ref: Ref{kind: readmeFile}}
 }
 
-// marksSettle is how long after the end of an entry all its marks are in the database that do not go on.
+// marksSettle is how long after the end of an entry its marks, those aside that go on, are all in the database.
 const marksSettle = time.Minute
 
 // infoText is the file that says what an entry is made of.

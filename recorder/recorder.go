@@ -165,8 +165,8 @@ func (r *Recorder) takeIn(ctx context.Context, v *volume.Volume) error {
 	return nil
 }
 
-// Write runs a transaction in the database, for what is kept beside the footage. It has to be small: what was recorded is committed
-// before or after it.
+// Write runs a transaction in the database, for data that is kept beside the footage, such as marks. It has to be small, because footage
+// that was recorded waits for it to be committed.
 func (r *Recorder) Write(ctx context.Context, f func(*schema.Tx) error) error {
 	return r.set.DB.Write(ctx, f)
 }

@@ -44,8 +44,8 @@ func newCameraCommand(env *environment) *cobra.Command {
 	return cameras.Command(c)
 }
 
-// source returns what records a stream: where the configuration says or, with an address, at that one. There it sends no more than a
-// digest of the password, because what answers there may not be the camera.
+// source returns the source that records a stream from its URL or, where an address is given, from that address. Then it sends at most a
+// digest of the password, because another device than the camera may answer there.
 func source(s config.Stream, address string, log *slog.Logger) *rtsp.Source {
 	at := s.URL.Reveal()
 	if u, err := url.Parse(at); err == nil && address != "" {
@@ -60,7 +60,7 @@ func source(s config.Stream, address string, log *slog.Logger) *rtsp.Source {
 	}
 }
 
-// moved knows what cameras are recognised by, and finds those whose address has changed.
+// moved knows the serial number and the endpoint of each camera, and finds cameras whose address has changed.
 type moved struct {
 	finder onvif.Finder
 	after  time.Duration // how long a camera is away before it is looked for; that of onvif.Follower where 0
@@ -88,7 +88,7 @@ func (m *moved) find(ctx context.Context, camera string) (address string, ok boo
 	return m.finder.Find(ctx, id)
 }
 
-// followed returns what records a stream, also where the camera has moved to another address.
+// followed returns a source that records a stream, and goes on when the camera has moved to another address.
 func (env *environment) followed(camera string, s config.Stream, log *slog.Logger) media.Source {
 	env.moved.set(camera, s.Device)
 	return &onvif.Follower{
@@ -96,7 +96,7 @@ func (env *environment) followed(camera string, s config.Stream, log *slog.Logge
 		Source: func(address string) media.Source { return source(s, address, log) },
 		Find:   func(ctx context.Context) (string, bool) { return env.moved.find(ctx, camera) },
 		Moved: func(address string) {
-			log.Warn("the camera was found at another address by its serial number, and is recorded from there",
+			log.Warn("the camera was found at another address, by its serial number or endpoint, and is recorded from there",
 				"reason", "it did not answer where the configuration says, and answers at "+address,
 				"do", "have the router give it a fixed address, or write "+address+" into the addresses of cameras."+camera+" in the configuration")
 		},

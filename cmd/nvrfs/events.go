@@ -9,7 +9,7 @@ import (
 	"nvrfs/recorder/onvif"
 )
 
-// askedForEvents lists the cameras that a configuration has an onvif of. Where that names no user, it is the one of the camera's first
+// askedForEvents lists the cameras of a configuration that have onvif. Where that names no user, it is the one of the camera's first
 // stream, if both are at the same host: its password is for that host alone.
 func askedForEvents(cfg *config.Config) (cameras []events.Camera) {
 	for _, c := range cfg.Cameras {

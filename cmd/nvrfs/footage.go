@@ -28,7 +28,7 @@ func (f *footageFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.data, "data", "", "the data `DIR`, in place of a configuration file")
 	_ = cmd.MarkFlagDirname("data")
 	cmd.Flags().StringVar(&f.zone, "timezone", "", "the `ZONE` of local times, such as Europe/Berlin (default that of the configuration, else the host's)")
-	cmd.MarkFlagsMutuallyExclusive("config", "data")
+	onlyOneOf(cmd, "config", "data")
 }
 
 // configuration returns what the flags say: all of a configuration file, or only the data directory and the time zone.

@@ -48,7 +48,7 @@ out what is there already. --layout says how a recorder names its files, and so
 of which camera they are; CAMERA is then only needed where it does not say that,
 or to rename: --camera FROM=CAMERA. The layouts, each with an example:
 
-` + layoutsHelp() + `
+` + trees.LayoutsHelp() + `
 --pattern is a layout of your own, which the end of a path must have: * stands
 for anything in a name, ** for any directories; {camera}, {stream} (main or
 sub); as of strftime %Y %y %m %d %H %I %p %M %S %z %s; and %f, a fraction of a
@@ -73,12 +73,12 @@ file is not taken.`,
 	cmd.Flags().StringVar(&im.first, "start", "", "the `TIME` of the first picture of the first FILE (default that in each FILE's name)")
 	cmd.Flags().Int64Var(&im.laps, "repeat", 1, "play the one FILE this `NUMBER` of times, end to end")
 	cmd.Flags().StringVar(&im.layout, "layout", "", "the `RECORDER` whose names the files have")
-	_ = cmd.RegisterFlagCompletionFunc("layout", cobra.FixedCompletions(layoutNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("layout", cobra.FixedCompletions(trees.LayoutNames(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&im.pattern, "pattern", "", "the `PATTERN` of the names")
 	addChoice(cmd, cmd.Flags(), &im.repeated, "repeated-hour", "which of the two hours is meant when the clocks are set back", "first", "second")
 	cmd.Flags().BoolVar(&im.dryRun, "dry-run", false, "say what would be taken, and take nothing")
 	cmd.Flags().BoolVar(&im.json, "json", false, "print JSON, for scripts")
-	cmd.MarkFlagsMutuallyExclusive("layout", "pattern")
+	onlyOneOf(cmd, "layout", "pattern")
 	return cmd
 }
 
@@ -98,7 +98,7 @@ type importing struct {
 	dryRun, json    bool
 }
 
-// start imports files, all or none, or as much as can be of trees.
+// start imports files that are named one by one, all or none of them, or as many files of trees as can be imported.
 func (im *importing) start(ctx context.Context, paths []string) error {
 	tree := im.layout != "" || im.pattern != "" || im.dryRun || im.json || im.repeated.value != ""
 	for _, path := range paths {
@@ -237,8 +237,11 @@ func (im *importing) open(path string, tell func(why string), f func(*importer.F
 	})
 }
 
-// warnOfAge says when footage would be deleted as soon as the recorder runs.
+// warnOfAge says when footage would be deleted as soon as the recorder runs. There are no plans when all of it is there already.
 func (im *importing) warnOfAge(s config.Stream, plans []importer.Plan) {
+	if len(plans) == 0 {
+		return
+	}
 	if age := im.env.now().Sub(plans[0].Start); s.Retain.Age > 0 && age > s.Retain.Age {
 		im.env.log.Warn("the footage is older than its camera keeps it, so nvrfs run deletes it when it starts",
 			"path", plans[0].Path, "reason", "retain of the camera keeps "+s.Retain.Age.String(), "do", "before you start nvrfs run, hold the footage with nvrfs keep, or raise days of retain")

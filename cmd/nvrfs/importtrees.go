@@ -48,24 +48,10 @@ func (im *importing) trees(ctx context.Context, paths []string) error {
 	if len(rows) > 0 {
 		err = errors.Join(err, im.printRows(rows, cfg))
 	}
-	if n, all := notTaken(rows); err == nil && n > 0 {
+	if n, all := trees.CountNotTaken(rows); err == nil && n > 0 {
 		err = fmt.Errorf("%s of %d not taken, for the reasons in the table", counted(n, "file"), all)
 	}
 	return err
-}
-
-// notTaken counts the files that were not taken, and all.
-func notTaken(rows []trees.Row) (n, all int64) {
-	for _, r := range rows {
-		if r.Result == trees.LeftOut {
-			continue // they are counted as what else became of them
-		}
-		all += r.Files
-		if r.Result == trees.NotTaken {
-			n += r.Files
-		}
-	}
-	return n, all
 }
 
 // printRows prints what became of the files.
@@ -86,27 +72,15 @@ func (im *importing) printRows(rows []trees.Row, cfg *config.Config) error {
 			result += ": " + strings.Join(strings.Fields(r.Reason), " ")
 		}
 		if len(r.Paths) > 0 {
-			result += fmt.Sprintf(" (such as %s)", r.Paths[0])
+			such := "such as "
+			if r.Files == 1 {
+				such = ""
+			}
+			result += fmt.Sprintf(" (%s%s)", such, r.Paths[0])
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", cmp.Or(r.Camera, "-"), r.Files, size, from, to, result)
 	}
 	return w.Flush()
-}
-
-// layoutNames lists the layouts, and layoutsHelp says what each is like.
-func layoutNames() (names []string) {
-	for _, l := range importer.Layouts {
-		names = append(names, l.Name)
-	}
-	return names
-}
-
-func layoutsHelp() string {
-	var help strings.Builder
-	for _, l := range importer.Layouts {
-		fmt.Fprintf(&help, "  %-10s %s\n", l.Name, strings.ReplaceAll(l.About, ".mp4, ", ".mp4\n             "))
-	}
-	return help.String()
 }
 
 // answers asks whoever sits at the terminal.

@@ -79,7 +79,7 @@ func TestImportTree(t *testing.T) {
 		for _, words := range [][]string{
 			{"front_door 3 ", "2026-11-19T11:00:00+01:00", "2026-11-19T12:00:00.685", result},
 			{"back-yard 1 ", "2026-11-19T11:00:00+01:00", result},
-			{"front_door 1 - - - not taken: it overlaps", "00.00.mov (such as", "00.00.mp4)"},
+			{"front_door 1 - - - not taken: it overlaps", "00.00.mov (/", "00.00.mp4)"},
 			{"front_door 1 - - - not taken: read mp4: no moov box", "00.20.mp4"},
 			{"front_door 1 - - - not taken: read mp4: the file is not mp4 but Matroska or WebM; copy", "00.30.mp4"},
 			{"- 1 - - - not taken: it is not mp4; copy what is in it", "00.40.ts"},
@@ -121,6 +121,24 @@ func TestImportTree(t *testing.T) {
 	}
 }
 
+// TestImportTreeAgainOfAConfiguredCamera runs an import again when all of it is there. The camera is in the configuration, whose retain
+// may ask for a warning about what is old.
+func TestImportTreeAgainOfAConfiguredCamera(t *testing.T) {
+	dir := tree(t, fragments, map[string]string{"2026-11-19/10/front_door/00.00.mp4": "", "2026-11-19/10/front_door/note.mp4": ""})
+	file := filepath.Join(t.TempDir(), "nvrfs.yaml")
+	text := "data: " + t.TempDir() + "\nmount: /mnt/nvr\ncameras: { front_door: { url: rtsp://192.0.2.1/, retain: { days: 1 } } }\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, result := range []string{" imported", "there already"} {
+		code, out, stderr := runCommand(t, t.Context(), nil, "import", "--config", file, "--pattern", "%Y-%m-%d/%H/{camera}/%M.%S", dir)
+		rows := table(out)
+		if code != exitFailure || !holds(rows, "front_door 1 ", result) || !holds(rows, "not taken: its name does not match --pattern (/") {
+			t.Errorf("exit %d, want a row with %q in\n%s%s", code, result, out, stderr)
+		}
+	}
+}
+
 func TestImportTreeOfCameras(t *testing.T) {
 	dir := tree(t, fragments, map[string]string{
 		"a/front.20261119_100000.mp4": "", "b/front.20261119_110000.mp4": "", "a/Café.20261119_100000.mp4": "", "a/....20261119_100000.mp4": "",
@@ -135,7 +153,7 @@ func TestImportTreeOfCameras(t *testing.T) {
 		{[]string{"--layout", "blueiris", dir, "--start", "yesterday"}, exitBadSetup, nil, "--start and --repeat are for FILEs alone"},
 		{[]string{"--layout", "frigat", dir}, exitBadSetup, nil, "--layout frigat: want frigate, mediamtx"},
 		{[]string{"--pattern", "{camera}", dir}, exitBadSetup, nil, "--pattern \"{camera}\": it does not say year"},
-		{[]string{"--layout", "wyze", "--pattern", "%s", dir}, exitBadSetup, nil, "none of the others can be"},
+		{[]string{"--layout", "wyze", "--pattern", "%s", dir}, exitBadSetup, nil, "--layout and --pattern exclude each other: give one of them; see: nvrfs import --help"},
 		{[]string{"--layout", "blueiris", "--camera", "x", "--camera", "y", dir}, exitBadSetup, nil, "needs --camera FROM=CAMERA for each"},
 		{[]string{"--layout", "blueiris", "--camera", "front=a b", dir}, exitBadSetup, nil, "a camera's name cannot hold"},
 		{[]string{"--layout", "blueiris", filepath.Join(dir, "none")}, exitBadSetup, nil, "no such file"},

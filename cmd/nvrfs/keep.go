@@ -58,7 +58,7 @@ For the forms of START and END, see: nvrfs ts --help`,
 	cmd.Flags().StringVar(&why, "why", "", "the `TEXT` that says, later, what it is kept for")
 	cmd.Flags().BoolVar(&list, "list", false, "list the holds")
 	cmd.Flags().Int64Var(&remove, "remove", 0, "remove the hold of this `NUMBER`")
-	cmd.MarkFlagsMutuallyExclusive("why", "list", "remove")
+	onlyOneOf(cmd, "why", "list", "remove")
 	return cmd
 }
 

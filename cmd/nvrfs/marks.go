@@ -24,12 +24,13 @@ func newMarksCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "marks [CAMERA]",
 		Short: "List the events that cameras told of, such as motion",
-		Long: `List the marks of CAMERA, or of all cameras: when motion was seen, an input was
-closed, or whatever else a camera told of by ONVIF while it was recorded; for
-how long; and the file in the mount that shows the beginning. Cameras with onvif
-in the configuration are asked for their events.
+		Long: `List the marks of CAMERA, or of all cameras. A mark is an event that a camera
+told of by ONVIF, such as motion, or an input that was closed. Each line says
+when it began, how long it lasted, and which file in the mount shows the
+beginning; - where there is no footage of it, or not yet.
 
-Marks are kept as long as the footage of their camera.
+Cameras that have onvif in the configuration are asked for their events while
+nvrfs run records. Marks are kept as long as the footage of their camera.
 
 For the forms of times, see: nvrfs ts --help`,
 		Example: `  nvrfs marks
@@ -72,7 +73,7 @@ type markLister struct {
 	from, to time.Time
 }
 
-// markListing is a mark in JSON. Its end is null where it goes on, or the recorder was cut off.
+// markListing is a mark in JSON. Its end is null while the mark goes on, and where the recorder was killed before it ended.
 type markListing struct {
 	marks.Mark
 	Path string `json:"path"` // of the entry that shows its start, from the root of the mount; empty where none does

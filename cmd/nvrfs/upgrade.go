@@ -72,7 +72,7 @@ func (f *dataFlags) add(cmd *cobra.Command) {
 	addConfigFlag(cmd, &f.config)
 	cmd.Flags().StringVar(&f.data, "data", "", "the data `DIR`, in place of a configuration file")
 	_ = cmd.MarkFlagDirname("data")
-	cmd.MarkFlagsMutuallyExclusive("config", "data")
+	onlyOneOf(cmd, "config", "data")
 }
 
 // locate returns the data directory, which has a database.

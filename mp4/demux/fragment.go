@@ -105,7 +105,7 @@ func (p *parser) readTrackFragment(traf []byte, moof, data int64) (end int64) {
 	return r.at
 }
 
-// end leaves it at the samples that there are.
+// end leaves the track with the samples that it has, and ignores later fragments.
 func (t *trackReader) end(why error) {
 	if t == nil || t.over || t.err != nil {
 		return

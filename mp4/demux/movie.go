@@ -26,12 +26,12 @@ const (
 	maxNotes      = 20      // of what is left out
 )
 
-// Read reads the tables of an mp4 file of the given size, fragmented or not: its first track of video that has samples, and its
-// first of sound, whose codecs are known. The samples themselves are read from r when they are asked for, but for a look at their
-// beginnings where no table says at which of them decoding can start.
+// Read reads the tables of an mp4 file of the given size, fragmented or not. It takes the first track of video and the first one of
+// sound that have samples and whose codecs are known. The samples themselves are read from r when they are asked for. Where no table
+// says at which samples decoding can start, Read also looks at the beginning of each.
 //
-// A file without such a video track is refused, and so is one that is cut short, unless it is fragmented: then it ends with the
-// last sample that is whole. Of an edit list only its offset counts: all samples are there, also those that it would hide. Empty
+// A file with neither is refused, and so is one whose video cannot be read, and one that is cut short, unless it is fragmented: then
+// it ends with the last sample that is whole. Of an edit list only its offset counts: all samples are there, also those that it would hide. Empty
 // samples are not, and the one before lasts as long as both.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	f, err := read(r, size)
@@ -193,7 +193,7 @@ func (p *parser) addTrack(trak *mp4.BoxInfo) error {
 	return nil
 }
 
-// transcoderOf returns what is to make samples of those of a sample entry, or nil where they are stored as they are, if at all.
+// transcoderOf returns the transcoder for the samples of a sample entry, or nil where they are stored as they are, or not at all.
 func transcoderOf(entry []byte) (*codec.Transcoder, error) {
 	if !codec.Transcodes(entry) {
 		return nil, nil

@@ -245,8 +245,12 @@ func (p *parser) finish() (*File, error) {
 	if f.Video == nil && noVideo != nil {
 		return nil, fmt.Errorf("its video: %w", noVideo)
 	}
-	if f.Video == nil {
-		return nil, fmt.Errorf("no video in it of %s (%s)", codec.Imported("or", media.Video), strings.Join(p.notes, "; "))
+	if len(f.Tracks()) == 0 {
+		err := fmt.Errorf("no video in it of %s, and no sound of %s", codec.Imported("or", media.Video), codec.Imported("or", media.Audio, media.RawAudio))
+		if len(p.notes) > 0 {
+			err = fmt.Errorf("%w (%s)", err, strings.Join(p.notes, "; "))
+		}
+		return nil, err
 	}
 	if p.lost > 0 {
 		p.note("%d samples at its end, which is cut off", p.lost)
@@ -255,8 +259,10 @@ func (p *parser) finish() (*File, error) {
 		p.notes = append(p.notes, fmt.Sprintf("%d more", p.more))
 	}
 	f.LeftOut = p.notes
-	if err := f.Video.findSyncs(); err != nil {
-		return nil, err
+	if f.Video != nil {
+		if err := f.Video.findSyncs(); err != nil {
+			return nil, err
+		}
 	}
 	return f, f.moveToStart(p.fragments > 0)
 }

@@ -38,7 +38,7 @@ func count(flags []bool) (n int) {
 	return n
 }
 
-// look returns which samples their codec takes for sync samples: none where it does not tell.
+// look returns which samples are sync samples, as their codec tells: none where it cannot tell.
 func (t *Track) look() ([]bool, error) {
 	found := make([]bool, t.Len())
 	start := make([]byte, lookBytes)

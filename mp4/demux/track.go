@@ -11,19 +11,21 @@ import (
 
 // A File is what is read of an mp4 file. It does not change and is safe for concurrent use.
 type File struct {
-	Video *Track
-	Audio *Track // nil where there is none
+	// Either is nil where the file has none, but never both.
+	Video, Audio *Track
 
 	// LeftOut says which tracks of the file are not there, and why, in words.
 	LeftOut []string
 }
 
 // Tracks lists the tracks that there are, video first.
-func (f *File) Tracks() []*Track {
-	if f.Audio == nil {
-		return []*Track{f.Video}
+func (f *File) Tracks() (tracks []*Track) {
+	for _, t := range []*Track{f.Video, f.Audio} {
+		if t != nil {
+			tracks = append(tracks, t)
+		}
 	}
-	return []*Track{f.Video, f.Audio}
+	return tracks
 }
 
 // A Track is one track of a file. Its times are on the file's timeline, which all tracks share: the edit list (ISO/IEC 14496-12

@@ -1,5 +1,5 @@
-// Package marks reads the marks of cameras: what they told of, such as motion. They come from a database in ticks, page by page, and
-// leave it in the order of time, by local clocks.
+// Package marks reads the marks of cameras, which are events such as motion. A database has them in ticks and gives them page by page;
+// this package gives them in the order of time, with local times.
 package marks
 
 import (
@@ -20,16 +20,16 @@ type Mark struct {
 	Text   string     `json:"text"` // in the words of the camera
 }
 
-// A Source has marks.
+// A Source is what marks are read from, such as a database.
 type Source interface {
-	// Marks lists the marks of a camera that have a part in [from90k, to90k), by start: at most so many behind the cursor.
+	// Marks lists the marks of a camera that have a part in [from90k, to90k), by start. It returns a page of those behind the cursor.
 	Marks(ctx context.Context, camera string, from90k, to90k int64, after schema.MarkCursor, most int) ([]schema.Mark, error)
 }
 
 // A Range is a range of time, [From, To), whose zone is that of the times of the marks in it.
 type Range struct{ From, To time.Time }
 
-// mark returns a mark as it is seen from outside.
+// mark turns a mark of the database into one with local times.
 func (r Range) mark(m schema.Mark) Mark {
 	local := func(t90k int64) time.Time { return media.ToTime(t90k).In(r.From.Location()) }
 	x := Mark{Camera: m.Camera, Start: local(m.Start90k), Kind: m.Kind, Text: m.Text}
@@ -40,7 +40,8 @@ func (r Range) mark(m schema.Mark) Mark {
 	return x
 }
 
-// Some lists the first marks of a camera that have a part in a range, by start, without its name. more is true where there are more.
+// Some lists the first marks of a camera that have a part in a range, by start. It leaves out the camera's name. more says that there
+// are further ones.
 func Some(ctx context.Context, src Source, camera string, r Range, most int) (marks []Mark, more bool, err error) {
 	rows, err := src.Marks(ctx, camera, media.FromTime(r.From), media.FromTime(r.To), schema.MarkCursor{}, most+1)
 	marks = []Mark{}

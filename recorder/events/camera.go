@@ -13,7 +13,7 @@ import (
 	"nvrfs/recorder/onvif"
 )
 
-// A Camera is one that is asked for its events.
+// A Camera is a camera that is asked for its events: where, and as whom.
 type Camera struct {
 	Name  string
 	ONVIF onvif.Options // where, by a URL, and as whom
@@ -25,7 +25,7 @@ const (
 	refusedWait = 10 * time.Minute
 	// The log of a camera's streams is faster than this.
 	tellAfter = time.Minute
-	// Reasons of the network have another port each time, and so are others all the time.
+	// A reason of the network names another port each time, so that it is never the same as the last.
 	tellEvery = time.Hour
 )
 
@@ -139,7 +139,7 @@ func atHost(address, host string) string {
 	return u.String()
 }
 
-// away has the log say why there are no events, once it has lasted, and again when the reason is another.
+// away logs why no events come, once that has lasted for a while, and again when the reason changes.
 func (a *asker) away(err error, began time.Time) {
 	if a.since.IsZero() {
 		a.since = began
@@ -153,7 +153,7 @@ func (a *asker) away(err error, began time.Time) {
 	a.told, a.toldAt = reason, time.Now()
 }
 
-// back has the log say that there are events again.
+// back logs that events come again.
 func (a *asker) back() {
 	if a.told != "" {
 		a.log.Info("the camera's events are kept again", "took", time.Since(a.since).Round(time.Second).String())

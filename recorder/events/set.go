@@ -16,14 +16,14 @@ type Options struct {
 	Write func(context.Context, func(*schema.Tx) error) error
 	// Backoff returns how long to wait after a number of failed attempts in a row.
 	Backoff func(attempt int) time.Duration
-	// Find returns the host at which a camera is found that is away, if it is known.
+	// Find returns the host at which a camera that is away was found, if it was.
 	Find func(ctx context.Context, camera string) (host string, ok bool)
 	Log  *slog.Logger
 
 	steady, tell, every time.Duration // for tests: those of an asker and of the keeper
 }
 
-// A Set asks cameras for their events, each in a goroutine of its own, and keeps them as marks. It is to be closed.
+// A Set asks cameras for their events, each in a goroutine of its own, and keeps the events as marks. The caller must Close it.
 type Set struct {
 	o      Options
 	keeper *keeper
@@ -54,8 +54,8 @@ func New(o Options) *Set {
 	return s
 }
 
-// Set changes which cameras are asked. One that stays as it was goes on. Set returns when those have ended that it stopped, which
-// takes a few seconds where a camera does not answer.
+// Set changes which cameras are asked. A camera that did not change is asked on, without a pause. Set returns when it has stopped all
+// others, which takes a few seconds where a camera does not answer.
 func (s *Set) Set(cameras []Camera) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

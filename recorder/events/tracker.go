@@ -23,7 +23,7 @@ const (
 	tellRounding = 500 * time.Millisecond
 )
 
-// A tracker makes marks of the events of a camera. It is for one goroutine.
+// A tracker turns the events of a camera into marks. Only one goroutine may use it.
 type tracker struct {
 	camera string
 	keeper *keeper
@@ -37,7 +37,7 @@ type tracker struct {
 	told         bool // that there were too many
 }
 
-// tracked is a mark, and what keeps it open.
+// tracked is a mark that goes on, with the states that keep it open.
 type tracked struct {
 	*kept
 	on map[string]bool // states that are on; nil where the mark has ended

@@ -129,12 +129,12 @@ func Covered(ctx context.Context, db *schema.DB, stream int64, s Span) (pieces [
 	return pieces, nil
 }
 
-// Covered is the function of that name for the stream of the importer.
+// Covered is like the function Covered, for the stream of the importer.
 func (im *Importer) Covered(ctx context.Context, s Span) ([]Span, error) {
 	return Covered(ctx, im.set.DB, im.row.ID, s)
 }
 
-// What Missing finds of a span of time.
+// What MissingIn finds out about a span of time.
 type Missing int
 
 const (
@@ -191,7 +191,7 @@ func (im *Importer) Add(ctx context.Context, f *File, start time.Time) error {
 	return nil
 }
 
-// ErrSource says that a file cannot be read that is imported.
+// ErrSource says that the file that is imported cannot be read.
 var ErrSource = errors.New("read the file that is imported")
 
 // Close commits the recordings that were added, releases the locks, and returns what is safe. If Add failed because nothing can be

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A Zone says in which time the names of a layout count.
+// A Zone says whether the times in the names of a layout are local or in UTC.
 type Zone int
 
 const (
@@ -17,7 +17,7 @@ const (
 	Local Zone = iota
 	// UTC, wherever the recorder is.
 	UTC
-	// Unsaid: in either, as the recorder was set up, and no name tells.
+	// Unsaid: local or in UTC, as the recorder was set up; its names do not tell which.
 	Unsaid
 )
 
@@ -123,7 +123,7 @@ func NewPattern(text string) (Pattern, error) {
 		case word == "?":
 			form.WriteString(`[^/]`)
 		default:
-			return p, fmt.Errorf("pattern %q: %q is not known; it may hold {camera}, {stream}, %%Y, %%m, %%d, %%H, %%M, %%S, %%f, %%s, %%z and *", text, word)
+			return p, fmt.Errorf("pattern %q: %q is not known; it may hold {camera}, {stream}, %%Y, %%y, %%m, %%d, %%H, %%I, %%p, %%M, %%S, %%f, %%s, %%z, ? and *, and **/ for any directories", text, word)
 		}
 		last = at[1]
 	}

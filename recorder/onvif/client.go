@@ -52,7 +52,7 @@ type Client struct {
 	services map[string]*url.URL // by the namespace of a service
 }
 
-// Open asks a device for its time, and which services it has. The Client is to be closed.
+// Open asks a device for its time, and which services it has. The caller must Close the Client.
 func Open(ctx context.Context, o Options) (*Client, error) {
 	base, err := parseAddress(o.Address)
 	if err != nil {
@@ -91,13 +91,13 @@ func (c *Client) Close() { c.plain.CloseIdleConnections() }
 // Clock returns by how much the camera's clock was ahead of this host's when the Client was opened, if the camera told.
 func (c *Client) Clock() (ahead time.Duration, ok bool) { return c.ahead, c.hasClock }
 
-// URL returns that of the device service.
+// URL returns the URL of the device service.
 func (c *Client) URL() string { return c.base.String() }
 
 // Host returns the host that is asked, without port.
 func (c *Client) Host() string { return c.base.Hostname() }
 
-// Has reports whether the device has a service, by its namespace.
+// Has reports whether the device has the service of a namespace.
 func (c *Client) Has(service string) bool { return c.services[service] != nil }
 
 // limited bounds what a body may have.
@@ -164,8 +164,8 @@ type Request struct {
 	nobody bool // without user name and password
 }
 
-// Call sends a request, with the user name and a digest of the password, and reads the answer into a struct whose fields have the
-// names of the elements below the body of the envelope ("GetProfilesResponse>Profiles"); nil for none.
+// Call sends a request, with the user name and a digest of the password. It reads the answer into a struct whose fields have the names
+// of the elements below the body of the envelope ("GetProfilesResponse>Profiles"). answer is nil where nothing is to be read.
 //
 // A refusal is a *Fault or ErrRefused.
 func (c *Client) Call(ctx context.Context, r Request, answer any) error {
@@ -225,7 +225,7 @@ func (c *Client) send(ctx context.Context, to *url.URL, r Request, answer any) e
 	return c.read(res, body, answer)
 }
 
-// read reads an answer, or returns what it means that there is none.
+// read reads an answer. Where the status says that there is none, it returns why.
 func (c *Client) read(res *http.Response, body []byte, answer any) error {
 	err := parseAnswer(body, answer)
 	var fault *Fault

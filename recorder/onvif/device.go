@@ -125,8 +125,8 @@ func (c *Client) Information(ctx context.Context) (Information, error) {
 	return i, err
 }
 
-// Endpoint asks for the name that the device announces itself by in discovery, "urn:uuid:…". Few devices answer this, and those
-// that do not answer their probes alone.
+// Endpoint asks for the name that the device announces itself by in discovery, "urn:uuid:…". Few devices answer this call; the others
+// tell their endpoint only when they answer a probe.
 func (c *Client) Endpoint(ctx context.Context) (string, error) {
 	var answer struct {
 		GUID string `xml:"GetEndpointReferenceResponse>GUID"`

@@ -30,7 +30,7 @@ const (
 	addressing    = "http://www.w3.org/2005/08/addressing"
 )
 
-// ErrNoEvents says that a device has no service of events.
+// ErrNoEvents says that a device has no event service.
 var ErrNoEvents = errors.New("the camera has no ONVIF service for events")
 
 // An Event is a message of a device about something that happened, or about how it is. Texts are cleaned.
@@ -56,8 +56,8 @@ type Subscription struct {
 	noRenewal bool // the device refuses to renew
 }
 
-// Subscribe asks a device for its events from now on. With gentle, it is asked for few at a time, and to answer soon, which devices need
-// that refuse to be asked as others are.
+// Subscribe asks a device for its events from now on. With gentle, each request asks for few events and a quick answer, because some
+// devices refuse the usual numbers.
 func (c *Client) Subscribe(ctx context.Context, gentle bool) (*Subscription, error) {
 	if !c.Has(EventsService) {
 		return nil, ErrNoEvents

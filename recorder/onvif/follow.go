@@ -10,7 +10,7 @@ import (
 	"nvrfs/media"
 )
 
-// An Identity is what a camera is recognised by where its address has changed. Of the two, one may be empty.
+// An Identity is what a camera is recognised by when its address has changed. One of the two fields may be empty.
 type Identity struct {
 	Serial   string // as the camera tells it: Information.Serial
 	Endpoint string // the name that it announces itself by: Device.Endpoint
@@ -35,8 +35,8 @@ const (
 	defaultPeriod = time.Minute
 )
 
-// A Finder finds cameras whose address has changed. All who look for one share a discovery, and there is one every few minutes at most.
-// The zero Finder asks all local networks.
+// A Finder finds cameras whose address has changed. All cameras that are looked for share one discovery, and there is one every few
+// minutes at most. The zero Finder asks all local networks.
 type Finder struct {
 	Discovery Discovery
 	Every     time.Duration // the least time from one discovery to the next; 5 minutes where 0
@@ -105,9 +105,9 @@ type Follower struct {
 	// Source returns the source at an address, or at the configured one where that is "". To another address than the configured one
 	// it sends no more than a digest of the password.
 	Source func(address string) media.Source
-	// Find returns where the camera is now, if that is known.
+	// Find returns the address at which the camera is now, if one was found.
 	Find func(ctx context.Context) (address string, ok bool)
-	// Moved is told an address at which the camera answered, and that is not the configured one. It is called once for each.
+	// Moved is called with an address, other than the configured one, at which the camera answered: once for each such address.
 	Moved func(address string)
 	After time.Duration // how long the camera is away before it is looked for; 1 minute where 0
 

@@ -31,7 +31,7 @@ type Profile struct {
 	Sound   string  // its codec, as the device calls it; "" for none
 }
 
-// Pixels is how many a picture has.
+// Pixels is how many pixels a picture of the profile has.
 func (p Profile) Pixels() int { return p.Width * p.Height }
 
 type encoder struct {
@@ -156,8 +156,8 @@ func Sources(profiles []Profile) (tokens []string) {
 	return tokens
 }
 
-// Choose picks of one source the profile of the largest picture and, where there is one of a smaller picture, that for overviews: the
-// largest one of up to 1280x720, or else the smallest.
+// Choose picks two profiles of one source. main has the largest picture. sub, for overviews, has a smaller one: the largest of up to
+// 1280x720, or else the smallest of all; there may be none.
 func Choose(profiles []Profile, source string) (main Profile, sub *Profile, ok bool) {
 	var of []Profile
 	for _, p := range profiles {

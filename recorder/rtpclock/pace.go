@@ -85,6 +85,25 @@ func (p *pace) rate(current float64, stands bool, settled float64) (rate float64
 	return 0, false
 }
 
+// steady reports whether access units have lately fallen behind as evenly as a clock that is slow has them do, and not as an encoder
+// does that does not keep up because its host has other things to do, too.
+func (p *pace) steady() bool {
+	const jitter, part = 0.02, 0.03
+	if len(p.points) < leastPace {
+		return false
+	}
+	x := p.points[len(p.points)-leastPace:]
+	a, c := x[0], x[leastPace-1]
+	rate := slope(a, c)
+	most := jitter + part*math.Abs(rate-1)*(c.at-a.at)
+	for _, b := range x {
+		if math.Abs(b.stamp-a.stamp-rate*(b.at-a.at)) > most {
+			return false
+		}
+	}
+	return true
+}
+
 // replays reports whether footage is sent faster than it was taken.
 func (p *pace) replays() bool {
 	if len(p.points) < 2 {

@@ -40,34 +40,41 @@ const arrivalRate = 0.005
 //   - A clock that jumps, stands, or falls behind, is set to when the access unit came, less the shortest delay so far.
 //   - A clock that counts at another rate than is described is scaled by the rate that is measured.
 //
-// A stall of the network does none of this: what it held back comes with the timestamps that it was made at.
+// A stall of the network does none of this: what it held back comes with the timestamps that it was made at. Nor does an encoder that
+// is late, where sender reports say that the clock is right.
+//
+// Whatever changes, pictures keep the order that their timestamps have: it takes effect for those that are shown after all that came,
+// see scales.
 type Timeline struct {
 	rate    float64 // ticks a second
 	hz      float64 // of timestamps, as described
 	reorder float64 // seconds
 
-	clock    Clock
-	from, to int64   // the timestamp, extended, that has the time to
-	passes   float64 // seconds of timestamps that pass in one; 1 where the clock is right
-	arrival  bool    // timestamps say nothing of the time
+	clock   Clock
+	scales  scales
+	arrival bool // timestamps say nothing of the time
 
 	last    float64 // when the newest access unit came
 	began   float64 // when the first did
 	newest  int64   // the time of the newest
-	highest int64   // the greatest time
+	highest bend    // the greatest time, and its timestamp
 	below   int     // access units since
+	deepest int64   // by how much times were less than the greatest, at most, since the clock last jumped
 	since   float64 // when the first of the newest timestamp came
 	delays  delays
 	lags    lags
 	pace    pace
 	frames  frames
+	reports reports
 	lasts   float64 // how many seconds all access units last, at least
 }
 
 // NewTimeline makes the timeline of a track of so many ticks a second, whose timestamps count hz in one, and may go back by so many
 // seconds.
 func NewTimeline(rate, hz uint32, reorder float64) *Timeline {
-	return &Timeline{rate: float64(rate), hz: float64(hz), reorder: reorder, passes: 1}
+	t := &Timeline{rate: float64(rate), hz: float64(hz), reorder: reorder}
+	t.scales.now = scale{bends: []bend{{}}, ticks: t.rate / t.hz, passes: 1}
+	return t
 }
 
 // A Fault is what a Timeline found wrong with a clock, and has mended.
@@ -120,28 +127,21 @@ func (t *Timeline) At(timestamp uint32, received float64) (time int64, f Fault) 
 		return t.newest, f
 	}
 	received = max(received, t.last)
-	m := t.mapped(ext)
+	m := t.scales.take(ext)
 	if t.arrival {
 		m = t.arrived(received)
 	} else if f = t.judge(m, received); f.Kind != None {
-		if f.Kind == Jumped {
-			t.pace.reset()
-		}
-		m = t.arrived(received)
-		t.from, t.to = ext, m
-		t.lags.reset()
+		m = t.mend(f.Kind, ext, received)
 	}
-	if f.Kind != None {
-		t.delays.restart()
-	}
-	t.note(m, received)
+	t.note(ext, m, received)
 	lag := received - float64(m)/t.rate - t.delays.floor
 	if t.reorder == PictureReorder {
 		t.lasts += leastPicture
 	}
 	if t.pace.add(pacePoint{received, float64(ext) / t.hz, lag, t.lasts}) {
-		if rate, ok := t.pace.rate(t.passes, t.arrival, t.began+settleTime); ok {
-			if rated := t.setRate(rate, ext, m); rated.Kind != None {
+		rate, ok := t.pace.rate(t.scales.now.passes, t.arrival, t.began+settleTime)
+		if ok && (!t.onlyLate(m, received) || t.pace.steady()) {
+			if rated := t.setRate(rate); rated.Kind != None {
 				f = rated
 			}
 		}
@@ -151,11 +151,12 @@ func (t *Timeline) At(timestamp uint32, received float64) (time int64, f Fault) 
 
 func (t *Timeline) start(timestamp uint32, received float64) {
 	t.clock.Start(timestamp, 0)
-	t.to = int64(received * t.rate)
+	to := int64(received * t.rate)
+	t.scales.restart(bend{0, to})
 	t.began, t.since = received, received
 	t.delays.settle = received + settleTime
-	t.newest, t.highest = t.to, t.to
-	t.note(t.to, received)
+	t.newest, t.highest = to, bend{0, to}
+	t.note(0, to, received)
 	t.pace.add(pacePoint{at: received})
 }
 
@@ -163,7 +164,7 @@ func (t *Timeline) start(timestamp uint32, received float64) {
 func (t *Timeline) Of(timestamp uint32) (time int64, ok bool) {
 	const near = 60 // seconds
 	ext, ok := t.clock.Near(timestamp)
-	m := t.mapped(ext)
+	m := t.scales.of(ext).time(ext)
 	return m, ok && !t.arrival && math.Abs(float64(m-t.newest)) < near*t.rate
 }
 
@@ -182,21 +183,40 @@ func (t *Timeline) Settle() {
 // Rate returns how many ticks the track has a second.
 func (t *Timeline) Rate() float64 { return t.rate }
 
-func (t *Timeline) mapped(ext int64) int64 {
-	if t.passes == 1 && t.hz == t.rate {
-		return t.to + ext - t.from
-	}
-	return t.to + int64(math.Round(float64(ext-t.from)*t.rate/t.hz/t.passes))
-}
-
 // arrived returns the time of an access unit by when it came. It is later than that of all before.
 func (t *Timeline) arrived(received float64) int64 {
-	return max(t.highest+1, int64((received-t.delays.floor)*t.rate))
+	return max(t.highest.time+1, int64((received-t.delays.floor)*t.rate))
+}
+
+// mend has the times of the access units from one on follow from when it came. It returns the time of that.
+func (t *Timeline) mend(kind FaultKind, ext int64, received float64) (m int64) {
+	m = t.arrived(received)
+	switch {
+	case kind == Jumped && !t.scales.jumping():
+		// Pictures may be to come that are shown before this one: of before the clock jumped, and of after.
+		m = max(m, t.highest.time+t.deepest+1)
+		t.deepest = 0
+	case kind == Ahead && t.deepest > 0:
+		m = max(m, t.highest.time+1+(t.scales.now.time(ext)-t.highest.time)/8) // so that there is room for them
+	}
+	switch kind {
+	case Jumped:
+		t.pace.reset()
+		t.scales.jump(t.highest.ext, bend{ext, m})
+	case Stood:
+		t.scales.restart(bend{ext, m})
+	default:
+		t.scales.now.shift(t.highest, bend{ext, m})
+	}
+	t.lags.reset()
+	t.delays.restart()
+	t.reports.reset()
+	return m
 }
 
 // judge tells what is wrong with the time of an access unit.
 func (t *Timeline) judge(m int64, received float64) Fault {
-	back := float64(t.highest-m) / t.rate
+	back := float64(t.highest.time-m) / t.rate
 	ahead := t.delays.floor - (received - float64(m)/t.rate)
 	step := float64(m-t.newest)/t.rate - (received - t.last) // longer than it took
 	mostAhead := mostAhead
@@ -204,51 +224,56 @@ func (t *Timeline) judge(m int64, received float64) Fault {
 		mostAhead = mostBuffered
 	}
 	t.lags.add(received, -ahead)
+	leads := m > t.highest.time // and no picture that is shown before came after it
 	switch {
 	case back > t.reorder:
 		return Fault{Kind: Jumped, By: float64(m-t.newest) / t.rate}
+	case leads && t.onlyLate(m, received):
 	case ahead > mostAhead && step > mostAhead:
 		return Fault{Kind: Jumped, By: float64(m-t.newest) / t.rate}
-	case ahead > mostAhead && received > t.delays.settle && !t.pace.replays():
+	case leads && ahead > mostAhead && received > t.delays.settle && !t.pace.replays():
 		return Fault{Kind: Ahead, By: ahead}
 	case m == t.newest && received-t.since > mostStanding, back >= 0 && t.below >= mostBelow:
 		return Fault{Kind: Stood, By: back}
-	case t.lags.last(-ahead):
+	case leads && t.lags.last(-ahead):
 		return Fault{Kind: Behind, By: -ahead}
 	}
 	return Fault{}
 }
 
 // note takes in the time of an access unit.
-func (t *Timeline) note(m int64, received float64) {
+func (t *Timeline) note(ext, m int64, received float64) {
 	if m != t.newest {
 		t.since = received
 	}
 	t.newest, t.last = m, received
-	if t.below++; m > t.highest {
-		t.highest, t.below = m, 0
+	if t.below++; m > t.highest.time {
+		t.highest, t.below = bend{ext, m}, 0
 	}
+	t.deepest = max(t.deepest, t.highest.time-m)
 	t.delays.add(received, received-float64(m)/t.rate)
 }
 
-// setRate has timestamps scaled from an access unit on. rate is how fast they count, as a part of what is described.
-func (t *Timeline) setRate(rate float64, ext, m int64) Fault {
+// setRate has timestamps scaled that are greater than all so far. rate is how fast they count, as a part of what is described.
+func (t *Timeline) setRate(rate float64) Fault {
 	const right = 0.005 // off by less, it is taken for right
-	before := t.passes
+	before := t.scales.now.passes
 	if math.Abs(rate-1) < right {
 		rate = 1
 	}
-	t.from, t.to = ext, m
 	t.arrival = rate < arrivalRate
-	if !t.arrival {
-		t.passes = rate
+	if t.arrival {
+		t.scales.restart(t.highest)
+	} else {
+		t.scales.now.rate(rate, t.highest)
 	}
 	t.lags.reset()
+	t.reports.reset()
 	if math.Abs(rate/before-1) < minOff && !t.arrival {
 		return Fault{}
 	}
 	t.delays.restart()
-	t.delays.add(t.last, t.last-float64(m)/t.rate)
+	t.delays.add(t.last, t.last-float64(t.newest)/t.rate)
 	return Fault{Kind: Rated, Hz: rate * t.hz}
 }
 
@@ -258,9 +283,9 @@ func (t *Timeline) Lasts(ticks int64) Fault {
 	lasts := float64(ticks) / t.rate
 	t.lasts += lasts
 	rate, ok := t.frames.add(float64(t.clock.pts)/t.hz, lasts, t.last)
-	if !ok || t.arrival || math.Abs(rate/t.passes-1) < sureOff {
+	if !ok || t.arrival || math.Abs(rate/t.scales.now.passes-1) < sureOff {
 		return Fault{}
 	}
 	t.pace.reset()
-	return t.setRate(rate, t.clock.pts, t.newest)
+	return t.setRate(rate)
 }

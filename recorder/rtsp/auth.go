@@ -95,7 +95,7 @@ func (l *login) again(headers []string, authorized bool, renewed int) bool {
 		return false
 	}
 	if l.user == nil {
-		l.refused = errors.New("the camera asks for a user and a password; write them into the URL: rtsp://user:password@host/path")
+		l.refused = errors.New("the camera asks for a user and a password; write them into the URL: the user, a colon, the password and an @, in front of the host")
 		return false
 	}
 	if authorized && l.challenge != nil {

@@ -115,11 +115,11 @@ func (s *session) requests(u *base.URL) error {
 			return err
 		}
 	}
-	s.left.tell(s.log, &s.source.told)
 	s.listen()
 	if _, err := s.client.Play(nil); err != nil {
 		return fmt.Errorf("PLAY: %w", s.explain(err))
 	}
+	s.left.tell(s.log, &s.source.told) // not before, because a track may be missing since the connection is gone, or the session is stopped
 	return nil
 }
 

@@ -20,7 +20,8 @@ import (
 
 const (
 	maxPending   = 8                // requests that wait for an answer; cameras may leave keep-alives unanswered
-	optionalTime = 5 * time.Second  // for the answer to a request that the session can do without
+	optionalTime = 5 * time.Second  // for the answer to a request that the session can do without, where it means nothing
+	setUpSound   = 10 * time.Second // for that to SETUP of sound, without which the session has none
 	resendTime   = 10 * time.Second // to write a request once more
 	bodyTime     = 2 * time.Second  // for the rest of a message
 )
@@ -249,9 +250,7 @@ func (d *dialogue) Write(p []byte) (int, error) {
 		req.optional = true // whether it plays, packets say
 		d.playing.Store(true)
 	}
-	if req.optional {
-		_ = d.Conn.SetReadDeadline(time.Now().Add(optionalTime))
-	}
+	d.awaitLocked(req)
 	d.s.because(nil)
 	if err := d.sendLocked(req); err != nil {
 		return 0, err
@@ -351,10 +350,20 @@ func (d *dialogue) answerLocked(m *message) error {
 
 func (d *dialogue) sendAgainLocked(req *request) error {
 	_ = d.Conn.SetWriteDeadline(time.Now().Add(resendTime))
-	if req.optional {
-		_ = d.Conn.SetReadDeadline(time.Now().Add(optionalTime))
-	}
+	d.awaitLocked(req)
 	return d.sendLocked(req)
+}
+
+// awaitLocked bounds how long a request waits for its answer that the session can do without.
+func (d *dialogue) awaitLocked(req *request) {
+	if !req.optional {
+		return
+	}
+	patience := optionalTime
+	if req.method == "SETUP" {
+		patience = setUpSound
+	}
+	_ = d.Conn.SetReadDeadline(time.Now().Add(patience))
 }
 
 func withoutHeader(lines, name string) (out string) {
@@ -379,7 +388,7 @@ func (d *dialogue) late() error {
 	d.pending, d.answered = slices.Delete(d.pending, i, i+1), req.sent
 	m := &message{first: "RTSP/1.0 200 OK", fields: []field{{"cseq", req.cseq}}}
 	if req.method == "SETUP" {
-		d.s.because(fmt.Errorf("the camera did not answer within %v", optionalTime))
+		d.s.because(fmt.Errorf("the camera did not answer within %v", setUpSound))
 		m.first = "RTSP/1.0 408 Request Timeout"
 	}
 	d.clean = m.bytes()

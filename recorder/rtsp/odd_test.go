@@ -269,7 +269,7 @@ var oddCases = map[string]oddCase{
 	"parameters of another format":     {Case: replace("a=fmtp:97", "a=fmtp:96"), sound: true, recorded: 2},
 	"sound refused with 500":           {Case: refuseSound(func(a *oddcamera.Answer) { a.Refuse("500 Internal Server Error") }), transports: both, sound: true, recorded: 1, log: "SETUP of the audio track: the camera answers 500"},
 	"sound refused with 404":           {Case: refuseSound(func(a *oddcamera.Answer) { a.Refuse("404 Not Found") }), sound: true, recorded: 1, log: "a track of the camera is not recorded"},
-	"sound without an answer":          {Case: refuseSound(func(a *oddcamera.Answer) { a.None = true }), transports: both, sound: true, recorded: 1, log: "the camera did not answer within 5s"},
+	"sound without an answer":          {Case: refuseSound(func(a *oddcamera.Answer) { a.None = true }), transports: both, sound: true, recorded: 1, log: "the camera did not answer within 10s"},
 	"sound whose Transport is nothing": {Case: refuseSound(func(a *oddcamera.Answer) { a.Set("Transport", "RTP/AVP;client_port=1-2") }), sound: true, recorded: 1, log: "a track of the camera is not recorded"},
 	"a picture that is described wrongly": {
 		Case:   sdp(func(s string) string { return strings.NewReplacer(" 96", " 20", ":96", ":20").Replace(s) }),

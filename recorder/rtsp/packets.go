@@ -150,7 +150,7 @@ func (s *session) onReport(t *track, pkt rtcp.Packet) {
 	s.handle("an RTCP packet of the camera", func(now time.Time) error {
 		// A time of 0 is of a camera without a clock, RFC 3550 6.4.1.
 		if r, ok := pkt.(*rtcp.SenderReport); ok && r.NTPTime != 0 && (!t.sources.known || r.SSRC == t.sources.ssrc) {
-			t.report = r
+			t.report, t.reported = r, now
 			s.noteReport(t, now)
 			if s.reports != nil {
 				s.reports(rtpclock.NTP(r.NTPTime), now)
@@ -172,6 +172,9 @@ func (s *session) noteReport(t *track, now time.Time) {
 	}
 	if pts, ok := t.times.Of(r.RTPTime); ok {
 		t.report = nil
+		if !t.sound { // which no encoder falls behind with
+			t.times.Report(r.RTPTime, t.reported.Sub(s.firstPacket).Seconds())
+		}
 		s.tie.Note(t.mark, rtpclock.NTP(r.NTPTime), pts, now)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"syscall"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 )
@@ -19,6 +21,9 @@ func (s *session) explain(err error) error {
 			return cause
 		}
 		return s.explainStatus(int(status.Code), status.Message)
+	}
+	if text := unreachable(err); text != "" {
+		return errors.New(text)
 	}
 	var session liberrors.ErrClientSessionHeaderInvalid
 	var transport liberrors.ErrClientTransportHeaderInvalid
@@ -52,6 +57,25 @@ func (s *session) explain(err error) error {
 	return err
 }
 
+// unreachable says why there is no connection to the camera, or "" where that is not what err says.
+func unreachable(err error) string {
+	var name *net.DNSError
+	if errors.As(err, &name) {
+		return fmt.Sprintf("the host %s is not found (%v); see whether its name is right, or write its address", name.Name, name.Err)
+	}
+	var dial *net.OpError
+	if !errors.As(err, &dial) || dial.Op != "dial" || dial.Addr == nil {
+		return ""
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("nothing listens at %v (connection refused); see whether the address and the port are right, and RTSP is switched on at the camera", dial.Addr)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), dial.Timeout():
+		return fmt.Sprintf("nothing answers at %v (%v); see whether the camera has power and network, and still this address", dial.Addr, dial.Err)
+	}
+	return ""
+}
+
 func is[T error](err error) bool { return errors.As(err, new(T)) }
 
 // explainStatus says what a refusal means. message is the camera's.
@@ -61,9 +85,9 @@ func (s *session) explainStatus(code int, message string) error {
 	case 401:
 		return errors.New("the camera asks for a password")
 	case 403:
-		return fmt.Errorf("%s: it lets this user, or this host, not watch the stream; give the right at the camera", does)
+		return fmt.Errorf("%s: it does not let this user, or this host, watch the stream; allow that at the camera", does)
 	case 404:
-		return fmt.Errorf("%s: the camera knows no stream of that path; look it up in its manual", does)
+		return fmt.Errorf("%s: the camera knows no stream of that path; see its manual, or let nvrfs camera add NAME ADDRESS ask the camera for the path", does)
 	case 415:
 		return fmt.Errorf("%s: it has no description of the stream", does)
 	case 453, 503:

@@ -710,6 +710,28 @@ func TestRTSPRefusedPassword(t *testing.T) {
 	}
 }
 
+func TestRTSPNobodyThere(t *testing.T) {
+	t.Parallel()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := closed.Addr().String()
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for url, want := range map[string]string{
+		"rtsp://" + address + "/live":  "nothing listens at " + address + " (connection refused); see whether",
+		"rtsp://camera.invalid/live":   "the host camera.invalid is not found (",
+		"rtsps://" + address + "/live": "nothing listens at " + address,
+	} {
+		_, err := runRTSP(t, &Source{URL: url}, new(collector), 1, 1)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want %q in it", err, want)
+		}
+	}
+}
+
 func TestRTSPCameraGoesAway(t *testing.T) {
 	t.Parallel()
 	m := h264Media(codectest.SPS(10, 0, false), codectest.PPS(0))

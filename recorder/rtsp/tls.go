@@ -37,7 +37,8 @@ func (s *session) encrypt(ctx context.Context, conn net.Conn, address string) (n
 	}
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, errors.Join(distrusted(err), conn.Close())
+		_ = conn.Close() // it is of no use, and err says why
+		return nil, distrusted(err)
 	}
 	return secure, nil
 }
@@ -55,6 +56,8 @@ func distrusted(err error) error {
 		}
 		return fmt.Errorf("this host does not trust the camera's certificate%s; if it is the camera's own, write tls: { fingerprint: %q }: %w",
 			expired, Fingerprint(verification.UnverifiedCertificates[0].Raw), err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.New("the camera accepts the connection, and does not answer to TLS; if it does not encrypt at this port, write rtsp:// in place of rtsps://, or the port of rtsps")
 	case errors.As(err, &record), errors.Is(err, io.EOF):
 		return fmt.Errorf("the camera does not encrypt at this port (%v); write rtsp:// in place of rtsps://, or the port of rtsps", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
@@ -34,7 +35,8 @@ type track struct {
 	times    *rtpclock.Timeline
 	end      int64 // of the newest sample of sound
 	mark     *rtpclock.Mark
-	report   *rtcp.SenderReport // that came before the first packet
+	report   *rtcp.SenderReport // the newest, until it is known when its timestamp was
+	reported time.Time          // when that came
 }
 
 // begin begins the times of the track, or begins them anew where its receiver has come to know how they count.

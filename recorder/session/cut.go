@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -97,7 +98,7 @@ func (s *Session) recordingEnds(sync bool, pts90k int64) bool {
 	}
 	if now90k-s.clock.start90k >= max(leastEndless90k, 2*s.o.Length90k) {
 		if s.said.once("endless") {
-			s.o.Log.Warn("the camera sends no picture on which decoding can start for minutes; recordings end in between, and what starts with such a recording shows no picture until the next one on which it can",
+			s.o.Log.Warn("for minutes, the camera has sent no picture from which decoding can start; recordings are cut in between, and a file that begins with such a recording shows nothing until the next picture from which decoding can start",
 				"do", "set the camera's I-frame interval (GOP) to 2 seconds, and switch its smart codec (H.264+, H.265+, Zipstream) off")
 		}
 		return true
@@ -264,15 +265,19 @@ func (s *Session) taken(in *input, samples []media.Sample) {
 	}
 }
 
-// writeRest writes what is pending as the end of the run.
-func (s *Session) writeRest(reason string) error {
+// writeRest writes what is pending as the end of the run; with last, no other run follows at once.
+func (s *Session) writeRest(reason string, last bool) error {
 	if err := s.flush(true); err != nil {
 		return err
 	}
 	tracks := make([][]media.Sample, len(s.in))
 	for i := range s.in {
 		in := &s.in[i]
-		tracks[i] = fragmentTrack(in.pending, len(in.pending), s.endDuration(i))
+		lasts := s.endDuration(i)
+		if i == master && last {
+			lasts = s.endSooner(lasts)
+		}
+		tracks[i] = fragmentTrack(in.pending, len(in.pending), uint32(max(1, lasts)))
 		s.taken(in, tracks[i])
 	}
 	return s.write(tracks, &cut{
@@ -282,11 +287,11 @@ func (s *Session) writeRest(reason string) error {
 
 // endDuration is how long the last sample of a run lasts: as is typical. Where there are B-frames, the one decoded last is not
 // the one shown last, and lasts until that is over, so that readers who add up durations show all of it.
-func (s *Session) endDuration(track int) uint32 {
+func (s *Session) endDuration(track int) int64 {
 	in := &s.in[track]
 	typical, p := s.typicalDuration(in), in.pending
 	if track != master || len(p) == 0 {
-		return typical
+		return int64(typical)
 	}
 	firstCTS, last, end := p[0].CTS, &p[len(p)-1], int64(0)
 	if s.rec != nil {
@@ -299,7 +304,37 @@ func (s *Session) endDuration(track int) uint32 {
 		}
 		end = max(end, x.PTS()+duration)
 	}
-	return uint32(max(1, end-int64(firstCTS)-last.DTS))
+	return end - int64(firstCTS) - last.DTS
+}
+
+// endSooner has the last samples of a run decoded sooner where the last one would have to last less than nothing for the recording to
+// end when its pictures do. It returns how long that lasts then. In an open GOP, pictures are decoded behind a sync sample that are
+// shown before it.
+func (s *Session) endSooner(lasts int64) int64 {
+	p := s.in[master].pending
+	if lasts >= 0 || p[len(p)-1].DTS-p[0].DTS < -3*lasts {
+		return lasts // nothing is to be done, or there are too few
+	}
+	for try := 0; lasts < 0 && try < 16; try++ { // since the picture that is shown last lasts a little less then
+		decodeSooner(p, 1-lasts)
+		lasts = s.endDuration(master)
+	}
+	return lasts
+}
+
+// decodeSooner has the last of some samples decoded sooner by some ticks, and those before it in proportion. They are shown when they
+// were.
+func decodeSooner(p []media.Sample, by int64) {
+	first := p[0].DTS
+	span, before := p[len(p)-1].DTS-first, first-1
+	for i := range p {
+		x, at := &p[i], first+(p[i].DTS-first)*(span-by)/span
+		at = max(at, before+1)
+		if cts := x.PTS() - at; cts <= math.MaxInt32 && at <= x.DTS {
+			x.DTS, x.CTS = at, int32(cts)
+		}
+		before = x.DTS
+	}
 }
 
 // typicalDuration returns how long the last sample of a track lasts, which no next sample tells: as long as the one before it, or if

@@ -139,7 +139,7 @@ func (s *Session) NewRun(tracks []media.SampleEntry, reason string) error {
 	if s.said.once("run: " + WithoutNumbers(reason)) {
 		s.o.Log.Info("another run begins, without losing a frame", "reason", reason)
 	}
-	err := s.Finish(reason)
+	err := s.finish(reason, false)
 	next := New(s.o)
 	next.said = s.said
 	err = errors.Join(err, next.Start(tracks))
@@ -222,13 +222,16 @@ func (s *Session) to90k(t int64) int64 {
 }
 
 // Finish hands over the samples that are pending, and ends the run for a reason.
-func (s *Session) Finish(reason string) error {
+func (s *Session) Finish(reason string) error { return s.finish(reason, true) }
+
+// finish is Finish; with last, no sample follows that the camera has sent.
+func (s *Session) finish(reason string, last bool) error {
 	if s.clock == nil {
 		return nil
 	}
 	var err error
 	if !s.refused {
-		err = s.writeRest(reason)
+		err = s.writeRest(reason, last)
 	}
 	if s.refused { // the run ends all the same
 		err = errors.Join(err, s.sink.End(reason))

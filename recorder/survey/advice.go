@@ -33,11 +33,11 @@ func (r *Report) Advise() {
 		say("what is left out could be recorded as another codec: set pictures to %s, and sound to %s",
 			codec.Recorded("or", media.Video), codec.Recorded("or", media.Audio, media.RawAudio))
 	}
-	if c := r.Clock; c != nil && math.Abs(*c-1) > clockOff && math.Abs(r.drift) > clockDrift {
+	if c := r.Clock; c != nil && r.clockIsOff() {
 		say("the camera's timestamps run at %.3f of real time, so that its footage would play too fast or too slow: set another frame rate, or update the camera", *c)
 	}
 	if a := r.WallAhead; a != nil && math.Abs(*a) > wallOff {
-		say("set the camera's clock by NTP: its date is %s; footage is filed by this host's clock, but what the camera writes into the picture is wrong", aheadText(*a))
+		say("set the camera's clock by NTP: its date is %s; footage is filed by this host's clock, but what the camera writes into the picture is wrong", AheadText(*a))
 	}
 	if r.Lost+r.Damaged > 0 {
 		do := "look for a weak or busy line to the camera, or lower its bit rate"
@@ -46,6 +46,11 @@ func (r *Report) Advise() {
 		}
 		say("packets were lost or damaged: %s", do)
 	}
+}
+
+// clockIsOff says whether the camera's timestamps went away from this host's clock by more than packets are delayed.
+func (r *Report) clockIsOff() bool {
+	return math.Abs(*r.Clock-1) > clockOff && math.Abs(r.drift) > clockDrift
 }
 
 func (t Track) advise(say func(string, ...any)) {

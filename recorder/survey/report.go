@@ -152,11 +152,14 @@ func (r Report) Text(w io.Writer) error {
 	if len(r.Tracks) == 1 && r.Tracks[0].Kind == media.Video.String() {
 		line("sound", "none that is recorded")
 	}
-	if r.Clock != nil {
+	switch {
+	case r.Clock != nil && r.clockIsOff():
 		line("clock", "the camera's timestamps run at %.3f of this host's time", *r.Clock)
+	case r.Clock != nil:
+		line("clock", "the camera's timestamps run as fast as this host's clock")
 	}
 	if r.WallAhead != nil {
-		line("", "its date is %s", aheadText(*r.WallAhead))
+		line("clock", "the camera's date is %s", AheadText(*r.WallAhead))
 	}
 	line("packets", "%d lost, %d damaged", r.Lost, r.Damaged)
 	for _, n := range r.Notes {
@@ -175,15 +178,20 @@ func (r Report) Text(w io.Writer) error {
 	return err
 }
 
-func aheadText(seconds float64) string {
+// AheadText says how a clock that is ahead by some seconds differs from this host's.
+func AheadText(seconds float64) string {
 	d := time.Duration(math.Abs(seconds) * float64(time.Second)).Round(100 * time.Millisecond)
-	switch {
-	case d < time.Second:
+	if d < time.Second {
 		return "that of this host"
-	case seconds > 0:
-		return d.String() + " ahead of this host's"
 	}
-	return d.String() + " behind this host's"
+	length := d.String()
+	if days := d / (24 * time.Hour); days >= 2 { // hours of a clock that is years off say nothing
+		length = fmt.Sprintf("%d days", days)
+	}
+	if seconds > 0 {
+		return length + " ahead of this host's"
+	}
+	return length + " behind this host's"
 }
 
 func (t Track) text() string {

@@ -30,16 +30,16 @@ func (env *Environment) addCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME ADDRESS|URL",
 		Short: "Try a camera, and write it into the configuration",
-		Long: `Add a camera to the configuration file. Of an ADDRESS (a host, host:port, or the
-URL of its ONVIF service) the camera is asked by ONVIF which streams it has, and
-from then on for its events, see nvrfs marks; of an rtsp:// or rtsps:// URL,
-that one stream is added. Each stream is tried: it
-is written only after a picture has come.
+		Long: `Add a camera to the configuration file. With an ADDRESS (a host, host:port, or
+the URL of its ONVIF service), the camera is asked by ONVIF for its main and its
+sub stream, and nvrfs run asks it for its events, which nvrfs marks lists. With
+an rtsp:// or rtsps:// URL, that one stream is added. Each stream is tried, and
+is written into the file only when picture or sound comes.
 
-All else in the file stays as it is, comments included. The password is not
-written into it: the file says ${file:PATH}, where PATH is --password-file or
-else a new file NAME.password beside the configuration, which only those read
-who may read the configuration.
+The rest of the file stays as it is, comments included. The password is not
+written into it. The file names another one that holds it: --password-file or,
+without that flag, a new file NAME.password beside the configuration, which can
+be read by nobody who cannot read the configuration.
 
 A recorder that runs is told to read its configuration again.`,
 		Example: `  nvrfs camera add front-door 192.0.2.10 --user admin
@@ -74,7 +74,7 @@ func (a *addition) run(ctx context.Context, where string) error {
 	if err != nil {
 		return fmt.Errorf("%w; name the configuration file with --config; README.md has one to start from", err)
 	}
-	// Whether it can be added at all is known before the camera is asked.
+	// A name that is taken, or a file with a mistake, is refused before the camera is asked.
 	if _, err := config.Apply(a.config, before, nil, config.Add("cameras."+a.name, "{ url: 'rtsp://192.0.2.1/' }")); err != nil {
 		return err
 	}
@@ -87,6 +87,7 @@ func (a *addition) run(ctx context.Context, where string) error {
 		return err
 	}
 	value := a.value(found, secret)
+	a.tellTwins(before, found)
 	after, err := config.Apply(a.config, before, nil, config.Add("cameras."+a.name, value))
 	if err != nil {
 		return err
@@ -106,6 +107,23 @@ func (a *addition) run(ctx context.Context, where string) error {
 	}
 	a.env.tell("%s was added to %s; %s", a.name, a.config, takeIn(cfg.Data, a.config))
 	return nil
+}
+
+// tellTwins says which cameras of the configuration record the same stream already: two names for one camera record it twice.
+func (a *addition) tellTwins(before []byte, found candidate) {
+	cfg, err := config.Parse(a.config, before, a.env.LookupEnv)
+	if err != nil {
+		return // a secret is not to be had here; the note is only a help
+	}
+	for _, c := range cfg.Cameras {
+		for _, s := range c.Streams {
+			if u, err := url.Parse(s.URL.Reveal()); err == nil {
+				if u.User = nil; u.String() == found.main {
+					a.env.tell("%s records this stream already; with both, it is recorded twice", c.Name)
+				}
+			}
+		}
+	}
 }
 
 // find returns the streams at an address, or the one at a URL, with the login that they take.

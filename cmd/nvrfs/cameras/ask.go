@@ -25,7 +25,7 @@ type candidate struct {
 	onvif     string // where it is asked for its events; "" for none, or where they would be those of several cameras
 }
 
-// ask asks a camera by ONVIF which streams it has, and whom it is. It asks for a user where the camera wants one.
+// ask asks a camera by ONVIF which streams it has, and who it is. Where the camera wants a user and none is given, it asks on the terminal.
 func (env *Environment) ask(ctx context.Context, address string, source int, l *login) (candidate, error) {
 	c, err := env.askAs(ctx, address, source, *l)
 	if errors.Is(err, onvif.ErrRefused) && l.user == "" {
@@ -56,7 +56,7 @@ func (env *Environment) askAs(ctx context.Context, address string, source int, l
 	}
 	env.tell("%s: %s", c.Host(), strings.Join(strings.Fields(info.Manufacturer+" "+info.Model+", firmware "+info.Firmware+", serial number "+info.Serial), " "))
 	if ahead, ok := c.Clock(); ok && ahead.Abs() > 2*time.Second {
-		env.tell("its clock is %v; set it by NTP, since it writes its time into the picture", aheadWords(ahead))
+		env.tell("its clock is %s; set it by NTP, since it writes its time into the picture", survey.AheadText(ahead.Seconds()))
 	}
 	found.device = config.Device{Serial: info.Serial, Endpoint: endpoint(ctx, c)}
 	profiles, err := c.Profiles(ctx)
@@ -99,10 +99,10 @@ func (env *Environment) askAs(ctx context.Context, address string, source int, l
 	return found, nil
 }
 
-// endpointWait is how long a camera has to say which name it announces itself by.
+// endpointWait is how long a camera may take to answer discovery with its endpoint.
 const endpointWait = 1500 * time.Millisecond
 
-// endpoint returns the name that a camera announces itself by, or "" where it does not tell.
+// endpoint returns the endpoint of a camera, which is the name that it announces itself by, or "" where the camera does not tell it.
 func endpoint(ctx context.Context, c *onvif.Client) string {
 	if e, err := c.Endpoint(ctx); err == nil && strings.HasPrefix(e, "urn:") {
 		return e
@@ -119,20 +119,20 @@ func endpoint(ctx context.Context, c *onvif.Client) string {
 	return devices[0].Endpoint
 }
 
-// try connects to a stream and waits for its first picture. It says what came.
+// try connects to a stream, waits for its first sample, and says what the camera sends.
 func (env *Environment) try(ctx context.Context, name string, stream config.Stream) error {
 	kept := &notes{}
 	var s survey.Survey
 	_, err := s.Watch(ctx, env.Source(stream, slog.New(kept), s.Reports), 0)
 	if err != nil {
-		return fmt.Errorf("the %s stream, %v, was tried: %w", name, stream.URL, err)
+		return fmt.Errorf("try the %s stream: %w", name, err)
 	}
 	for _, t := range s.Report().Tracks {
 		words := t.Words
 		if t.Width > 0 {
 			words += fmt.Sprintf(", %dx%d", t.Width, t.Height)
 		}
-		env.tell("%s stream: %s comes (%s)", name, t.Kind, words)
+		env.tell("%s stream: it sends %s", name, words)
 	}
 	for _, x := range kept.leftOut {
 		env.tell("%s stream: %s is not recorded: %s", name, redact.Text(x.Codec), redact.Text(x.Reason))
@@ -144,7 +144,7 @@ func (env *Environment) try(ctx context.Context, name string, stream config.Stre
 }
 
 // withUser returns the URL of a stream as a template of the configuration: with the user, and with secret, such as
-// ${file:/etc/garage.password}, as the password. What the camera sent is made to stand for itself.
+// ${file:/etc/garage.password}, as the password. A ${ in the URL is escaped, because a camera must not name secrets of this host.
 func withUser(plain, user, secret string) string {
 	plain = strings.ReplaceAll(plain, "${", "%24%7B") // a camera is not to name secrets of this host
 	scheme, rest, _ := strings.Cut(plain, "://")
@@ -152,14 +152,6 @@ func withUser(plain, user, secret string) string {
 		return plain
 	}
 	return scheme + "://" + strings.ReplaceAll(url.QueryEscape(user), "+", "%20") + ":" + secret + "@" + rest
-}
-
-// aheadWords says how a clock differs from this host's.
-func aheadWords(ahead time.Duration) string {
-	if ahead < 0 {
-		return (-ahead).Round(time.Second).String() + " behind this host's"
-	}
-	return ahead.Round(time.Second).String() + " ahead of this host's"
 }
 
 // tell says on standard error what happens.

@@ -20,7 +20,7 @@ type Environment struct {
 
 	// ReadPassword asks on the terminal, without echo. It is nil where there is none.
 	ReadPassword func() (string, error)
-	// Source returns what records a stream, and tells of the camera's sender reports.
+	// Source returns the source that records a stream; it calls reports for each sender report of the camera.
 	Source func(s config.Stream, log *slog.Logger, reports func(wall, received time.Time)) media.Source
 
 	Usagef   func(format string, args ...any) error // a mistake on the command line
@@ -51,7 +51,7 @@ func (env *Environment) transportFlag(cmd *cobra.Command, value, usage string) *
 	return env.Choice(cmd, "transport", value, usage, "tcp", "udp", "auto", "multicast", "http")
 }
 
-// A fingerprintFlag is the certificate of a camera that is asked by rtsps://.
+// A fingerprintFlag names the certificate that a camera at rtsps:// has to show.
 type fingerprintFlag struct{ text, sum string }
 
 func (f *fingerprintFlag) add(cmd *cobra.Command) {

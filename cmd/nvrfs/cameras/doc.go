@@ -1,8 +1,8 @@
 // Package cameras has the commands of nvrfs that find, add and test cameras, and that play one.
 //
-//	scan.go      who is on the local networks
-//	add.go       a camera into the configuration file: asked (ask.go), tried, written (write.go), and taken in by what records (running.go)
-//	test.go      what a camera sends, and what to change
+//	scan.go      which cameras are on the local networks
+//	add.go       a camera into the configuration file: asked and tried (ask.go), written, and taken in by the recorder (running.go)
+//	measure.go   what a camera sends, and what to change
 //	play.go      an .mp4 file as a camera
 //	password.go  where a password comes from
 //

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -75,7 +74,7 @@ in the configuration. The exit code is 1 where no picture and no sound came.`,
 
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
-// stream returns that of a URL, or one of the configuration by its label.
+// stream returns the stream of a URL, or the stream of the configuration that has a label.
 func (env *Environment) stream(what, file string) (config.Stream, error) {
 	if isURL(what) {
 		u, err := config.LookUpURL(what, env.LookupEnv)
@@ -84,7 +83,11 @@ func (env *Environment) stream(what, file string) (config.Stream, error) {
 		}
 		return config.Stream{URL: u}, nil
 	}
-	cfg, err := config.Read(file, env.LookupEnv)
+	text, err := config.ReadFile(file)
+	if err != nil {
+		return config.Stream{}, env.Usagef("%w; name the configuration that has camera %s with --config, or give the URL of a stream, such as rtsp://192.0.2.10/stream1", err, what)
+	}
+	cfg, err := config.Parse(file, text, env.LookupEnv)
 	if err != nil {
 		return config.Stream{}, err
 	}
@@ -107,7 +110,7 @@ func (env *Environment) stream(what, file string) (config.Stream, error) {
 	return config.Stream{}, env.Usagef("%s has no camera %q; it has %s", file, what, strings.Join(names, ", "))
 }
 
-// measure watches a stream.
+// measure records nothing: it watches a stream for a time, and reports what came.
 func (env *Environment) measure(ctx context.Context, stream config.Stream, length time.Duration) (survey.Report, error) {
 	kept := &notes{}
 	var s survey.Survey
@@ -116,7 +119,7 @@ func (env *Environment) measure(ctx context.Context, stream config.Stream, lengt
 		for _, x := range kept.leftOut {
 			env.tell("%s is not recorded: %s", redact.Text(x.Codec), redact.Text(x.Reason))
 		}
-		return survey.Report{}, fmt.Errorf("test %v: %w", stream.URL, err)
+		return survey.Report{}, err
 	}
 	r := s.Report()
 	r.URL, r.Transport = stream.URL.String(), stream.Transport

@@ -9,7 +9,7 @@ import (
 	"nvrfs/recorder/survey"
 )
 
-// maxNotes bounds what is kept of a log.
+// maxNotes is how many lines of a log are kept.
 const maxNotes = 20
 
 // notes is a slog.Handler that keeps what a source says, for a report, in place of logging it.

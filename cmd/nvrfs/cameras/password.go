@@ -16,7 +16,7 @@ import (
 // passwordVariable is the environment variable in which a password may be handed over.
 const passwordVariable = "NVRFS_CAMERA_PASSWORD"
 
-// A login is whom to ask a camera as.
+// A login is the user and the password with which a camera is asked.
 type login struct {
 	user     string
 	file     string // of --password-file
@@ -99,7 +99,7 @@ func readLine(r io.Reader) (string, error) {
 	return "", fmt.Errorf("it is longer than %d bytes", most)
 }
 
-// A secretFile is to be made for a password.
+// A secretFile is a file that is to be made for a password.
 type secretFile struct{ path, password string }
 
 // write makes the file, for those who may read the configuration file. It refuses to replace one that holds something else.

@@ -22,17 +22,20 @@ without FILE, a built-in clip with a running clock. The camera's URL is printed
 on standard output. A password comes from the environment variable
 NVRFS_CAMERA_PASSWORD.
 
-  video: ` + codec.Imported("or", media.Video) + `
-  sound: ` + codec.Imported("or", media.Audio) + `, or none`,
+  video: ` + codec.Sent("or", media.Video) + `
+  sound: ` + codec.Sent("or", media.Audio) + `
+
+A FILE of sound alone is played too, and one without sound.`,
 		Example: `  nvrfs camera play
   nvrfs camera play --listen 127.0.0.1:8554 garden.mp4
   NVRFS_CAMERA_PASSWORD=secret nvrfs camera play --user admin --udp`,
 		Args: env.WantArgs(0, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Log = env.Log()
-			o.Password, _ = env.LookupEnv(passwordVariable)
-			if o.User != "" && o.Password == "" {
-				return env.Usagef("--user asks for a password; set it in NVRFS_CAMERA_PASSWORD")
+			if o.User != "" {
+				if o.Password, _ = env.LookupEnv(passwordVariable); o.Password == "" {
+					return env.Usagef("--user asks for a password; set it in %s", passwordVariable)
+				}
 			}
 			o.Clip = camera.DemoClip()
 			if len(args) > 0 {
@@ -43,6 +46,9 @@ NVRFS_CAMERA_PASSWORD.
 				defer f.Close()
 				if o.Clip, err = camera.OpenClip(f); err != nil {
 					return env.Usagef("%s: %w", args[0], err)
+				}
+				for _, why := range o.Clip.LeftOut {
+					env.tell("%s: left out: %s", args[0], why)
 				}
 			}
 			s, err := camera.Start(o)

@@ -15,7 +15,7 @@ import (
 	"nvrfs/store/dir"
 )
 
-// takeIn has the recorder of a data directory read its configuration again, and returns what has come of that, for people.
+// takeIn has the recorder of a data directory read its configuration again, and says, for people, whether that was possible.
 func takeIn(data, configFile string) string {
 	if err := dir.CheckUnlocked(data); !errors.Is(err, store.ErrLocked) {
 		return "nothing records now; the camera is recorded from the next start on: nvrfs run --config " + configFile

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +25,7 @@ const (
 	scanDeadline = 20 * time.Second // for all that devices are asked after they were found
 )
 
-// A scanned device is one line of the table.
+// A scanned device is a camera that answered, one line of the table.
 type scanned struct {
 	Address    string `json:"address"`
 	URL        string `json:"url"` // of its ONVIF service
@@ -89,7 +90,7 @@ password.`,
 		if cfg != nil {
 			mark(cmd.Context(), list, cfg.Cameras)
 		}
-		return env.printScan(list, asJSON, cfg != nil)
+		return env.printScan(list, asJSON, cfg != nil, len(args) > 0, l.user != "")
 	}
 	return cmd
 }
@@ -157,7 +158,7 @@ func (s *scanned) ask(ctx context.Context, l login) error {
 	return nil
 }
 
-// mark says which devices the configuration has: by what they are recognised by, or else by their address.
+// mark notes which devices the configuration has, by serial number or endpoint, or else by address.
 func mark(ctx context.Context, list []scanned, cameras []config.Camera) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // for names of hosts
 	defer cancel()
@@ -190,14 +191,18 @@ func mark(ctx context.Context, list []scanned, cameras []config.Camera) {
 	}
 }
 
-func (env *Environment) printScan(list []scanned, asJSON, configured bool) error {
+func (env *Environment) printScan(list []scanned, asJSON, configured, named, asUser bool) error {
 	if asJSON {
 		out := json.NewEncoder(env.Stdout)
 		out.SetIndent("", "  ")
 		return out.Encode(list)
 	}
 	if len(list) == 0 {
-		env.tell("no camera answered; see whether ONVIF and its discovery are switched on at the camera, and ask cameras of other networks by their address: nvrfs camera scan ADDRESS")
+		do := ", and ask cameras of other networks by their address: nvrfs camera scan ADDRESS"
+		if named {
+			do = "; a camera that has ONVIF and no discovery is added all the same: nvrfs camera add NAME ADDRESS"
+		}
+		env.tell("no camera answered; see whether ONVIF and its discovery are switched on at the camera%s", do)
 		return nil
 	}
 	w := tabwriter.NewWriter(env.Stdout, 0, 8, 2, ' ', 0)
@@ -212,9 +217,24 @@ func (env *Environment) printScan(list []scanned, asJSON, configured bool) error
 		case s.By != "address":
 			as += " (" + s.By + ")"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Address, dash(s.Name), dash(s.Model), dash(s.Serial), as)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.hostPort(), dash(s.Name), dash(s.Model), dash(s.Serial), as)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if !asUser && slices.ContainsFunc(list, func(s scanned) bool { return s.Serial == "" && s.Refused != "" }) {
+		env.tell("a camera without a serial number tells it only to a user; name one with --user")
+	}
+	return nil
+}
+
+// hostPort is the address as nvrfs camera add takes it: with the port of ONVIF, where that is another than 80.
+func (s scanned) hostPort() string {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Port() == "" || u.Port() == "80" || u.Hostname() != s.Address {
+		return s.Address
+	}
+	return u.Host
 }
 
 func dash(s string) string {

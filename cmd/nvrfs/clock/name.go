@@ -1,6 +1,7 @@
 package clock
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -27,6 +28,9 @@ func InName(path string, loc *time.Location) (time.Time, error) {
 	return times[0], nil
 }
 
+// ErrNoTime says that there is no time in the name of a file.
+var ErrNoTime = errors.New("there is no time in its name, such as 2026-11-20_14-03-10")
+
 // AllInName is InName that returns both of the times of one that happens twice.
 func AllInName(path string, loc *time.Location) ([]time.Time, error) {
 	name := filepath.Base(path)
@@ -40,8 +44,7 @@ func AllInName(path string, loc *time.Location) ([]time.Time, error) {
 		parts = timeForm.FindStringSubmatch(name)
 	}
 	if parts == nil {
-		return nil, fmt.Errorf("%s: there is no time in its name, such as 2026-11-20_14-03-10; "+
-			"say when it begins, with: --start TIME", path)
+		return nil, fmt.Errorf("%s: %w; say when it begins, with: --start TIME", path, ErrNoTime)
 	}
 	day, hour, letter, utc, offset := parts[1]+"-"+parts[2]+"-"+parts[3], parts[4], parts[5], parts[9], parts[10]
 	if parts[6] != "" { // as in 02B01: the hour itself

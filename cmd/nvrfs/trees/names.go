@@ -3,6 +3,7 @@ package trees
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -13,7 +14,7 @@ import (
 	"nvrfs/recorder/importer"
 )
 
-// treeNames finds out by their names of which streams files are, and when they begin.
+// treeNames finds out from the names of files which stream each is of, and when it begins.
 type treeNames struct {
 	Options
 	layout  *importer.Layout // nil: only the times in names are known
@@ -74,6 +75,10 @@ func (n *treeNames) readFile(ctx context.Context, f *treeFile) error {
 	if n.layout == nil {
 		f.label = n.camera
 		times, err := clock.AllInName(f.Path, n.Location)
+		if errors.Is(err, clock.ErrNoTime) { // --start is for files that are named one by one
+			f.leave("%v; say how the names are made, with: --pattern, or import it alone, with: --start TIME", clock.ErrNoTime)
+			return nil
+		}
 		if err != nil {
 			f.leave("%v", reasonOf(err, f.Path))
 			return nil
@@ -82,7 +87,11 @@ func (n *treeNames) readFile(ctx context.Context, f *treeFile) error {
 	}
 	named, ok := n.layout.Read(filepath.ToSlash(f.Path))
 	if !ok {
-		f.leave("its name is none of the layout %s", n.layout.Name)
+		if n.Pattern != "" {
+			f.leave("its name does not match --pattern")
+		} else {
+			f.leave("its name is none of the layout %s", n.layout.Name)
+		}
 		return nil
 	}
 	if f.label, f.reason = n.label(named); f.reason != "" {
@@ -174,7 +183,7 @@ func (n *treeNames) choose(ctx context.Context, f *treeFile, times []time.Time) 
 	return nil
 }
 
-// askZone finds out in which time the names of a layout count that does not say it. It leaves the file out where nobody knows.
+// askZone asks whether the times of a layout are local or in UTC, where the layout does not say. Where nobody answers, the file is left out.
 func (n *treeNames) askZone(ctx context.Context, f *treeFile) (known bool, err error) {
 	if n.ZoneSaid {
 		return true, nil
@@ -205,11 +214,28 @@ func (n *treeNames) ask(ctx context.Context, question string, good func(string) 
 	return answer, err
 }
 
-// SplitLabel returns the camera, and which of its streams it is, that a label names.
+// SplitLabel returns the camera and the stream that a label names.
 func SplitLabel(label string) (camera, stream string, err error) {
 	camera, stream, named := strings.Cut(label, ".")
 	if !named || stream == "main" { // whose label is the camera's name
 		camera, stream = label, "main"
 	}
 	return camera, stream, cmp.Or(config.CheckName(camera), config.CheckStreamName(stream))
+}
+
+// LayoutNames lists the layouts that there are.
+func LayoutNames() (names []string) {
+	for _, l := range importer.Layouts {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+// LayoutsHelp has, for each layout, a line or more with its name and examples.
+func LayoutsHelp() string {
+	var help strings.Builder
+	for _, l := range importer.Layouts {
+		fmt.Fprintf(&help, "  %-10s %s\n", l.Name, strings.ReplaceAll(l.About, ".mp4, ", ".mp4\n             "))
+	}
+	return help.String()
 }

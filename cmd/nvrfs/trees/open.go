@@ -24,6 +24,9 @@ func Open(path string, tell func(why string), use func(*importer.File) error) er
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	if film.Video == nil {
+		return fmt.Errorf("%s: there is no video in it, and sound alone is not imported", path)
+	}
 	footage := &importer.File{Source: file, Laps: 1}
 	for _, t := range film.Tracks() {
 		track := importer.Track{Entry: t.Entry, Entries: t.Entries, Timescale: t.Timescale, End: t.End, Table: t}

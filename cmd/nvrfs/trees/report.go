@@ -20,7 +20,7 @@ const (
 	LeftOut      = "left out of it" // of files that are imported
 )
 
-// A Row is files of a tree of which the same became.
+// A Row is all files of a camera that had the same fate, for the same reason.
 type Row struct {
 	Camera string     `json:"camera,omitempty"` // as in the mount
 	Result string     `json:"result"`           // one of those above
@@ -37,7 +37,7 @@ type Row struct {
 
 var digits = regexp.MustCompile(`\d+`)
 
-// rows groups files by what became of them, and why; reasons that differ by numbers alone are one.
+// rows groups files by fate and reason. Reasons that differ only in their numbers count as one.
 func (t *treeImport) rows() []Row {
 	results := map[fate]string{planned: WouldImport, taken: Imported, thereAlready: ThereAlready, left: NotTaken}
 	known := map[string]*Row{}
@@ -84,4 +84,18 @@ func (t *treeImport) rows() []Row {
 		list[i] = *r
 	}
 	return list
+}
+
+// CountNotTaken counts the files that were not taken, and all files.
+func CountNotTaken(rows []Row) (n, all int64) {
+	for _, r := range rows {
+		if r.Result == LeftOut {
+			continue // they are counted as what else became of them
+		}
+		all += r.Files
+		if r.Result == NotTaken {
+			n += r.Files
+		}
+	}
+	return n, all
 }

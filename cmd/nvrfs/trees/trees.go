@@ -32,23 +32,23 @@ type Options struct {
 	Data   string // the data directory
 	DryRun bool   // nothing is imported
 
-	// To returns where the footage of a stream belongs, which is to be made of files; its Committed is set here.
+	// To returns where the footage of a stream belongs that is to be imported from files. Import sets its Committed.
 	To func(camera, stream string, files []importer.Plan) importer.Options
 	// Room returns an error where a directory has no room for files.
 	Room func(o importer.Options, files []importer.Plan) error
-	// Progress shows how far it is with so many files, or bytes.
+	// Progress begins to show how much of so many files, or bytes, is done.
 	Progress func(what string, total int64, bytes bool) Progress
 	// Ask asks a question, again until the answer is good. It returns an empty answer where there is nobody to ask.
 	Ask func(ctx context.Context, question string, good func(answer string) bool) (string, error)
 }
 
-// A Progress is told how much more is done.
+// A Progress shows how much is done; it is told of each step.
 type Progress interface {
 	Add(n int64)
 	Close()
 }
 
-// ErrUsage is that of options that cannot be followed.
+// ErrUsage says that options contradict each other, or cannot be read.
 var ErrUsage = errors.New("wrong options")
 
 // usageError is an ErrUsage with a message of its own.
@@ -91,8 +91,8 @@ type treeImport struct {
 	files []*treeFile
 }
 
-// Import imports what there is in trees of files, as far as it can, and returns what became of each file, also where it ends before
-// its time. When ctx ends, it finishes the file under way. An ErrUsage comes before anything was done.
+// Import imports trees of files, as many of them as it can, and returns what became of each file, also where an error ends it early.
+// When ctx ends, it finishes the file under way. An ErrUsage comes before anything was done.
 func Import(ctx context.Context, o Options) ([]Row, error) {
 	t := &treeImport{Options: o}
 	var err error
@@ -110,7 +110,7 @@ func Import(ctx context.Context, o Options) ([]Row, error) {
 	return t.rows(), err
 }
 
-// Endings of names. Files of others are passed over.
+// Endings of names. Files with other endings are passed over.
 var (
 	mp4Endings   = []string{".mp4", ".mov", ".m4v"}
 	otherEndings = []string{".mkv", ".avi", ".ts", ".m2ts", ".mts", ".dav", ".flv", ".ubv", ".bvr", ".264", ".h264", ".265", ".h265", ".ps", ".mpg", ".mpeg", ".wmv", ".asf", ".webm", ".3gp"}
@@ -159,7 +159,7 @@ func (t *treeImport) gather(ctx context.Context) error {
 	return nil
 }
 
-// nameFiles finds out of which streams the files are, and when they begin.
+// nameFiles finds out which stream each file is of, and when it begins.
 func (t *treeImport) nameFiles(ctx context.Context) error {
 	for _, f := range t.files {
 		if f.fate == left {
@@ -233,7 +233,7 @@ func (t *treeImport) streams() map[string][]*treeFile {
 	return streams
 }
 
-// compare says of each file whether it is there already, of which nothing is changed.
+// compare finds out which files are there already. It changes nothing in the archive.
 func (t *treeImport) compare(ctx context.Context) error {
 	info, err := os.Stat(filepath.Join(t.Data, schema.FileName))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 { // of an import that was cut off at its very beginning
@@ -264,7 +264,7 @@ func (t *treeImport) compare(ctx context.Context) error {
 	return nil
 }
 
-// compare says what is missing of a file, of whose time there are pieces of footage.
+// compare finds out what is missing of a file, where there is footage in a part of its time.
 func (f *treeFile) compare(pieces []importer.Span) {
 	switch missing, from90k := importer.MissingIn(f.Span, pieces); missing {
 	case importer.Nothing:
@@ -352,7 +352,7 @@ func (t *treeImport) takeStream(ctx context.Context, o importer.Options, files [
 	return nil
 }
 
-// takeFile imports a file, or the rest of one that was begun before. An error is one after which nothing more can be imported.
+// takeFile imports a file, or the rest of a file that was begun before. It returns only errors after which nothing more can be imported.
 func (t *treeImport) takeFile(ctx context.Context, im *importer.Importer, f *treeFile) error {
 	var adding error
 	err := Open(f.Path, nil, func(file *importer.File) error {
