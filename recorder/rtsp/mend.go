@@ -200,7 +200,9 @@ func (d *dialogue) mendTransport(asked, answered string) string {
 	}
 	wanted, _, _ := strings.Cut(asked, ";")
 	switch {
-	case tcp && params["server_port"] == "" && params["client_port"] == "":
+	case tcp && (params["interleaved"] != "" || params["server_port"] == "" && params["client_port"] == ""):
+		delete(params, "server_port")
+		delete(params, "client_port")
 		if params["interleaved"] = d.channelsOf(asked, params["interleaved"]); profile == "" || strings.Contains(profile, "SAVP") == strings.Contains(wanted, "SAVP") {
 			profile = wanted
 		}
