@@ -16,6 +16,7 @@ The H.264 encoder looks no further ahead than its B-frames take it; that of
 has settled puts the picture too early, by as much.
 """
 
+import os
 import sys
 
 import gi
@@ -28,19 +29,16 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 PICTURES = "videotestsrc is-live=true pattern=%s ! video/x-raw,format=%s,width=%d,height=%d,framerate=25/1 ! %s name=pay0"
 H264 = """x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=25 bitrate=300 %s threads=1
     ! video/x-h264,profile=high ! rtph264pay pt=96 config-interval=-1"""
-H265 = """x265enc speed-preset=ultrafast tune=zerolatency key-int-max=25 bitrate=300
-    option-string=bframes=2:b-adapt=0:rc-lookahead=3:cutree=0:pools=1:frame-threads=1:no-scenecut=1%s
-    ! h265parse ! rtph265pay pt=96 config-interval=-1"""
-# H.265 is small, since its encoder would fall behind on a busy machine.
+# H.265 is of files that are encoded beforehand, CLIPS/WORD.mp4, since its encoder would fall behind on a busy machine.
+H265 = "filesrc location=%s/%s.mp4 ! qtdemux ! h265parse ! identity sync=true ! rtph265pay pt=96 config-interval=-1 name=pay0"
 VIDEO = {
     "h264": ("ball", "I420", 320, 240, H264 % "rc-lookahead=0 sync-lookahead=0 mb-tree=false"),
     "ahead": ("ball", "I420", 320, 240, H264 % "rc-lookahead=40"),
-    "h265": ("ball", "I420", 160, 120, H265 % ""),
-    "main10": ("ball", "I420_10LE", 160, 120, H265 % ""),
-    "opengop": ("ball", "I420", 160, 120, H265 % ":open-gop=1"),
     # A picture of which ffmpeg does not wrongly say that its end is missing.
     "mjpeg": ("pinwheel", "I420", 320, 240, "jpegenc ! rtpjpegpay pt=26"),
 }
+
+FILES = ("h265", "main10", "opengop")
 
 SOUND = "audiotestsrc is-live=true wave=ticks ! audioconvert ! audioresample ! audio/x-raw,rate=%d,channels=1 ! %s name=pay%d"
 AUDIO = {
@@ -59,8 +57,8 @@ def pipeline(path):
     words = path.split("-")
     tracks = []
     if "novideo" not in words:
-        word = next((w for w in words if w in VIDEO), "h264")
-        tracks.append(PICTURES % VIDEO[word])
+        word = next((w for w in words if w in VIDEO or w in FILES), "h264")
+        tracks.append(H265 % (os.environ["CLIPS"], word) if word in FILES else PICTURES % VIDEO[word])
     if "mute" not in words:
         word = next((w for w in words if w in AUDIO), "aac")
         tracks.append(SOUND % (*AUDIO[word], len(tracks)))

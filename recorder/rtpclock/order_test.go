@@ -108,7 +108,7 @@ func TestTimelineKeepsOrder(t *testing.T) {
 		for _, b := range []int{0, 1, 2, 3, 7} {
 			t.Run(fmt.Sprintf("%s/%d B-frames", name, b), func(t *testing.T) {
 				found := 0
-				for range 20 {
+				for range 8 {
 					e.b, e.pyramid, e.closed = b, rand.IntN(2) > 0, rand.IntN(2) > 0
 					_, kinds := e.run(t, rand.Uint64(), 60)
 					found += len(kinds)

@@ -381,6 +381,9 @@ func testClock(t *testing.T, c clockCase, transport Transport) {
 	if err := source.Run(ctx, k); err != nil || len(k.samples[0]) < until {
 		t.Fatalf("%d pictures, %v", len(k.samples[0]), err)
 	}
+	if transport == UDP {
+		k.needDatagrams(t)
+	}
 	if !c.late {
 		checkSent(t, &k.collector, cam, false)
 	}

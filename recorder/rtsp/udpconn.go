@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -36,14 +38,27 @@ type datagram struct {
 	from net.Addr
 }
 
-// listenUDP opens a socket that holds the packets of a large picture. The kernel may grant less, which is no error.
+// setReadBuffer has the kernel hold the packets of a large picture. It may grant less, unless nvrfs runs with CAP_NET_ADMIN: then
+// net.core.rmem_max, which is 200 KB by default, does not bind.
+func setReadBuffer(conn *net.UDPConn) {
+	_ = conn.SetReadBuffer(udpReadBuffer)
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, udpReadBuffer)
+	})
+}
+
+// listenUDP opens a socket for RTP.
 func (s *session) listenUDP(network, address string) (net.PacketConn, error) {
 	conn, err := net.ListenPacket(network, address)
 	udp, ok := conn.(*net.UDPConn)
 	if err != nil || !ok {
 		return conn, err
 	}
-	_ = udp.SetReadBuffer(udpReadBuffer)
+	setReadBuffer(udp)
 	c := &udpConn{UDPConn: udp, onForeign: func() {
 		s.handle("a packet of another source", func(time.Time) error { s.sayForeign(); return nil })
 	}}
