@@ -310,7 +310,6 @@ func TestOddClocks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	t.Parallel()
 	// Each mostly waits, so that more of them than there are processors run at a time.
 	var wg sync.WaitGroup
 	defer wg.Wait()

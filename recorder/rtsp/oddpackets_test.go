@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"encoding/binary"
+	"sync"
 	"testing"
 
 	"github.com/pion/rtcp"
@@ -103,8 +104,11 @@ func again(p *oddcamera.Packet, payload []byte) []byte {
 
 // shared has the packets of all tracks be numbered together.
 func shared() oddcamera.Case {
+	var mu sync.Mutex
 	next := map[*oddcamera.Session]uint16{}
 	return oddcamera.Case{Packet: func(s *oddcamera.Session, p *oddcamera.Packet) []*oddcamera.Packet {
+		mu.Lock()
+		defer mu.Unlock()
 		p.SequenceNumber = next[s]
 		next[s]++
 		return []*oddcamera.Packet{p}

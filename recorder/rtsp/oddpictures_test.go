@@ -67,8 +67,9 @@ func TestOddPictures(t *testing.T) {
 	for name, c := range oddPictureCases {
 		for _, transport := range both {
 			t.Run(name+" over "+string(transport), func(t *testing.T) {
-				t.Parallel()
-				c.Speed = 5 // such that the kernel holds what 100 packets a picture make over UDP
+				if !strings.HasPrefix(name, "100 ") { // so many packets overflow the kernel's buffer beside other tests
+					t.Parallel()
+				}
 				testOdd(t, oddCase{Case: c, recorded: 1}, transport)
 			})
 		}
