@@ -16,7 +16,8 @@ demo: ## record a built-in camera and mount its footage at ./demo/mnt
 
 test: ## every test, with the race detector; installs what the tests need, where it may
 	@tools/deps.sh test
-	$(GO) test -race -timeout 60m ./...
+	$(GO) test -race -timeout 60m $$($(GO) list ./... | grep -v -e '/integration$$' -e '/recorder/rtsp$$')
+	$(GO) test -race -p 1 -timeout 60m ./recorder/rtsp ./integration # in real time: each has the machine to itself
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 9m ./... # each benchmark runs
 
 unit: ## the tests that need nothing but Go

@@ -353,7 +353,7 @@ const mostSpread = 2.3
 
 // mostPause is for how long the host may not run the camera, or who records it, where the times of a case are to mean something. Those
 // of simulated clocks (TestTimelineOfWrongClocks) do in any case.
-const mostPause = 100 * time.Millisecond
+const mostPause = 40 * time.Millisecond
 
 func testClock(t *testing.T, c clockCase, transport Transport) {
 	paused := watchHost(t)

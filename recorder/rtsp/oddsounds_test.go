@@ -67,6 +67,7 @@ func TestOddSounds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c.Case.Speed = 5
+			paused := watchHost(t)
 			cam := oddcamera.Start(t, c.Case, oddcamera.DemoVideo(), c.track)
 			h := new(collector)
 			h.onSample = func(s media.Sample) error {
@@ -76,6 +77,9 @@ func TestOddSounds(t *testing.T) {
 				return nil
 			}
 			log, err := runRTSP(t, &Source{URL: cam.URL, SilenceTimeout: 20 * time.Second}, h, 1, 1<<30)
+			if errors.Is(err, errEnough) && paused() > mostPause {
+				t.Skipf("the host paused for %v, which changes times", paused())
+			}
 			if !errors.Is(err, errEnough) || strings.Contains(log, "level=WARN") || len(h.newRuns) > 0 {
 				t.Fatalf("error is %v, runs begin for %q, the log is\n%s", err, h.newRuns, log)
 			}
